@@ -1,0 +1,75 @@
+// Running a program as a task: its streams, its time, and everything it started.
+#pragma once
+
+#include <bulkhead/task_output.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace bulkhead {
+
+/// What to run, and how.
+struct Command {
+  std::vector<std::string> arguments;      ///< argv; the first is looked for in PATH unless it has a slash
+  std::vector<std::string> environment{};  ///< K=V, in addition to ours or in the place of ours
+  bool clear_environment = false;          ///< start from an empty one instead of ours
+  std::string directory{};                 ///< where it runs; empty: here
+  int niceness = 0;                        ///< added to ours
+  std::chrono::milliseconds timeout{0};    ///< from its start; 0: none
+  std::chrono::milliseconds kill_grace{2000};  ///< from TERM to KILL, after a time-out or a stop request
+
+  TaskOutput* output = nullptr;  ///< its standard output and error are appended to these; null: they are ours
+  TaskOutput* error = nullptr;
+  /// Instead of the two above: called with whole lines as they come (channel 1: output, 2: error). A line that is
+  /// longer than a megabyte, and the last one, may come without its newline.
+  std::function<void(int channel, std::span<const std::byte> lines)> on_lines{};
+
+  /// This process runs one command at a time and has no other children: what a program leaves running is found and
+  /// ended even where it left its process group, and nothing survives a sudden death of this process' parent.
+  bool owns_children = false;
+};
+
+/// How a program ended. A code and a signal are never folded into one number.
+struct CommandResult {
+  std::optional<int> exit_code;  ///< if it exited; 127 or 126, as a shell has it, if it could not be started
+  int signal = 0;                ///< if a signal ended it
+  int start_error = 0;           ///< errno, if it could not be started
+  int output_error = 0;          ///< errno, if its output could not be stored (it was ended then)
+  bool timed_out = false;        ///< it was ended because its time was up
+  bool cancelled = false;        ///< it was ended because a stop was requested
+  bool leaked = false;           ///< it left processes running; they have been ended
+  std::int64_t started_ns = 0;   ///< nanoseconds since 1970
+  std::int64_t ran_ns = 0, user_ns = 0, system_ns = 0;
+  std::uint64_t max_rss = 0;  ///< bytes, the largest process
+  ByteRange output{}, error{};
+
+  bool succeeded() const noexcept { return exit_code == 0 && !timed_out && !cancelled && output_error == 0; }
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(exit_code, signal, start_error, output_error, timed_out, cancelled, leaked, started_ns, ran_ns, user_ns,
+            system_ns, max_rss, output, error);
+  }
+};
+
+/// Runs it to its end: with /dev/null as its input, as the leader of its own process group, bound to die with this
+/// thread. At the end, whatever is left in that group is killed. Everything that can go wrong with the program is in
+/// the result; throws std::system_error only where this process itself is out of descriptors or memory.
+CommandResult run_command(const Command& command, std::stop_token stop = {});
+
+/// Where execvp() would find it; empty: nowhere. A name with a slash is returned as it is.
+std::string find_program(const std::string& name);
+
+/// For programs that own all their children. The first makes orphaned descendants children of this process; the
+/// second kills and reaps every remaining child, and theirs, and returns how many there were.
+void adopt_orphans() noexcept;
+std::size_t sweep_orphans() noexcept;
+
+}  // namespace bulkhead

@@ -1,0 +1,91 @@
+// The executor of processes as the templates see it: bytes in, outcomes as bytes out. No type of the user's, no POSIX.
+#pragma once
+
+#include <bulkhead/options.hpp>
+#include <bulkhead/outcome.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace bulkhead::detail {
+
+/// Where a worker puts the result of the task in hand.
+struct ResultSlot {
+  std::span<std::byte> room;        // results that fit are encoded here, where they are sent from
+  std::size_t size = 0;             // bytes of the result
+  std::vector<std::byte> overflow;  // a result larger than `room` is encoded here instead
+  std::optional<Failure> failure;   // or there is none, for a reason
+};
+
+/// What is done with one item, in a worker: decode, call, encode. Whatever it throws is caught inside.
+class TaskBody {
+ public:
+  virtual ~TaskBody() = default;
+  virtual void run(std::span<const std::byte> item, ResultSlot& result) = 0;
+  /// Whether the function takes a std::stop_token: only then does the worker handle TERM.
+  virtual bool takes_stop_token() const noexcept = 0;
+};
+
+/// In a worker process: the token of the task in hand.
+std::stop_token worker_stop_token() noexcept;
+
+/// A task that ended. `bytes` and `failure` are valid until the engine is asked again.
+struct Completion {
+  std::uint64_t task = 0;
+  const std::byte* data = nullptr;
+  std::uint32_t size = 0;
+  PackedStats stats;  // how it ended is in here
+  Failure* failure = nullptr;
+
+  std::span<const std::byte> bytes() const noexcept { return {data, size}; }
+};
+
+/// Why ProcessEngine::wait() came back.
+enum class Wake : std::uint8_t { completions, input_ready, idle };
+
+/// Coordinator and workers of one run. Used by one thread, which is also the one that forks: it must live as long as
+/// the engine, since workers end with it. Workers start with the first task.
+///
+/// One turn: while wants_task(), encode an item into room() and add() it; then wait(), and take completions().
+class ProcessEngine {
+ public:
+  /// Throws std::invalid_argument for options no process can honour, std::system_error where set-up fails.
+  ProcessEngine(std::unique_ptr<TaskBody> body, const WorkOptions& options);
+  /// Ends every worker, at once, and waits for it.
+  ~ProcessEngine();
+  ProcessEngine(const ProcessEngine&) = delete;
+  ProcessEngine& operator=(const ProcessEngine&) = delete;
+
+  /// Whether another task can be taken now without any worker's lane growing deeper than it should.
+  bool wants_task();
+  /// Place for the next item. What is encoded may be larger: then ask large_room() for the exact size.
+  std::span<std::byte> room();
+  /// Place for an item of `size` bytes; empty if there is none now: keep the item and wait() for tasks to end.
+  std::span<std::byte> large_room(std::size_t size);
+  /// The item that was just encoded, as task number `task`: exactly one of the rooms was filled before.
+  void add(std::uint64_t task, std::size_t size);
+  /// A task that failed before it could be dealt: it ends, with this, in its turn.
+  void add_failed(std::uint64_t task, Failure failure);
+  /// The input may now keep us waiting: let workers see what they were dealt.
+  void flush();
+
+  /// Waits until a task has ended, or until `input` (a descriptor, -1: none) is readable. Idle: nothing is outstanding.
+  Wake wait(int input = -1);
+  std::span<Completion> completions() noexcept;
+
+  std::uint64_t outstanding() const noexcept;
+  /// Stop was requested, or the run was given up: what would be added ends at once, as cancelled or abandoned.
+  bool closed() const noexcept;
+  /// The end of a run: checks that as many tasks ended as were added. Throws std::logic_error if not.
+  void finish();
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace bulkhead::detail

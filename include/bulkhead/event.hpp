@@ -1,0 +1,45 @@
+// One stream of events, many listeners: a display, a job log and a trace all hang off WorkOptions::on_event.
+#pragma once
+
+#include <bulkhead/outcome.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace bulkhead {
+
+/// What happened. The fields of Event that a kind fills are named beside it; all fill `kind` and `when`.
+enum class EventKind : std::uint8_t {
+  run_started,     ///< -
+  worker_started,  ///< worker, process
+  task_started,    ///< task, attempt, worker: first seen in its worker's hands (short tasks: just before they finish)
+  task_output,     ///< task, attempt, worker, channel, output: what emit_output() sent, in order
+  attempt_lost,    ///< task, attempt, worker, failure: this attempt failed and the task is tried again
+  task_finished,   ///< task, attempt, worker, ending, failure (null for a value), stats
+  worker_died,     ///< worker, process, failure: it ended without being told to
+  heartbeat,       ///< the coordinator looked round: at least every `per_sync_timeout`, and when a signal woke it
+  run_finished,    ///< -
+};
+
+/// Borrowed for the length of the call: copy what you keep.
+struct Event {
+  EventKind kind{};
+  std::chrono::steady_clock::time_point when{};
+  std::uint64_t task = 0;  ///< the item's index, from 0
+  unsigned attempt = 0;    ///< from 1
+  int worker = 0;          ///< slot, from 0
+  long process = 0;        ///< the worker's process id (0 for threads)
+  Ending ending{};
+  int channel = 0;                     ///< as given to emit_output()
+  std::span<const std::byte> output{};
+  const Failure* failure = nullptr;
+  TaskStats stats{};
+};
+
+/// The kind's name as it is spelled above. Never fails.
+std::string_view to_string(EventKind kind) noexcept;
+
+}  // namespace bulkhead

@@ -1,0 +1,89 @@
+// The one struct of settings that both executors read, checked at the door.
+#pragma once
+
+#include <bulkhead/event.hpp>
+#include <bulkhead/outcome.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <limits>
+#include <stop_token>
+
+namespace bulkhead {
+
+/// A set of endings, as in `RetryPolicy{.max_retries = 2, .on = {Ending::crashed, Ending::timed_out}}`.
+class EndingSet {
+ public:
+  constexpr EndingSet() = default;
+  constexpr EndingSet(std::initializer_list<Ending> endings) {
+    for (Ending e : endings) bits_ |= bit(e);
+  }
+  constexpr bool contains(Ending e) const noexcept { return (bits_ & bit(e)) != 0; }
+  friend constexpr bool operator==(EndingSet, EndingSet) = default;
+
+ private:
+  static constexpr std::uint32_t bit(Ending e) noexcept { return 1u << static_cast<unsigned>(e); }
+  std::uint32_t bits_ = 0;
+};
+
+/// When a task that failed is tried again. Delays grow as delay, 2 x delay, 4 x delay, ... up to max_delay.
+struct RetryPolicy {
+  unsigned max_retries = 0;                 ///< extra attempts; 0: none
+  std::chrono::milliseconds delay{0};       ///< before the first extra attempt
+  std::chrono::milliseconds max_delay{0};   ///< 0: no cap but one minute
+  EndingSet on{Ending::exception, Ending::exited,        Ending::crashed,
+               Ending::timed_out, Ending::out_of_memory, Ending::limit_exceeded};
+};
+
+/// When to stop replacing workers that die without a task in hand (at birth, in `worker_init`).
+/// A task that crashes its worker never counts.
+struct RespawnPolicy {
+  unsigned limit = 10;                       ///< deaths within `period` that are still replaced
+  std::chrono::milliseconds period{10'000};
+};
+
+/// How strongly a worker is kept from the rest of the machine.
+enum class Isolation : std::uint8_t {
+  contained,  ///< against bugs: address space, read-only queue, own process group
+  strict,     ///< against malice as well: kernel sandboxing on top
+};
+
+/// Settings of do_threaded_work, do_process_work, the streams and ProcessPool.
+///
+/// Checked when the work is started: a setting that cannot be meant, or that the executor cannot honour, throws
+/// std::invalid_argument naming the field. Plain data: copying it is the only thread safety it needs.
+struct WorkOptions {
+  std::size_t num_workers = 0;            ///< 0: processes: the usable cores; threads: one per item, at most max_default_threads
+  bool preserve_result_ordering = true;   ///< results in the order of the items; false: in the order they end
+  std::chrono::milliseconds per_sync_timeout{1000};  ///< threads: one wait on a queue; processes: the longest the
+                                                     ///< coordinator waits for any one event before it looks round
+  std::chrono::milliseconds task_timeout{0};         ///< per attempt, from its start; 0: none. Processes only
+  std::chrono::milliseconds kill_grace{2000};        ///< from TERM to KILL
+  std::uint64_t memory_limit = 0;                    ///< bytes of private memory beyond what the worker inherits; 0: none
+  RetryPolicy retry{};
+  RespawnPolicy respawn{};
+  std::size_t max_tasks_per_worker = 0;  ///< a fresh worker after so many tasks; 0: never
+  std::uint64_t max_item_bytes = 64u << 20, max_result_bytes = 64u << 20;  ///< encoded; larger: too_large
+  std::chrono::milliseconds cpu_time{0};                                   ///< 0: no limit
+  std::uint64_t file_size = 0;                                             ///< bytes; 0: no limit
+  unsigned open_files = 0;                                                 ///< 0: no limit
+  Isolation isolation = Isolation::contained;
+  std::function<void()> worker_init{}, worker_exit{};  ///< run in each worker before its first and after its last task
+  std::stop_token stop{};                              ///< stop requested: start nothing more, end what runs
+  std::function<void(const Event&)> on_event{};        ///< called in the thread that drives the work
+  std::size_t prefetch = automatic;  ///< tasks a worker holds beyond the one in hand; 0: no task is dealt before the
+                                     ///< one before it has been settled; automatic: by the time they take
+
+  static constexpr std::size_t automatic = std::numeric_limits<std::size_t>::max();
+};
+
+/// The cap on threads that are started because num_workers was left at 0.
+inline constexpr std::size_t max_default_threads = 64;
+
+/// The cores this process may use: its affinity mask, cut by the cgroup's CPU quota (rounded up). At least 1.
+std::size_t usable_cores() noexcept;
+
+}  // namespace bulkhead

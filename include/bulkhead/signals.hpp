@@ -1,0 +1,32 @@
+// The signals that ask a program to stop, counted instead of suffered.
+#pragma once
+
+#include <string>
+
+namespace bulkhead {
+
+/// While one lives, SIGINT, SIGTERM and SIGHUP are counted and end nothing; SIGPIPE and SIGXFSZ are ignored, so that
+/// writing reports its error. A signal that was ignored when it was made stays ignored. Make it before any work is
+/// started, one in a program, in the main thread; its destructor puts everything back.
+class SignalWatch {
+ public:
+  SignalWatch();
+  ~SignalWatch();
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+
+  /// How many SIGINT and SIGTERM have come.
+  int stops() const noexcept;
+  /// The first of them; 0: none.
+  int first_stop() const noexcept;
+  /// True once a SIGHUP has come.
+  bool hung_up() const noexcept;
+};
+
+/// "SIGSEGV"; "signal 77" for one that has no name.
+std::string signal_name(int signal);
+
+/// Opens /dev/null where standard input, output or error were closed, so that no file of ours takes their place.
+void open_standard_streams() noexcept;
+
+}  // namespace bulkhead

@@ -1,0 +1,27 @@
+// "When this can be read, or at that time", as one descriptor: for those who can wait for one descriptor only.
+#pragma once
+
+#include <chrono>
+
+namespace bulkhead {
+
+/// A descriptor that is readable while another one is, and from a moment in time on. Move-only; one thread at a time.
+class WaitSet {
+ public:
+  /// Throws std::system_error.
+  WaitSet();
+  WaitSet(WaitSet&& other) noexcept;
+  WaitSet& operator=(WaitSet&& other) noexcept;
+  ~WaitSet();
+
+  static constexpr std::chrono::steady_clock::time_point never = std::chrono::steady_clock::time_point::max();
+
+  /// From now on waits for these alone. `watched`: -1 for none. Returns the descriptor to wait for.
+  int wait_for(int watched, std::chrono::steady_clock::time_point due) noexcept;
+
+ private:
+  int set_, timer_;
+  int watched_ = -1;
+};
+
+}  // namespace bulkhead

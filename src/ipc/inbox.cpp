@@ -1,0 +1,99 @@
+#include "ipc/inbox.hpp"
+
+#include <algorithm>
+
+namespace bulkhead::ipc {
+
+Inbox::Inbox(Mapping memory, os::Fd pipe, std::uint32_t seed, std::uint64_t max_payload)
+    : memory_(std::move(memory)), pipe_(std::move(pipe)), seed_(seed), max_payload_(max_payload) {
+  os::set_nonblocking(pipe_);
+}
+
+bool Inbox::pull_from_pipe(Scratch& scratch) {
+  from_ring_ = false;
+  if (large_filled_ < large_size_) return pull_large();
+  large_.reset();
+  large_size_ = large_filled_ = 0;
+  const auto into = scratch.span();
+  std::copy(carry_.begin(), carry_.end(), into.begin());
+  const std::ptrdiff_t n = os::read_some(pipe_, into.subspan(carry_.size()));
+  if (n <= 0) return false;
+  const auto got = static_cast<std::size_t>(n);
+  const std::uint64_t had = consumed_ + carry_.size();
+  pipe_at_ += got;
+  unread_ = into.first(carry_.size() + got);
+  if (pipe_at_ - got < had) {  // the ring was quicker: part of this, or all, was taken from there
+    const std::size_t known = std::min<std::uint64_t>(had - (pipe_at_ - got), got);
+    unread_ = into.subspan(known, got - known);  // nothing is carried then
+  }
+  carry_.clear();
+  return true;
+}
+
+bool Inbox::pull_large() {
+  const std::span<std::byte> rest(large_.get() + large_filled_, large_size_ - large_filled_);
+  const std::ptrdiff_t n = os::read_some(pipe_, rest);
+  if (n <= 0) return false;
+  large_filled_ += static_cast<std::size_t>(n);
+  pipe_at_ += static_cast<std::uint64_t>(n);
+  if (large_filled_ == large_size_) unread_ = {large_.get(), large_size_};
+  return true;
+}
+
+bool Inbox::pull_from_ring(Scratch& scratch) {
+  const std::uint64_t committed = page().read_committed();
+  const std::uint64_t from = page().read_ring_from();
+  // A frame that went straight to the pipe is in flight, or the page is not to be believed.
+  if (committed <= consumed_ || committed - consumed_ > outbox_ring_bytes || consumed_ < from || pipe_at_ > committed)
+    return false;
+  if (committed % frame_alignment != 0) return false;
+  const std::size_t size = committed - consumed_;
+  const std::size_t start = consumed_ % outbox_ring_bytes;
+  const std::size_t first = std::min(size, outbox_ring_bytes - start);
+  const std::byte* const ring = memory_.data() + worker_page_bytes;
+  const auto into = scratch.span();
+  std::copy_n(ring + start, first, into.begin());
+  std::copy_n(ring, size - first, into.begin() + static_cast<std::ptrdiff_t>(first));
+  unread_ = into.first(size);
+  from_ring_ = true;
+  carry_.clear();
+  large_.reset();
+  large_size_ = large_filled_ = 0;
+  return true;
+}
+
+ParsedFrame Inbox::next() {
+  ParsedFrame frame = parse_frame(unread_, seed_, max_payload_);
+  if (frame.check == FrameCheck::whole) {
+    const std::uint64_t stride = frame_stride(frame.header.size);
+    consumed_ += stride;
+    unread_ = unread_.subspan(stride);
+  } else if (frame.check == FrameCheck::incomplete && !unread_.empty()) {
+    if (from_ring_)
+      frame.check = FrameCheck::bad;
+    else
+      keep_rest();
+  }
+  return frame;
+}
+
+void Inbox::keep_rest() {
+  if (large_filled_ < large_size_) return;
+  FrameHeader header{};
+  if (unread_.size() >= sizeof header) {
+    std::memcpy(&header, unread_.data(), sizeof header);
+    if (header.size > max_ring_payload) return begin_large(header);
+  }
+  carry_.assign(unread_.begin(), unread_.end());
+  unread_ = {};
+}
+
+void Inbox::begin_large(const FrameHeader& header) {
+  large_size_ = frame_stride(header.size);
+  large_ = std::make_unique_for_overwrite<std::byte[]>(large_size_);  // untouched: memory grows only as bytes arrive
+  std::copy(unread_.begin(), unread_.end(), large_.get());
+  large_filled_ = unread_.size();
+  unread_ = {};
+}
+
+}  // namespace bulkhead::ipc

@@ -1,0 +1,72 @@
+// The coordinator's end of one worker's outbox: the same stream of frames, by the pipe as a rule, from the ring where
+// the pipe does not carry it (a worker that died, or that sits in a long task before it has written its batch).
+#pragma once
+
+#include "ipc/frame.hpp"
+#include "ipc/mapping.hpp"
+#include "ipc/worker_page.hpp"
+#include "os/caller_memory.hpp"
+#include "os/fd.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace bulkhead::ipc {
+
+/// Memory that frames are read into; shared by all inboxes of one coordinator. Payloads refer into it until it is used
+/// again.
+class Scratch {
+ public:
+  static constexpr std::size_t bytes = outbox_ring_bytes + 2 * frame_stride(max_ring_payload);
+  Scratch() = default;
+  ~Scratch() { os::free_unforked(memory_, bytes); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  std::span<std::byte> span() const noexcept { return {memory_, bytes}; }
+
+ private:
+  std::byte* memory_ = static_cast<std::byte*>(os::allocate_unforked(bytes));
+};
+
+class Inbox {
+ public:
+  /// `memory` is the worker's page and ring, mapped read-only. `pipe` is made non-blocking.
+  Inbox(Mapping memory, os::Fd pipe, std::uint32_t seed, std::uint64_t max_payload);
+
+  /// Reads once from the pipe. False: it holds nothing now. Then take frames with next() until it has none.
+  bool pull_from_pipe(Scratch& scratch);
+  /// Copies what the ring holds beyond the last frame that was taken. False: nothing, or the ring cannot be right.
+  bool pull_from_ring(Scratch& scratch);
+  /// The next frame: whole or bad, or incomplete: no more for now.
+  ParsedFrame next();
+
+  /// Whole frames wait in the ring that have not been taken.
+  bool ring_is_ahead() const noexcept { return page().read_committed() != consumed_; }
+  std::uint64_t consumed() const noexcept { return consumed_; }
+  const WorkerPage& page() const noexcept { return *reinterpret_cast<const WorkerPage*>(memory_.data()); }
+  const os::Fd& pipe() const noexcept { return pipe_; }
+  void close_descriptor() noexcept { pipe_.reset(); }
+
+ private:
+  bool pull_large();
+  void keep_rest();
+  void begin_large(const FrameHeader& header);
+
+  Mapping memory_;
+  os::Fd pipe_;
+  std::uint32_t seed_;
+  std::uint64_t max_payload_;
+  std::uint64_t consumed_ = 0;  // stream offset behind the last frame taken
+  std::uint64_t pipe_at_ = 0;   // stream offset of the pipe's next byte
+  std::span<const std::byte> unread_{};  // pulled, from consumed_ on
+  bool from_ring_ = false;               // unread_ is: then it must end with a whole frame
+  std::vector<std::byte> carry_;         // the beginning of a frame whose rest is still in the pipe
+  std::unique_ptr<std::byte[]> large_;   // the same, for a frame too large for the scratch
+  std::size_t large_size_ = 0, large_filled_ = 0;
+};
+
+}  // namespace bulkhead::ipc

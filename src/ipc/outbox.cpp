@@ -1,0 +1,63 @@
+#include "ipc/outbox.hpp"
+
+#include "os/child.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace bulkhead::ipc {
+
+void Outbox::put_copy(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload) {
+  if (payload.size() > max_ring_payload) return put_straight(kind, task, attempt, payload);
+  std::copy(payload.begin(), payload.end(), room(payload.size()).begin());
+  put(kind, task, attempt, payload.size());
+}
+
+void Outbox::flush() {
+  const std::uint64_t from = sent_ % outbox_ring_bytes;
+  const std::uint64_t first = std::min(unsent(), outbox_ring_bytes - from);
+  const std::span<const std::byte> ring(ring_, outbox_ring_bytes);
+  if (!os::write_all(pipe_, ring.subspan(from, first), ring.first(unsent() - first))) os::leave_worker(0);
+  sent_ = end_;
+}
+
+void Outbox::make_room(std::uint64_t needed) {
+  const std::uint64_t to_end = outbox_ring_bytes - end_ % outbox_ring_bytes;
+  // A header more than needed: what is left at the ring's end always holds the filler's own header.
+  if (to_end < needed + sizeof(FrameHeader)) {
+    wait_for_acknowledgement(end_ + to_end + needed);
+    put(FrameKind::skip, 0, 0, to_end - sizeof(FrameHeader));
+  } else {
+    wait_for_acknowledgement(end_ + needed);
+  }
+  const std::uint64_t lap_end = end_ + outbox_ring_bytes - end_ % outbox_ring_bytes - sizeof(FrameHeader);
+  room_end_ = std::min(lap_end, std::max(lane_.acknowledged(), straight_) + outbox_ring_bytes);
+}
+
+void Outbox::wait_for_acknowledgement(std::uint64_t until) {
+  const auto free = [&] { return until <= std::max(lane_.acknowledged(), straight_) + outbox_ring_bytes; };
+  if (free()) return;
+  flush();
+  while (!free()) {
+    const std::uint32_t heard = lane_.bell();
+    page_.set_asleep(Sleep::for_acknowledgement);
+    if (!free()) lane_.sleep(heard);
+    page_.set_asleep(Sleep::awake);
+  }
+}
+
+void Outbox::put_straight(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload) {
+  flush();
+  const FrameHeader made = header(kind, task, attempt, payload);
+  constexpr std::array<std::byte, frame_alignment> zeros{};
+  const std::size_t padding = frame_stride(payload.size()) - sizeof made - payload.size();
+  if (!os::write_all(pipe_, std::as_bytes(std::span(&made, 1)), payload) ||
+      !os::write_all(pipe_, std::span(zeros).first(padding)))
+    os::leave_worker(0);
+  end_ += frame_stride(payload.size());
+  sent_ = straight_ = room_end_ = end_;
+  page_.ring_from.store(end_, std::memory_order_release);
+  page_.commit(end_);
+}
+
+}  // namespace bulkhead::ipc

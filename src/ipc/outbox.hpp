@@ -1,0 +1,72 @@
+// The worker's outbox: results are composed in a ring of its own shared memory and written from there to the pipe.
+//
+// Offsets are absolute in one stream of frames. A byte of the ring is reused only when the coordinator has acknowledged
+// it, so that after a death the ring still holds whatever the pipe did not carry. A frame too large for the ring goes
+// straight to the pipe, and `committed` passes it afterwards.
+#pragma once
+
+#include "ipc/frame.hpp"
+#include "ipc/lane.hpp"
+#include "ipc/worker_page.hpp"
+#include "os/fd.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace bulkhead::ipc {
+
+/// A result is composed in place up to this; the ring's last bytes of a lap stay unused by as much at worst.
+inline constexpr std::size_t in_place_payload = 4u << 10;
+
+class Outbox {
+ public:
+  Outbox(WorkerPage& page, std::byte* ring, LaneReader lane, os::Fd pipe, std::uint32_t seed) noexcept
+      : page_(page), ring_(ring), lane_(lane), pipe_(std::move(pipe)), seed_(seed) {}
+
+  /// Contiguous place for a payload of `size`, at most max_ring_payload. Waits for the coordinator where the ring is full.
+  std::span<std::byte> room(std::size_t size = in_place_payload) {
+    if (room_end_ - end_ < frame_stride(size)) make_room(frame_stride(size));
+    return {ring_ + (end_ % outbox_ring_bytes) + sizeof(FrameHeader), size};
+  }
+  /// Makes a frame of the first `size` bytes of room().
+  void put(FrameKind kind, std::uint64_t task, unsigned attempt, std::size_t size) noexcept {
+    compose(kind, task, attempt, size);
+    page_.commit(end_);
+  }
+  /// A frame with a payload that lies elsewhere; of any size.
+  void put_copy(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload);
+
+  std::uint64_t unsent() const noexcept { return end_ - sent_; }
+  /// Writes everything to the pipe. Leaves the process where the coordinator has gone.
+  void flush();
+  const os::Fd& pipe() const noexcept { return pipe_; }
+
+ private:
+  FrameHeader header(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload) const noexcept {
+    FrameHeader made{0, static_cast<std::uint32_t>(payload.size()), static_cast<std::uint32_t>(task),
+                     static_cast<std::uint16_t>(attempt), kind, frame_magic};
+    made.checksum = frame_checksum(made, seed_, payload);
+    return made;
+  }
+  void compose(FrameKind kind, std::uint64_t task, unsigned attempt, std::size_t size) noexcept {
+    std::byte* const place = ring_ + end_ % outbox_ring_bytes;
+    const FrameHeader made = header(kind, task, attempt, {place + sizeof(FrameHeader), size});
+    std::memcpy(place, &made, sizeof made);
+    end_ += frame_stride(size);
+  }
+  void make_room(std::uint64_t needed);
+  void wait_for_acknowledgement(std::uint64_t until);
+  void put_straight(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload);
+
+  WorkerPage& page_;
+  std::byte* ring_;
+  LaneReader lane_;
+  os::Fd pipe_;
+  std::uint32_t seed_;
+  std::uint64_t end_ = 0, sent_ = 0;   // stream offsets: composed up to, written up to
+  std::uint64_t room_end_ = 0;         // composing may go on up to here without asking anyone
+  std::uint64_t straight_ = 0;         // bytes before this never stood in the ring
+};
+
+}  // namespace bulkhead::ipc

@@ -1,0 +1,90 @@
+#include "ipc/task_queue.hpp"
+
+#include <algorithm>
+#include <boost/interprocess/indexes/iset_index.hpp>
+#include <boost/interprocess/managed_external_buffer.hpp>
+#include <boost/interprocess/mem_algo/rbtree_best_fit.hpp>
+#include <boost/interprocess/sync/mutex_family.hpp>
+#include <cerrno>
+#include <system_error>
+
+namespace bulkhead::ipc {
+
+namespace bip = boost::interprocess;
+
+// Allocation inside the arena, by the coordinator alone: Boost's allocator with the mutex family that takes no lock.
+class TaskQueue::Arena {
+ public:
+  Arena(const os::MemoryFile& file, std::size_t offset, std::byte* base, std::size_t size)
+      : file_(file), offset_(offset), base_(base), size_(size) {
+    if (!occupy_up_to(slack)) throw std::system_error(ENOMEM, std::generic_category(), "fallocate of the task arena");
+    buffer_.emplace(bip::create_only, base_, size_);
+  }
+
+  std::byte* allocate(std::size_t size) {
+    // Best fit takes a hole below the high-water mark or what follows it: with this much occupied neither can fault.
+    if (!occupy_up_to(std::min(size_, high_ + size + slack))) return nullptr;
+    void* place = buffer_->allocate_aligned(size, 64, std::nothrow);
+    if (!place) return nullptr;
+    auto* bytes = static_cast<std::byte*>(place);
+    high_ = std::max(high_, static_cast<std::size_t>(bytes + size - base_));
+    return bytes;
+  }
+  void release(std::byte* place) noexcept { buffer_->deallocate(place); }
+
+ private:
+  using Buffer = bip::basic_managed_external_buffer<char, bip::rbtree_best_fit<bip::null_mutex_family>, bip::iset_index>;
+  static constexpr std::size_t slack = 64u << 10;  // the allocator's own headers
+
+  bool occupy_up_to(std::size_t end) {
+    if (end <= occupied_) return true;
+    if (!file_.occupy(offset_ + occupied_, end - occupied_)) return false;
+    occupied_ = end;
+    return true;
+  }
+
+  const os::MemoryFile& file_;
+  std::size_t offset_;
+  std::byte* base_;
+  std::size_t size_;
+  std::size_t high_ = slack, occupied_ = 0;
+  std::optional<Buffer> buffer_;
+};
+
+TaskQueue::TaskQueue(std::size_t lanes, std::size_t arena_bytes)
+    : arena_offset_(lanes * lane_bytes),
+      arena_bytes_(arena_bytes),
+      file_("bulkhead-queue", arena_offset_ + arena_bytes),
+      mapping_(file_, Access::read_write, 0, arena_offset_ + arena_bytes) {
+  file_.seal();
+}
+
+TaskQueue::~TaskQueue() = default;
+
+LaneWriter TaskQueue::open_lane(std::size_t slot) {
+  if (!file_.occupy(slot * lane_bytes, lane_bytes))
+    throw std::system_error(ENOMEM, std::generic_category(), "fallocate of a task lane");
+  return LaneWriter(mapping_.data() + slot * lane_bytes);
+}
+
+std::optional<ArenaPlace> TaskQueue::allocate(std::size_t size) {
+  std::byte* const base = mapping_.data() + arena_offset_;
+  if (!arena_) arena_ = std::make_unique<Arena>(file_, arena_offset_, base, arena_bytes_);
+  std::byte* const place = arena_->allocate(std::max<std::size_t>(size, 1));
+  if (!place) return std::nullopt;
+  return ArenaPlace{static_cast<std::uint64_t>(place - base), size};
+}
+
+void TaskQueue::release(const ArenaPlace& place) noexcept {
+  arena_->release(mapping_.data() + arena_offset_ + place.offset);
+}
+
+std::span<std::byte> TaskQueue::bytes(const ArenaPlace& place) const noexcept {
+  return {mapping_.data() + arena_offset_ + place.offset, place.size};
+}
+
+TaskQueueView::TaskQueueView(const TaskQueue& queue, std::size_t slot)
+    : lane_(queue.file(), Access::read_only, slot * lane_bytes, lane_bytes),
+      arena_(queue.file(), Access::read_only, queue.arena_offset(), queue.arena_bytes()) {}
+
+}  // namespace bulkhead::ipc

@@ -1,0 +1,66 @@
+// The queue of tasks: one sealed memory file with a lane for each worker and an arena for large items.
+//
+// The coordinator's mapping is the only writable one that can ever exist: the file is sealed against new ones as soon
+// as that stands, and children do not inherit it. Workers map their own lane and the arena, read-only; the kernel
+// holds them to it. There is no lock in it, so nothing a dying worker could leave held.
+#pragma once
+
+#include "ipc/lane.hpp"
+#include "ipc/mapping.hpp"
+#include "os/memory_file.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+namespace bulkhead::ipc {
+
+class TaskQueue {
+ public:
+  /// `arena_bytes` are reserved, not occupied. Throws std::system_error where the kernel has no memory file for us.
+  TaskQueue(std::size_t lanes, std::size_t arena_bytes);
+  ~TaskQueue();
+  TaskQueue(const TaskQueue&) = delete;
+  TaskQueue& operator=(const TaskQueue&) = delete;
+
+  /// Starts the slot's lane afresh for a new worker. Throws std::system_error(ENOMEM) where memory is short.
+  LaneWriter open_lane(std::size_t slot);
+
+  /// Place for a large item, or nothing while the arena is full. Release gives it back.
+  std::optional<ArenaPlace> allocate(std::size_t size);
+  void release(const ArenaPlace& place) noexcept;
+  std::span<std::byte> bytes(const ArenaPlace& place) const noexcept;
+
+  const os::MemoryFile& file() const noexcept { return file_; }
+  void close_descriptor() noexcept { file_.close(); }
+  std::size_t arena_offset() const noexcept { return arena_offset_; }
+  std::size_t arena_bytes() const noexcept { return arena_bytes_; }
+
+ private:
+  class Arena;
+
+  std::size_t arena_offset_, arena_bytes_;
+  os::MemoryFile file_;
+  Mapping mapping_;
+  std::unique_ptr<Arena> arena_;  // made with the first large item: a queue of small ones pays nothing for it
+};
+
+/// A worker's view: its lane and the arena, both read-only.
+class TaskQueueView {
+ public:
+  TaskQueueView(const TaskQueue& queue, std::size_t slot);
+  LaneReader lane() const noexcept { return LaneReader(lane_.data()); }
+  std::span<const std::byte> item(const Record& record) const noexcept {
+    const auto* behind = reinterpret_cast<const std::byte*>(&record + 1);
+    if (record.form == RecordForm::inlined) return {behind, record.size};
+    const auto& place = *reinterpret_cast<const ArenaPlace*>(behind);
+    return {arena_.data() + place.offset, place.size};
+  }
+
+ private:
+  Mapping lane_, arena_;
+};
+
+}  // namespace bulkhead::ipc

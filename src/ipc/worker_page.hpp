@@ -1,0 +1,66 @@
+// The one page that a worker writes, and behind it the ring of its outbox. The coordinator maps both read-only, and
+// believes nothing in them that does not check out.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace bulkhead::ipc {
+
+inline constexpr std::size_t worker_page_bytes = 4096;
+inline constexpr std::size_t outbox_ring_bytes = 256u << 10;
+inline constexpr std::size_t worker_memory_bytes = worker_page_bytes + outbox_ring_bytes;
+
+/// What a worker does with the record its cursor names.
+enum class Phase : std::uint8_t {
+  between = 0,   // nothing in hand: the cursor is the next record
+  claiming = 1,  // about to look whether it was taken back
+  running = 2,   // the task is in its hands, until its frame is committed
+};
+
+struct Cursor {
+  std::uint64_t offset = 0;  // of the record in the lane; a multiple of eight
+  Phase phase = Phase::between;
+
+  constexpr std::uint64_t packed() const noexcept { return offset | static_cast<std::uint64_t>(phase); }
+  static constexpr Cursor unpack(std::uint64_t word) noexcept {
+    return {word & ~std::uint64_t{7}, static_cast<Phase>(word & 7)};
+  }
+  friend constexpr bool operator==(const Cursor&, const Cursor&) = default;
+};
+
+/// What a worker sleeps for. A hint: a worker that lies here harms itself, and wakes by itself now and then.
+enum class Sleep : std::uint32_t { awake = 0, for_tasks = 1, for_acknowledgement = 2 };
+
+enum class Life : std::uint32_t { born = 0, serving = 1, leaving = 2 };
+
+struct WorkerPage {
+  alignas(64) std::atomic<std::uint64_t> cursor;
+  std::atomic<std::uint64_t> committed;   // outbox stream: frames before this offset are whole
+  alignas(64) std::atomic<std::uint32_t> asleep;
+  std::atomic<std::uint32_t> life;        // born until worker_init has returned; leaving from the stop on
+  std::atomic<std::uint64_t> ring_from;   // outbox stream: bytes before this went straight to the pipe
+
+  // The worker's side. The cursor is stored before the record's mark is looked at, with a full fence between.
+  void claim(std::uint64_t offset) noexcept {
+    cursor.store(Cursor{offset, Phase::claiming}.packed(), std::memory_order_seq_cst);
+  }
+  void move_to(std::uint64_t offset, Phase phase) noexcept {
+    cursor.store(Cursor{offset, phase}.packed(), std::memory_order_release);
+  }
+  void commit(std::uint64_t offset) noexcept { committed.store(offset, std::memory_order_release); }
+  void set_life(Life now) noexcept { life.store(static_cast<std::uint32_t>(now), std::memory_order_release); }
+  void set_asleep(Sleep now) noexcept { asleep.store(static_cast<std::uint32_t>(now), std::memory_order_seq_cst); }
+
+  // The coordinator's side.
+  Cursor read_cursor() const noexcept { return Cursor::unpack(cursor.load(std::memory_order_seq_cst)); }
+  std::uint64_t read_committed() const noexcept { return committed.load(std::memory_order_acquire); }
+  std::uint64_t read_ring_from() const noexcept { return ring_from.load(std::memory_order_acquire); }
+  Sleep read_asleep() const noexcept { return static_cast<Sleep>(asleep.load(std::memory_order_seq_cst)); }
+  Life read_life() const noexcept { return static_cast<Life>(life.load(std::memory_order_acquire)); }
+};
+static_assert(sizeof(WorkerPage) <= worker_page_bytes);
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+
+}  // namespace bulkhead::ipc

@@ -1,0 +1,70 @@
+// A forked child, watched and signalled through its pidfd: a process id may be reused, a pidfd never is.
+#pragma once
+
+#include "os/fd.hpp"
+
+#include <optional>
+
+namespace bulkhead::os {
+
+/// How a process ended: by a signal, or by a code. Never folded into one number.
+struct ExitStatus {
+  bool signaled = false;
+  int number = 0;        ///< the signal, or the exit code
+  bool known = true;     ///< false: somebody else reaped it (a host that waits for any child)
+  bool dumped = false;   ///< a core was written
+};
+
+/// The wish of a worker, as a signal number this room knows.
+enum class Signal { terminate, kill };
+
+class Child {
+ public:
+  Child() noexcept = default;
+  Child(int pid, Fd pidfd) noexcept : pid_(pid), pidfd_(std::move(pidfd)) {}
+
+  int pid() const noexcept { return pid_; }
+  const Fd& pidfd() const noexcept { return pidfd_; }
+  void close_descriptor() noexcept { pidfd_.reset(); }
+  explicit operator bool() const noexcept { return pid_ > 0; }
+
+  /// To the child, and to every process of the group that it leads. Never fails: the child may be gone already.
+  void signal(Signal which) const noexcept;
+  /// Collects the status if the child has ended; afterwards this owns nothing.
+  std::optional<ExitStatus> try_reap();
+  ExitStatus reap();
+
+ private:
+  std::optional<ExitStatus> collect(int flags);
+
+  int pid_ = 0;
+  Fd pidfd_;
+};
+
+/// fork(). In the child returns an empty optional. Throws std::system_error where the kernel refuses.
+///
+/// The host's buffered standard output is flushed first, so that the child cannot print it a second time.
+std::optional<Child> fork_child();
+
+/// In a fresh worker: leads its own process group, dies with its parent, and has the default action for the signals
+/// that end a process. `parent` is the process that forked it: if that has ended already, this process ends too.
+void become_worker(int parent) noexcept;
+
+int process_id() noexcept;
+
+/// Ends this process without running destructors or exit handlers; flushes what the task printed.
+[[noreturn]] void leave_worker(int code) noexcept;
+
+/// While one lives, SIGCHLD has its default action: with SIG_IGN (which is inherited) the kernel throws statuses away.
+class KeepChildStatuses {
+ public:
+  KeepChildStatuses() noexcept;
+  ~KeepChildStatuses();
+  KeepChildStatuses(const KeepChildStatuses&) = delete;
+  KeepChildStatuses& operator=(const KeepChildStatuses&) = delete;
+
+ private:
+  bool was_ignored_ = false;
+};
+
+}  // namespace bulkhead::os

@@ -1,0 +1,38 @@
+#include "os/memory_file.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
+namespace bulkhead::os {
+
+MemoryFile::MemoryFile(const char* label, std::size_t size)
+    : fd_(::memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING)), size_(size) {
+  if (!fd_) throw_errno("memfd_create");
+  fd_ = above_standard_streams(std::move(fd_));
+  if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) throw_errno("ftruncate(memfd)");
+}
+
+void MemoryFile::seal() {
+  constexpr int seals = F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+  if (::fcntl(fd_.get(), F_ADD_SEALS, seals) != 0) throw_errno("fcntl(F_ADD_SEALS)");
+}
+
+bool MemoryFile::occupy(std::size_t offset, std::size_t size) const {
+  for (;;) {
+    if (::fallocate(fd_.get(), 0, static_cast<off_t>(offset), static_cast<off_t>(size)) == 0) return true;
+    if (errno == ENOMEM || errno == ENOSPC) return false;
+    if (errno != EINTR) throw_errno("fallocate(memfd)");
+  }
+}
+
+void keep_from_children(void* address, std::size_t size) noexcept { ::madvise(address, size, MADV_DONTFORK); }
+void keep_from_core(void* address, std::size_t size) noexcept { ::madvise(address, size, MADV_DONTDUMP); }
+
+}  // namespace bulkhead::os

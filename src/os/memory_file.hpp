@@ -1,0 +1,35 @@
+// Memory with a descriptor and no name: a memfd, with the seals that keep readers readers.
+#pragma once
+
+#include "os/fd.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bulkhead::os {
+
+class MemoryFile {
+ public:
+  /// `size` bytes are reserved, none is occupied. `label` shows in /proc only. Throws std::system_error.
+  MemoryFile(const char* label, std::size_t size);
+
+  const Fd& fd() const noexcept { return fd_; }
+  std::size_t size() const noexcept { return size_; }
+
+  /// From here on no new writable mapping can be made, by anyone, and the size stays: mappings that stand stay as they are.
+  void seal();
+  /// Occupies the range now, so that short memory is an error here and never a SIGBUS at a store. False: no memory.
+  bool occupy(std::size_t offset, std::size_t size) const;
+  void close() noexcept { fd_.reset(); }
+
+ private:
+  Fd fd_;
+  std::size_t size_;
+};
+
+/// Children forked from here on do not have this range. Must be whole pages.
+void keep_from_children(void* address, std::size_t size) noexcept;
+/// Leaves the range out of core dumps.
+void keep_from_core(void* address, std::size_t size) noexcept;
+
+}  // namespace bulkhead::os

@@ -1,0 +1,40 @@
+#include "os/poller.hpp"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace bulkhead::os {
+
+Poller::Poller() : fd_(::epoll_create1(EPOLL_CLOEXEC)) {
+  if (!fd_) throw_errno("epoll_create1");
+  fd_ = above_standard_streams(std::move(fd_));
+  keys_.reserve(max_ready);
+}
+
+bool Poller::watch(int fd, std::uint64_t key) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = key;
+  if (::epoll_ctl(fd_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return true;
+  if (errno == EPERM) return false;
+  throw_errno("epoll_ctl(ADD)");
+}
+
+void Poller::forget(int fd) noexcept { ::epoll_ctl(fd_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+
+std::span<const std::uint64_t> Poller::wait(std::chrono::nanoseconds timeout) {
+  using std::chrono::milliseconds;
+  const auto rounded = std::chrono::ceil<milliseconds>(std::max(timeout, std::chrono::nanoseconds(0)));
+  const auto bounded = std::min<milliseconds::rep>(rounded.count(), 3'600'000);
+  std::array<epoll_event, max_ready> events;
+  const int n = ::epoll_wait(fd_.get(), events.data(), max_ready, static_cast<int>(bounded));
+  if (n < 0 && errno != EINTR) throw_errno("epoll_wait");
+  keys_.clear();
+  for (int i = 0; i < n; ++i) keys_.push_back(events[static_cast<std::size_t>(i)].data.u64);
+  return keys_;
+}
+
+}  // namespace bulkhead::os

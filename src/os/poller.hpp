@@ -1,0 +1,29 @@
+// Waiting for many descriptors at once. Costs by what is ready, not by how many are watched.
+#pragma once
+
+#include "os/fd.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace bulkhead::os {
+
+class Poller {
+ public:
+  Poller();
+  /// Watches for readability; `key` comes back from wait(). False: this kind of file is always ready (a regular file).
+  bool watch(int fd, std::uint64_t key);
+  void forget(int fd) noexcept;
+  /// The keys of what is readable, at most `max_ready` at a time. Empty: the time ran out or a signal came.
+  std::span<const std::uint64_t> wait(std::chrono::nanoseconds timeout);
+  void close() noexcept { fd_.reset(); }
+
+ private:
+  static constexpr int max_ready = 64;
+  Fd fd_;
+  std::vector<std::uint64_t> keys_;
+};
+
+}  // namespace bulkhead::os

@@ -1,0 +1,111 @@
+#include "os/program_streams.hpp"
+
+#include "os/spawn.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <time.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace bulkhead::os {
+
+namespace {
+
+constexpr std::size_t pipe_capacity = 64 << 10;
+constexpr std::size_t longest_held_line = 1 << 20;
+
+timespec to_timespec(std::chrono::nanoseconds t) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(t);
+  return {.tv_sec = seconds.count(), .tv_nsec = (t - seconds).count()};
+}
+
+}  // namespace
+
+ProgramStreams::ProgramStreams(TaskOutput* output, TaskOutput* error, const Listener& on_lines) : on_lines_(on_lines) {
+  input_ = above_standard_streams(Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
+  if (output || on_lines) begin(output_, output);
+  if (error || on_lines) begin(error_, error);
+}
+
+void ProgramStreams::begin(Stream& stream, TaskOutput* file) {
+  stream.pipe = make_pipe(pipe_capacity);
+  set_nonblocking(stream.pipe.read_end);  // a pipe's ends are flagged apart: the program's end still blocks
+  stream.file = file;
+  if (file) stream.stored.begin = stream.stored.end = file->size();
+}
+
+void ProgramStreams::give_to(ProgramImage& image) const {
+  image.input = input_.get();
+  image.output = output_.pipe.write_end.get();
+  image.error = error_.pipe.write_end.get();
+}
+
+ProgramEvents ProgramStreams::wait(int pidfd, int stop, int parent, std::optional<std::chrono::nanoseconds> timeout) {
+  // Our copy of the write end is the program's to close; poll() ignores a descriptor of -1.
+  output_.pipe.write_end.reset();
+  error_.pipe.write_end.reset();
+  std::array<pollfd, 5> waiting{{{pidfd, POLLIN, 0},
+                                 {stop, POLLIN, 0},
+                                 {parent, POLLIN, 0},
+                                 {output_.pipe.read_end.get(), POLLIN, 0},
+                                 {error_.pipe.read_end.get(), POLLIN, 0}}};
+  const timespec limit = to_timespec(timeout.value_or(std::chrono::nanoseconds(0)));
+  const int ready = ::ppoll(waiting.data(), waiting.size(), timeout ? &limit : nullptr, nullptr);
+  if (ready <= 0) return {};
+  if (waiting[3].revents != 0 && !move(output_) && (waiting[3].revents & POLLHUP)) output_.pipe.read_end.reset();
+  if (waiting[4].revents != 0 && !move(error_) && (waiting[4].revents & POLLHUP)) error_.pipe.read_end.reset();
+  return {.ended = waiting[0].revents != 0,
+          .stop = waiting[1].revents != 0,
+          .parent_gone = waiting[2].revents != 0,
+          .store_error = store_error_};
+}
+
+StoredRanges ProgramStreams::finish() {
+  constexpr int enough = 64;  // a survivor that keeps writing cannot keep us here
+  for (Stream* stream : {&output_, &error_}) {
+    for (int i = 0; i < enough && stream->open() && move(*stream);) ++i;
+    if (!stream->partial.empty()) on_lines_(stream->channel, std::as_bytes(std::span(stream->partial)));
+    stream->partial.clear();
+  }
+  return {output_.stored, error_.stored, store_error_};
+}
+
+bool ProgramStreams::move(Stream& stream) { return stream.file ? store(stream) : pass_lines(stream); }
+
+bool ProgramStreams::store(Stream& stream) {
+  auto at = static_cast<off_t>(stream.stored.end);
+  const ssize_t n = ::splice(stream.pipe.read_end.get(), nullptr, stream.file->descriptor(), &at, 1 << 20,
+                             SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  if (n > 0) stream.stored.end += static_cast<std::uint64_t>(n);
+  if (n < 0 && errno != EAGAIN && errno != EINTR) {
+    store_error_ = errno;
+    stream.pipe.read_end.reset();  // the program learns it by SIGPIPE at its next write
+  }
+  return n > 0;
+}
+
+bool ProgramStreams::pass_lines(Stream& stream) {
+  std::array<char, 64 << 10> chunk;
+  const std::ptrdiff_t n = read_some(stream.pipe.read_end, std::as_writable_bytes(std::span(chunk)));
+  if (n <= 0) return false;
+  const auto size = static_cast<std::size_t>(n);
+  const void* last = ::memrchr(chunk.data(), '\n', size);
+  const std::size_t whole = last ? static_cast<std::size_t>(static_cast<const char*>(last) - chunk.data()) + 1 : 0;
+  if (whole > 0) {
+    stream.partial.append(chunk.data(), whole);
+    on_lines_(stream.channel, std::as_bytes(std::span(stream.partial)));
+    stream.partial.assign(chunk.data() + whole, size - whole);
+  } else {
+    stream.partial.append(chunk.data(), size);
+    if (stream.partial.size() >= longest_held_line) {
+      on_lines_(stream.channel, std::as_bytes(std::span(stream.partial)));
+      stream.partial.clear();
+    }
+  }
+  return true;
+}
+
+}  // namespace bulkhead::os

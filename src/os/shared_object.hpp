@@ -1,0 +1,12 @@
+// Loading shared objects.
+#pragma once
+
+#include <string>
+
+namespace bulkhead::os {
+
+/// Loads the object at `path` for good and returns the address of `symbol` in it. Null: `problem` says why, naming the
+/// path.
+void* load_symbol(const std::string& path, const char* symbol, std::string& problem);
+
+}  // namespace bulkhead::os

@@ -1,0 +1,72 @@
+#include <bulkhead/signals.hpp>
+
+#include "os/spawn.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+
+namespace bulkhead {
+
+namespace {
+
+std::atomic<int> stops_seen{0};
+std::atomic<int> first_stop_seen{0};
+std::atomic<bool> hang_up_seen{false};
+static_assert(std::atomic<int>::is_always_lock_free);
+
+void count_stop(int sig) {
+  if (stops_seen.fetch_add(1) == 0) first_stop_seen = sig;
+}
+void note_hang_up(int) { hang_up_seen = true; }
+
+struct Watched {
+  int signal;
+  void (*action)(int);
+  struct sigaction before;
+};
+std::array<Watched, 5> watched{{{SIGINT, count_stop, {}},
+                                {SIGTERM, count_stop, {}},
+                                {SIGHUP, note_hang_up, {}},
+                                {SIGPIPE, SIG_IGN, {}},
+                                {SIGXFSZ, SIG_IGN, {}}}};
+
+}  // namespace
+
+SignalWatch::SignalWatch() {
+  os::remember_ignored_signals();
+  stops_seen = 0;
+  first_stop_seen = 0;
+  hang_up_seen = false;
+  for (Watched& w : watched) {
+    ::sigaction(w.signal, nullptr, &w.before);
+    if (w.before.sa_handler == SIG_IGN) continue;
+    struct sigaction action {};
+    action.sa_handler = w.action;  // without SA_RESTART: a wait is cut short and the loop looks round
+    ::sigaction(w.signal, &action, nullptr);
+  }
+}
+
+SignalWatch::~SignalWatch() {
+  for (const Watched& w : watched) ::sigaction(w.signal, &w.before, nullptr);
+}
+
+int SignalWatch::stops() const noexcept { return stops_seen; }
+int SignalWatch::first_stop() const noexcept { return first_stop_seen; }
+bool SignalWatch::hung_up() const noexcept { return hang_up_seen; }
+
+std::string signal_name(int signal) {
+  const char* name = ::sigabbrev_np(signal);
+  return name ? std::string("SIG") + name : "signal " + std::to_string(signal);
+}
+
+void open_standard_streams() noexcept {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
+    if (::fcntl(fd, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_RDWR));  // takes the lowest free number: fd
+}
+
+}  // namespace bulkhead

@@ -1,0 +1,43 @@
+// Starting a program without copying the page tables: the child borrows our memory until it has become the program.
+#pragma once
+
+#include "os/fd.hpp"
+
+#include <string>
+#include <vector>
+
+namespace bulkhead::os {
+
+/// What the program is to be. Everything is prepared here, since the child may neither allocate nor lock.
+struct ProgramImage {
+  std::string path;                      ///< as find_program() gave it
+  std::vector<std::string> arguments;    ///< argv, the name first
+  std::vector<std::string> environment;  ///< K=V
+  std::string directory;                 ///< empty: ours
+  int niceness = 0;                      ///< added to ours
+  int input = -1, output = -1, error = -1;  ///< its standard streams; -1: ours
+};
+
+struct Spawned {
+  int pid = 0;   ///< also its process group; 0: it did not start
+  Fd pidfd{};
+  int error = 0;                   ///< errno where it did not start
+  const char* failed_call = "";    ///< "chdir", "execve"
+};
+
+/// Starts it as the leader of its own process group, with default signal actions and an empty mask (what was ignored
+/// when this process was started stays ignored), and bound to end when this thread does. A script without an
+/// interpreter line is given to /bin/sh.
+Spawned spawn(const ProgramImage& image);
+
+/// Where execvp() would find `name` for a program started in `directory` with this PATH (nullptr: the system's
+/// default). A name with a slash is returned as it is; empty: nowhere.
+std::string find_program(const std::string& name, const char* path, const std::string& directory);
+
+/// This process' environment, as K=V.
+std::vector<std::string> own_environment();
+
+/// Remembers which signals this process was started with as ignored. The first call counts; before anything changes them.
+void remember_ignored_signals() noexcept;
+
+}  // namespace bulkhead::os

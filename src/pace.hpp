@@ -1,0 +1,39 @@
+// How far ahead a worker is dealt: by time, not by count. Pure.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace bulkhead {
+
+/// Learns what a task takes from what came back, and says how many a worker should hold.
+///
+/// Deep for tasks of nanoseconds, so that hand-overs and wake-ups are shared by thousands; the one in hand and one
+/// ahead for long tasks, so that little has to be taken back.
+class Pace {
+ public:
+  /// `fixed` tasks instead; 0: by time.
+  explicit Pace(std::size_t fixed = 0) noexcept : fixed_(fixed) {}
+
+  /// `count` tasks came back and took `took` together.
+  void learn(std::chrono::nanoseconds took, std::uint64_t count) noexcept {
+    const double each = static_cast<double>(took.count()) / static_cast<double>(count);
+    mean_ns_ = mean_ns_ == 0 ? each : mean_ns_ + (each - mean_ns_) * (each > mean_ns_ ? 0.5 : 0.25);
+    const double fit = static_cast<double>(std::chrono::nanoseconds(horizon).count()) / std::max(mean_ns_, 1.0);
+    // Grow by steps: one tiny task proves little about the next four thousand.
+    depth_ = static_cast<std::size_t>(std::clamp(fit, 2.0, std::min(4.0 * static_cast<double>(depth_), 65536.0)));
+  }
+  std::size_t depth() const noexcept { return fixed_ != 0 ? fixed_ : depth_; }
+  std::chrono::nanoseconds mean() const noexcept { return std::chrono::nanoseconds(static_cast<std::int64_t>(mean_ns_)); }
+
+ private:
+  static constexpr std::chrono::milliseconds horizon{2};
+
+  std::size_t fixed_;
+  std::size_t depth_ = 2;
+  double mean_ns_ = 0;
+};
+
+}  // namespace bulkhead

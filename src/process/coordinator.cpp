@@ -1,0 +1,229 @@
+#include "process/coordinator.hpp"
+
+#include "os/clock.hpp"
+#include "process/poll_keys.hpp"
+#include "process/process_options.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace bulkhead::process {
+
+using namespace std::chrono_literals;
+using detail::Wake;
+
+namespace {
+
+constexpr auto batch_look = 20ms;  // a finished result reaches the caller within this, whatever its worker does next
+constexpr auto idle_look = 2ms;    // no worker stays idle longer while another holds tasks it has not started
+
+std::size_t arena_bytes(const WorkOptions& options) {
+  constexpr std::uint64_t least = 256u << 20;
+  return std::max(least, 4 * (options.max_item_bytes + 4096));  // reserved, not occupied
+}
+
+}  // namespace
+
+Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptions& options)
+    : body_(std::move(body)),
+      options_((check_process_options(options), options)),
+      num_workers_(options.num_workers != 0 ? options.num_workers : usable_cores()),
+      owner_(os::process_id()),
+      queue_(num_workers_, arena_bytes(options)),
+      workers_(num_workers_),
+      most_workers_(num_workers_),
+      random_(std::random_device{}()) {
+  completions_.reserve(4096);
+  if (options_.stop.stop_possible()) {
+    poller_.watch(stop_wake_.fd().get(), stop_key);
+    on_stop_.emplace(options_.stop, [this] { stop_wake_.notify(); });
+  }
+  now_ = os::now();
+  next_look_ = now_ + batch_look;
+  next_heartbeat_ = now_ + options_.per_sync_timeout;
+  notify({.kind = EventKind::run_started});
+  enlist(this);
+}
+
+Coordinator::~Coordinator() {
+  on_stop_.reset();
+  delist(this);
+  for (const auto& worker : workers_)
+    if (worker) worker->child().signal(os::Signal::kill);
+  for (const auto& worker : workers_)
+    if (worker) worker->child().reap();
+}
+
+bool Coordinator::belongs_to_this_process() const noexcept { return os::process_id() == owner_; }
+
+void Coordinator::add_failed(std::uint64_t task, Failure failure) {
+  if (large_) queue_.release(*std::exchange(large_, std::nullopt));
+  ++admitted_;
+  failed_early_.emplace_back(task, std::move(failure));
+}
+
+Wake Coordinator::wait(int input) {
+  completions_.clear();
+  failures_.clear();
+  close_fill();
+  watch_input(input);
+  for (auto& [task, failure] : failed_early_) end_task(task, 0, 0, std::move(failure));
+  failed_early_.clear();
+  while (completions_.empty()) {
+    if (std::exchange(input_ready_, false) || (input >= 0 && input_always_ready_)) return Wake::input_ready;
+    if (take_one_ready()) continue;
+    if (outstanding() == 0 && input < 0) return Wake::idle;
+    balance();
+    poll();
+  }
+  notify_finished();
+  return Wake::completions;
+}
+
+// One wait for anything. Workers are looked at when it is time, also when they keep us busy.
+void Coordinator::poll() {
+  const auto keys = poller_.wait(patience());
+  now_ = os::now();
+  ready_.insert(ready_.end(), keys.begin(), keys.end());
+  if (keys.empty() || now_ >= next_heartbeat_) {
+    next_heartbeat_ = now_ + options_.per_sync_timeout;
+    notify({.kind = EventKind::heartbeat});
+  }
+  if (options_.stop.stop_requested() && !closed()) close(Ending::cancelled, "the run was stopped before this task was done");
+  if (now_ >= next_look_) look_round();
+}
+
+Coordinator::Nanoseconds Coordinator::patience() const {
+  Nanoseconds most = next_heartbeat_ - now_;
+  bool batches = false, idle = live_ < most_workers_, busy = false;
+  for (const auto& worker : workers_) {
+    if (!worker) continue;
+    batches |= worker->outstanding > 1;
+    busy |= worker->outstanding > 0;
+    idle |= worker->outstanding == 0;
+    most = std::min(most, worker->kill_at - now_);
+  }
+  if (batches) most = std::min<Nanoseconds>(most, idle && !closed() ? idle_look : batch_look);
+  if (busy && options_.task_timeout > 0ms)
+    most = std::min(most, std::clamp<Nanoseconds>(options_.task_timeout / 10, 1ms, batch_look));
+  if (const auto due = backlog_.next_due()) most = std::min(most, *due - now_);
+  return std::max(most, Nanoseconds(0));
+}
+
+// Takes in one thing that the poller reported, or one more chunk of what a dead worker left. False: nothing was left.
+bool Coordinator::take_one_ready() {
+  for (const auto& worker : workers_)
+    if (worker && worker->dying) return see_death_through(*worker), true;
+  if (ready_.empty()) return false;
+  const std::uint64_t key = ready_.front();
+  ready_.pop_front();
+  if (key == input_key) {
+    input_ready_ = true;
+  } else if (key == stop_key) {
+    stop_wake_.clear();
+  } else if (Worker* const worker = workers_[slot_of(key)].get()) {  // null: buried since the poller spoke
+    if (is_death(key))
+      worker->dying = true;
+    else
+      take_chunk(*worker);
+  }
+  return true;
+}
+
+bool Coordinator::take_chunk(Worker& worker) {
+  if (worker.suspect || !worker.inbox().pull_from_pipe(scratch_)) return false;
+  if (take_frames(worker)) return true;
+  worker.suspect = true;  // what comes after a bad frame means nothing; the ring may still tell
+  if (!worker.dying) worker.end(KillReason::bad_frames, now_, 0ns);
+  return true;
+}
+
+// One chunk at a time: completions refer into the scratch until the caller has had them.
+void Coordinator::see_death_through(Worker& worker) {
+  if (take_chunk(worker)) return;
+  if (!std::exchange(worker.ring_taken, true) && worker.inbox().pull_from_ring(scratch_)) {
+    worker.suspect = !take_frames(worker);
+    return;
+  }
+  bury(worker);
+}
+
+void Coordinator::look_round() {
+  next_look_ = now_ + std::min<Nanoseconds>(batch_look, std::max<Nanoseconds>(patience(), 1ms));
+  for (const auto& worker : workers_)
+    if (worker && !worker->dying && completions_.empty()) look_at(*worker);
+}
+
+void Coordinator::look_at(Worker& worker) {
+  const bool in_hand = worker.look_at_hand(now_);
+  if (worker.doom != KillReason::none) {
+    if (now_ >= worker.kill_at) worker.child().signal(os::Signal::kill);
+    return;
+  }
+  const auto since = now_ - worker.hand_since();
+  if (worker.outstanding != 0 && worker.inbox().ring_is_ahead() && since >= batch_look / 2) {
+    // Finished results sit in the ring while their worker is busy with a long task: fetch them.
+    if (!take_chunk(worker) && worker.inbox().pull_from_ring(scratch_) && !take_frames(worker)) {
+      worker.suspect = true;
+      worker.end(KillReason::bad_frames, now_, 0ns);
+    }
+    return;
+  }
+  const ipc::Record* const front = worker.lane().front();
+  if (!in_hand || !front) return;
+  announce_start(worker, front->task, front->attempt);
+  if (options_.task_timeout > 0ms && since >= options_.task_timeout && !take_chunk(worker))
+    worker.end(KillReason::timed_out, now_, options_.kill_grace);
+}
+
+void Coordinator::watch_input(int input) {
+  if (input == watched_input_) return;
+  if (watched_input_ >= 0 && !input_always_ready_) poller_.forget(watched_input_);
+  watched_input_ = input;
+  input_always_ready_ = input >= 0 && !poller_.watch(input, input_key);
+  std::erase(ready_, input_key);
+}
+
+// Workers leave by themselves, so that worker_exit runs and what they printed is flushed.
+void Coordinator::finish() {
+  now_ = os::now();
+  for (const auto& worker : workers_)
+    if (worker && worker->doom == KillReason::none) retire(*worker);
+  while (live_ != 0) {
+    if (!take_one_ready()) poll();
+  }
+  notify({.kind = EventKind::run_finished});
+  if (admitted_ != settled_ || !backlog_.empty())
+    throw std::logic_error("bulkhead: " + std::to_string(admitted_) + " tasks were taken on and " +
+                           std::to_string(settled_) + " outcomes delivered; please report this");
+}
+
+}  // namespace bulkhead::process
+
+namespace bulkhead::detail {
+
+class ProcessEngine::State : public process::Coordinator {
+  using Coordinator::Coordinator;
+};
+
+ProcessEngine::ProcessEngine(std::unique_ptr<TaskBody> body, const WorkOptions& options)
+    : state_(std::make_unique<State>(std::move(body), options)) {}
+
+// A copy of the engine in a forked child (a task that calls exit() destroys statics) must leave everything alone.
+ProcessEngine::~ProcessEngine() {
+  if (state_ && !state_->belongs_to_this_process()) static_cast<void>(state_.release());
+}
+
+bool ProcessEngine::wants_task() { return state_->wants_task(); }
+std::span<std::byte> ProcessEngine::room() { return state_->room(); }
+std::span<std::byte> ProcessEngine::large_room(std::size_t size) { return state_->large_room(size); }
+void ProcessEngine::add(std::uint64_t task, std::size_t size) { state_->add(task, size); }
+void ProcessEngine::add_failed(std::uint64_t task, Failure failure) { state_->add_failed(task, std::move(failure)); }
+void ProcessEngine::flush() { state_->flush(); }
+Wake ProcessEngine::wait(int input) { return state_->wait(input); }
+std::span<Completion> ProcessEngine::completions() noexcept { return state_->completions(); }
+std::uint64_t ProcessEngine::outstanding() const noexcept { return state_->outstanding(); }
+bool ProcessEngine::closed() const noexcept { return state_->closed(); }
+void ProcessEngine::finish() { state_->finish(); }
+
+}  // namespace bulkhead::detail

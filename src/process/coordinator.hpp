@@ -1,0 +1,154 @@
+// The coordinator: one loop that deals tasks to workers, takes what they say, and judges what became of them.
+//
+//     caller's process = coordinator                        :   worker process k
+//     ------------------------------                        :   ----------------
+//     item ──encode──> lane k ══ shared memory, read-only there ══> pull ──> own page: "running"
+//                        ^  ^                               :     |
+//       backlog ─────────┘  └── take back what lies idle    :     v
+//     (retries, left over)                                  :   decode, call, encode
+//                                                           :     |
+//     completion <── settle <════════ pipe k ═════════════════ frame in the own ring, written in batches
+//                       ^                                   :
+//                       └── death of k: drain pipe, then ring, then the page names the task in hand
+//
+// A turn of the loop: deal what may be dealt, then wait for one thing to happen, then take it in.
+#pragma once
+
+#include <bulkhead/detail/process_engine.hpp>
+
+#include "ipc/task_queue.hpp"
+#include "os/caller_memory.hpp"
+#include "os/poller.hpp"
+#include "process/backlog.hpp"
+#include "process/worker.hpp"
+
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <random>
+#include <stop_token>
+#include <vector>
+
+namespace bulkhead::process {
+
+class Coordinator {
+ public:
+  Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptions& options);
+  ~Coordinator();
+  Coordinator(const Coordinator&) = delete;
+  Coordinator& operator=(const Coordinator&) = delete;
+
+  bool wants_task() {
+    if (quota_ != 0 && !(room_ = filling_->lane().room()).empty()) return true;
+    return open_lane_to_fill();
+  }
+  std::span<std::byte> room() const noexcept { return room_; }
+  std::span<std::byte> large_room(std::size_t size);
+  void add(std::uint64_t task, std::size_t size);
+  void add_failed(std::uint64_t task, Failure failure);
+  void flush();
+
+  detail::Wake wait(int input);
+  std::span<detail::Completion> completions() noexcept { return completions_; }
+
+  std::uint64_t outstanding() const noexcept { return admitted_ - settled_; }
+  bool closed() const noexcept { return closed_.has_value(); }
+  void finish();
+  bool belongs_to_this_process() const noexcept;
+  /// In a fresh worker: none of its business.
+  void close_descriptors() noexcept;
+
+ private:
+  using Nanoseconds = std::chrono::nanoseconds;
+
+  // Dealing (dealing.cpp)
+  bool open_lane_to_fill();
+  Worker* worker_to_fill(bool may_deepen);
+  std::size_t quota_of(Worker& worker) const noexcept;
+  void close_fill();
+  void look_at_input();
+  void deal_backlog();
+  void deal(Worker& worker, PendingTask task);
+  void balance();
+  void take_back_from(Worker& worker, std::size_t most);
+  PendingTask pending_from(const ipc::Record& record, ipc::LaneWriter& lane) const;
+
+  // Workers coming and going (workforce.cpp)
+  Worker* start_worker();
+  [[noreturn]] void live_as_worker(std::size_t slot, os::MemoryFile& memory, os::Pipe& pipe, std::uint32_t seed, int parent);
+  void bury(Worker& worker);
+  void settle_death(Worker& worker, const ipc::Record& culprit, const Death& death);
+  void count_death_at_birth(const Worker& worker, const Death& death);
+  void retire(Worker& worker);
+  void redeal_rest(Worker& worker, const ipc::Record* culprit, bool all_suspect);
+  void close(Ending ending, std::string why);
+
+  // The loop (coordinator.cpp)
+  void poll();
+  Nanoseconds patience() const;
+  bool take_one_ready();
+  bool take_chunk(Worker& worker);
+  void see_death_through(Worker& worker);
+  void look_round();
+  void look_at(Worker& worker);
+  void watch_input(int input);
+
+  // Settling (settling.cpp)
+  bool take_frames(Worker& worker);
+  bool take_frame(Worker& worker, const ipc::ParsedFrame& frame);
+  bool take_answer(Worker& worker, const ipc::ParsedFrame& frame);
+  void date_group(Worker& worker, std::size_t first);
+  void settle_value(Worker& worker, const ipc::Record& record, std::span<const std::byte> bytes);
+  void settle_failure(Worker& worker, const ipc::Record& record, Failure failure);
+  void end_task(std::uint64_t task, unsigned attempts, int worker, Failure failure);
+  void end_pending(PendingTask task, Failure failure);
+  void release_item(const ipc::Record& record, ipc::LaneWriter& lane) noexcept;
+  void left_one(Worker& worker);
+  void announce_start(Worker& worker, std::uint64_t task, unsigned attempt);
+  void notify(Event event) const;
+  void notify_finished() const;
+
+  const std::unique_ptr<detail::TaskBody> body_;
+  const WorkOptions options_;
+  const std::size_t num_workers_;
+  const int owner_;  // process id: after a fork this object belongs to the parent alone
+  os::KeepChildStatuses keep_statuses_;
+  ipc::TaskQueue queue_;
+  os::Poller poller_;
+  os::WakeUp stop_wake_;
+  std::optional<std::stop_callback<std::function<void()>>> on_stop_;
+
+  std::vector<std::unique_ptr<Worker>> workers_;  // by slot; null: nobody
+  std::size_t live_ = 0;
+  std::size_t most_workers_;           // fewer than num_workers_ where the kernel grants no more
+  unsigned deaths_at_birth_ = 0;       // in a row, with nothing done between
+  Nanoseconds first_birth_death_{};
+
+  Worker* filling_ = nullptr;
+  std::size_t quota_ = 0;              // how many more the lane being filled should get
+  std::span<std::byte> room_{};
+  std::optional<ipc::ArenaPlace> large_{};
+  std::size_t since_look_ = 0, look_every_ = 1;  // items between two looks at the clock
+  Nanoseconds published_at_{};
+
+  Backlog backlog_;
+  ipc::Scratch scratch_;
+  std::vector<detail::Completion, os::UnforkedAllocator<detail::Completion>> completions_;
+  std::deque<Failure> failures_;  // of the completions
+  std::vector<std::pair<std::uint64_t, Failure>> failed_early_;  // tasks that failed before they could be dealt
+  std::deque<std::uint64_t> ready_;                              // keys the poller gave that were not looked at yet
+  int watched_input_ = -1;
+  bool input_always_ready_ = false, input_ready_ = false;
+
+  std::optional<Failure> closed_;  // stopped or given up: what every task ends with from here on
+  std::uint64_t admitted_ = 0, settled_ = 0;
+  Nanoseconds now_{}, next_look_{}, next_heartbeat_{};
+  std::minstd_rand random_;
+};
+
+/// The coordinators of this process, known to each fresh worker, which closes what they hold (workforce.cpp).
+void enlist(Coordinator* coordinator);
+void delist(Coordinator* coordinator);
+
+}  // namespace bulkhead::process

@@ -1,0 +1,157 @@
+// The coordinator's dealing: which worker gets the next task, and what is taken back from whom.
+#include "os/clock.hpp"
+#include "process/coordinator.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace bulkhead::process {
+
+using namespace std::chrono_literals;
+
+std::size_t Coordinator::quota_of(Worker& worker) const noexcept {
+  if (!worker.accepts()) return 0;
+  // As long as workers can be added, one that has proved nothing gets no second task.
+  const bool unproven = worker.pace().mean() == 0ns && live_ < most_workers_;
+  const std::size_t depth = unproven ? 1 : worker.pace().depth();
+  std::size_t quota = depth > worker.outstanding ? depth - worker.outstanding : 0;
+  if (options_.max_tasks_per_worker != 0) quota = std::min(quota, options_.max_tasks_per_worker - worker.dealt);
+  return quota != 0 && worker.lane().room().empty() ? 0 : quota;
+}
+
+// An idle worker first, then a new one; then the lane that is emptiest for its depth, once it is half empty.
+Worker* Coordinator::worker_to_fill(bool may_deepen) {
+  Worker* best = nullptr;
+  for (const auto& worker : workers_) {
+    if (!worker || quota_of(*worker) == 0) continue;
+    if (worker->outstanding == 0) return worker.get();
+    if (worker->outstanding * 2 > worker->pace().depth()) continue;
+    if (!best || worker->outstanding < best->outstanding) best = worker.get();
+  }
+  if (live_ < most_workers_)
+    if (Worker* fresh = start_worker()) return fresh;
+  return may_deepen ? best : nullptr;
+}
+
+bool Coordinator::open_lane_to_fill() {
+  close_fill();
+  if (closed()) return false;
+  deal_backlog();
+  if (backlog_.has_ready(now_)) return false;  // what was admitted earlier goes first
+  Worker* const worker = worker_to_fill(true);
+  if (!worker) return false;
+  filling_ = worker;
+  quota_ = quota_of(*worker);
+  if (quota_ == 0) return false;
+  if (worker->outstanding == 0) worker->last_taken = now_ = os::now();
+  since_look_ = 0;
+  published_at_ = now_;
+  room_ = worker->lane().room();
+  return true;
+}
+
+void Coordinator::close_fill() {
+  flush();
+  filling_ = nullptr;
+  quota_ = 0;
+}
+
+void Coordinator::flush() {
+  if (!filling_) return;
+  if (filling_->publish(now_)) now_ = os::now();  // a wake-up costs more than many items: it is not the input's time
+  published_at_ = now_;
+}
+
+// A sleeping worker is woken once per fill, not once per task; but an input that takes its time must not keep to itself
+// what workers could be doing. What an item costs to get is learnt here, with the clock read once in many items.
+void Coordinator::look_at_input() {
+  const auto before = std::exchange(now_, os::now());
+  const bool slow_input = now_ - std::max(before, published_at_) > 500ns * since_look_;
+  look_every_ = slow_input ? 1 : std::min<std::size_t>(look_every_ * 2, 64);
+  since_look_ = 0;
+  if (slow_input || now_ - published_at_ > 50us) flush();
+}
+
+std::span<std::byte> Coordinator::large_room(std::size_t size) {
+  large_ = queue_.allocate(size);
+  return large_ ? queue_.bytes(*large_) : std::span<std::byte>{};
+}
+
+void Coordinator::add(std::uint64_t task, std::size_t size) {
+  if (large_)
+    filling_->lane().put(task, 1, *std::exchange(large_, std::nullopt));
+  else
+    filling_->lane().put(task, 1, size);
+  ++admitted_;
+  --quota_;
+  ++filling_->outstanding;
+  ++filling_->dealt;
+  if (++since_look_ >= look_every_) look_at_input();
+}
+
+void Coordinator::deal_backlog() {
+  while (backlog_.has_ready(now_) && !closed()) {
+    Worker* const worker = worker_to_fill(!backlog_.front().alone);
+    if (!worker || (backlog_.front().alone && worker->outstanding != 0)) return;
+    deal(*worker, backlog_.take());
+  }
+}
+
+void Coordinator::deal(Worker& worker, PendingTask task) {
+  if (worker.outstanding == 0) worker.last_taken = now_;
+  if (task.placed) {
+    worker.lane().put(task.task, task.attempt, *task.placed);
+  } else {
+    const auto room = worker.lane().room();
+    std::copy(task.item.begin(), task.item.end(), room.begin());
+    worker.lane().put(task.task, task.attempt, task.item.size());
+  }
+  ++worker.outstanding;
+  ++worker.dealt;
+  worker.alone = task.alone;
+  worker.publish(now_);
+}
+
+// A worker with nothing to do, and nothing to be dealt: it gets half of what another has not started.
+void Coordinator::balance() {
+  if (closed()) return;
+  deal_backlog();
+  if (backlog_.has_ready(now_)) return;
+  const bool hands_free = live_ < most_workers_ || std::any_of(workers_.begin(), workers_.end(), [](const auto& w) {
+                            return w && w->accepts() && w->outstanding == 0;
+                          });
+  if (!hands_free) return;
+  Worker* richest = nullptr;
+  for (const auto& worker : workers_) {
+    if (!worker || worker->outstanding < 2) continue;
+    const auto mean = worker->pace().mean();
+    worker->look_at_hand(now_);
+    const bool stuck = now_ - worker->hand_since() > 1ms;
+    const bool long_enough = mean == 0ns || mean * worker->outstanding > 200us;
+    if ((long_enough || stuck) && (!richest || worker->outstanding > richest->outstanding)) richest = worker.get();
+  }
+  if (!richest) return;
+  take_back_from(*richest, richest->outstanding / 2);
+  deal_backlog();
+}
+
+void Coordinator::take_back_from(Worker& worker, std::size_t most) {
+  std::vector<PendingTask> taken;
+  worker.take_back(most, [&](const ipc::Record& record) { taken.push_back(pending_from(record, worker.lane())); });
+  for (PendingTask& task : taken) backlog_.add(std::move(task));
+}
+
+PendingTask Coordinator::pending_from(const ipc::Record& record, ipc::LaneWriter& lane) const {
+  PendingTask task;
+  task.task = record.task;
+  task.attempt = record.attempt;
+  if (record.form == ipc::RecordForm::in_arena) {
+    task.placed = lane.place(record);
+  } else {
+    const auto item = lane.inlined(record);
+    task.item.assign(item.begin(), item.end());
+  }
+  return task;
+}
+
+}  // namespace bulkhead::process

@@ -1,0 +1,211 @@
+// The coordinator's settling: frames become completions, failures get their verdict, each task ends exactly once.
+#include <bulkhead/detail/retry_policy.hpp>
+
+#include "ipc/frame.hpp"
+#include "os/clock.hpp"
+#include "process/coordinator.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace bulkhead::process {
+
+using detail::Completion;
+using detail::PackedStats;
+using ipc::FrameKind;
+
+bool Coordinator::take_frames(Worker& worker) {
+  const std::size_t first = completions_.size();
+  for (;;) {
+    const ipc::ParsedFrame frame = worker.inbox().next();
+    if (frame.check == ipc::FrameCheck::incomplete) break;
+    if (frame.check == ipc::FrameCheck::bad || !take_frame(worker, frame)) return false;
+  }
+  worker.acknowledge();
+  if (completions_.size() > first) date_group(worker, first);
+  return true;
+}
+
+// The lane's oldest record is the only one that an answer can be about: whatever names another is not to be believed.
+bool Coordinator::take_frame(Worker& worker, const ipc::ParsedFrame& frame) {
+  if (frame.header.kind == FrameKind::skip) return true;
+  const ipc::Record* const front = worker.lane().front();
+  if (frame.header.kind == FrameKind::failure && frame.header.attempt == 0) {  // no task's: worker_init threw
+    if (const auto failure = ipc::decode_failure(frame.payload)) worker.last_words = failure->describe();
+    return true;
+  }
+  if (!front || static_cast<std::uint32_t>(front->task) != frame.header.task || front->attempt != frame.header.attempt)
+    return false;
+  switch (frame.header.kind) {
+    case FrameKind::measured:
+      if (frame.payload.size() != sizeof(ipc::MeasuredPayload)) return false;
+      std::memcpy(&worker.measured.emplace(), frame.payload.data(), sizeof(ipc::MeasuredPayload));
+      return true;
+    case FrameKind::output: {
+      int channel = 0;
+      if (frame.payload.size() < sizeof channel) return false;
+      std::memcpy(&channel, frame.payload.data(), sizeof channel);
+      if (!options_.on_event || Worker::mark(*front) == Mark::moved) return true;
+      announce_start(worker, front->task, front->attempt);
+      notify({.kind = EventKind::task_output,
+              .task = front->task,
+              .attempt = front->attempt,
+              .worker = worker.slot(),
+              .process = worker.pid(),
+              .channel = channel,
+              .output = frame.payload.subspan(sizeof channel)});
+      return true;
+    }
+    default: return take_answer(worker, frame);
+  }
+}
+
+bool Coordinator::take_answer(Worker& worker, const ipc::ParsedFrame& frame) {
+  ipc::Record& record = *worker.lane().front();
+  const Mark mark = Worker::mark(record);
+  if (mark != Mark::moved) {
+    if (frame.header.kind == FrameKind::declined) {
+      if (mark == Mark::dealt) return false;  // nobody asked
+      PendingTask task = pending_from(record, worker.lane());
+      left_one(worker);
+      if (closed())
+        end_pending(std::move(task), Failure(*closed_));
+      else
+        backlog_.add(std::move(task));
+    } else if (frame.header.kind == FrameKind::value) {
+      settle_value(worker, record, frame.payload);
+    } else {
+      auto failure = ipc::decode_failure(frame.payload);
+      if (!failure) return false;
+      settle_failure(worker, record, *std::move(failure));
+    }
+  }
+  worker.measured.reset();
+  worker.lane().pop();
+  return true;
+}
+
+void Coordinator::left_one(Worker& worker) {
+  --worker.outstanding;
+  worker.alone = false;
+  const std::size_t most = options_.max_tasks_per_worker;
+  if (most != 0 && worker.dealt >= most && worker.outstanding == 0 && worker.doom == KillReason::none) retire(worker);
+}
+
+void Coordinator::settle_value(Worker& worker, const ipc::Record& record, std::span<const std::byte> bytes) {
+  Completion done;
+  done.task = record.task;
+  done.data = bytes.data();
+  done.size = static_cast<std::uint32_t>(bytes.size());
+  done.stats.ending = Ending::value;
+  done.stats.attempts = record.attempt;
+  done.stats.worker = worker.slot();
+  if (worker.measured) {
+    done.stats.ran_ns = static_cast<float>(worker.measured->ran_ns);
+    worker.peak_rss_kib = static_cast<std::uint32_t>(worker.measured->peak_rss_kib);
+  }
+  left_one(worker);
+  deaths_at_birth_ = 0;
+  release_item(record, worker.lane());
+  completions_.push_back(done);
+  ++settled_;
+}
+
+void Coordinator::settle_failure(Worker& worker, const ipc::Record& record, Failure failure) {
+  left_one(worker);
+  deaths_at_birth_ = 0;
+  const double jitter = std::generate_canonical<double, 30>(random_);
+  const auto verdict = detail::judge(options_.retry, failure.ending, record.attempt, jitter);
+  if (verdict.again && !closed()) {
+    announce_start(worker, record.task, record.attempt);
+    notify({.kind = EventKind::attempt_lost,
+            .task = record.task,
+            .attempt = record.attempt,
+            .worker = worker.slot(),
+            .process = worker.pid(),
+            .ending = failure.ending,
+            .failure = &failure});
+    worker.announced.reset();
+    PendingTask task = pending_from(record, worker.lane());
+    ++task.attempt;
+    task.due = os::now() + verdict.delay;
+    backlog_.add_later(std::move(task));
+    return;
+  }
+  release_item(record, worker.lane());
+  end_task(record.task, record.attempt, worker.slot(), std::move(failure));
+  if (worker.measured) completions_.back().stats.ran_ns = static_cast<float>(worker.measured->ran_ns);
+}
+
+void Coordinator::end_task(std::uint64_t task, unsigned attempts, int worker, Failure failure) {
+  Completion done;
+  done.task = task;
+  done.stats.ending = failure.ending;
+  done.stats.attempts = static_cast<std::uint16_t>(attempts);
+  done.stats.worker = worker;
+  done.failure = &failures_.emplace_back(std::move(failure));
+  completions_.push_back(done);
+  ++settled_;
+}
+
+void Coordinator::end_pending(PendingTask task, Failure failure) {
+  if (task.placed) queue_.release(*task.placed);
+  end_task(task.task, task.attempt - 1, 0, std::move(failure));
+}
+
+void Coordinator::release_item(const ipc::Record& record, ipc::LaneWriter& lane) noexcept {
+  if (record.form == ipc::RecordForm::in_arena) queue_.release(lane.place(record));
+}
+
+// Answers that came together are dated together: the clock is read once for all of them.
+void Coordinator::date_group(Worker& worker, std::size_t first) {
+  const auto count = completions_.size() - first;
+  const float mean = static_cast<float>((now_ - worker.last_taken).count()) / static_cast<float>(count);
+  const float waited = static_cast<float>((now_ - worker.oldest_published()).count());
+  double ran_in_all = 0;
+  for (std::size_t i = first; i < completions_.size(); ++i) {
+    PackedStats& stats = completions_[i].stats;
+    if (stats.ran_ns == 0) stats.ran_ns = mean;
+    stats.waited_ns = std::max(0.0f, waited - stats.ran_ns);
+    stats.peak_rss_kib = worker.peak_rss_kib;
+    ran_in_all += static_cast<double>(stats.ran_ns);
+  }
+  worker.pace().learn(Nanoseconds(static_cast<std::int64_t>(ran_in_all)), count);
+  worker.last_taken = now_;
+  if (!options_.on_event) return;
+  for (std::size_t i = first; i < completions_.size(); ++i)
+    announce_start(worker, completions_[i].task, completions_[i].stats.attempts);
+}
+
+void Coordinator::announce_start(Worker& worker, std::uint64_t task, unsigned attempt) {
+  if (!options_.on_event || worker.announced == task) return;
+  worker.announced = task;
+  notify({.kind = EventKind::task_started,
+          .task = task,
+          .attempt = attempt,
+          .worker = worker.slot(),
+          .process = worker.pid()});
+}
+
+void Coordinator::notify(Event event) const {
+  if (!options_.on_event) return;
+  event.when = std::chrono::steady_clock::now();
+  options_.on_event(event);
+}
+
+void Coordinator::notify_finished() const {
+  if (!options_.on_event) return;
+  for (const Completion& done : completions_) {
+    const auto slot = static_cast<std::size_t>(done.stats.worker);
+    notify({.kind = EventKind::task_finished,
+            .task = done.task,
+            .attempt = done.stats.attempts,
+            .worker = done.stats.worker,
+            .process = slot < workers_.size() && workers_[slot] ? workers_[slot]->pid() : 0,
+            .ending = done.stats.ending,
+            .failure = done.failure,
+            .stats = done.stats.unpack()});
+  }
+}
+
+}  // namespace bulkhead::process

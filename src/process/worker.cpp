@@ -1,0 +1,79 @@
+#include "process/worker.hpp"
+
+namespace bulkhead::process {
+
+Mark Worker::mark(const ipc::Record& record) noexcept { return static_cast<Mark>(record.taken_back.load()); }
+
+void Worker::set_mark(ipc::Record& record, Mark mark) noexcept {
+  record.taken_back.store(static_cast<std::uint8_t>(mark));
+}
+
+bool Worker::publish(std::chrono::nanoseconds now) {
+  if (!lane_.unpublished()) return false;
+  lane_.publish();
+  if (published_.size() < 64)
+    published_.push_back({lane_.tail_offset(), now});
+  else
+    published_.back().tail = lane_.tail_offset();  // a coarser date, in bounded memory
+  ipc::full_fence();
+  if (inbox_.page().read_asleep() != ipc::Sleep::for_tasks) return false;
+  lane_.ring_bell();
+  return true;
+}
+
+void Worker::acknowledge() {
+  lane_.acknowledge(inbox_.consumed());
+  ipc::full_fence();
+  if (inbox_.page().read_asleep() == ipc::Sleep::for_acknowledgement) lane_.ring_bell();
+}
+
+std::chrono::nanoseconds Worker::oldest_published() noexcept {
+  while (published_.size() > 1 && published_.front().tail <= lane_.front_offset()) published_.pop_front();
+  return published_.empty() ? std::chrono::nanoseconds(0) : published_.front().when;
+}
+
+bool Worker::look_at_hand(std::chrono::nanoseconds now) noexcept {
+  if (lane_.front() == nullptr) return false;
+  const ipc::Cursor cursor = inbox_.page().read_cursor();
+  if (cursor != hand_) {
+    hand_ = cursor;
+    hand_since_ = now;
+  }
+  return cursor.phase == ipc::Phase::running;
+}
+
+std::optional<ipc::Record*> Worker::record_in_hand() noexcept {
+  while (lane_.front() != nullptr && mark(*lane_.front()) == Mark::moved) lane_.pop();
+  ipc::Record* const front = lane_.front();
+  if (front == nullptr) return nullptr;
+  const ipc::Cursor cursor = inbox_.page().read_cursor();
+  const bool running = cursor.phase == ipc::Phase::running;
+  if (!suspect && cursor.phase <= ipc::Phase::running) {
+    if (cursor.offset == lane_.front_offset()) return running ? front : nullptr;
+    if (cursor.offset < lane_.front_offset()) return nullptr;
+    // It may stand at records that were moved away meanwhile, before it has declined them.
+    if (!running && mark(*front) != Mark::dealt) return nullptr;
+  }
+  // The page is not to be believed. Where only one task was there to be executed, it was that one.
+  if (outstanding == 1) {
+    ipc::Record* last = nullptr;
+    lane_.for_each_from(lane_.front_offset(), [&](ipc::Record& record, std::uint64_t) {
+      if (mark(record) != Mark::moved) last = &record;
+    });
+    return last;
+  }
+  return std::nullopt;
+}
+
+void Worker::end(KillReason reason, std::chrono::nanoseconds now, std::chrono::nanoseconds grace) {
+  doom = reason;
+  kill_at = now + grace;
+  child_.signal(grace.count() > 0 ? os::Signal::terminate : os::Signal::kill);
+}
+
+void Worker::close_descriptors() noexcept {
+  child_.close_descriptor();
+  inbox_.close_descriptor();
+}
+
+}  // namespace bulkhead::process

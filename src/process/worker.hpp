@@ -1,0 +1,119 @@
+// One worker as the coordinator sees it. Passive: it is told when to look, and calls nobody.
+#pragma once
+
+#include "death_verdict.hpp"
+#include "ipc/inbox.hpp"
+#include "ipc/lane.hpp"
+#include "os/child.hpp"
+#include "pace.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bulkhead::process {
+
+/// What the coordinator has decided about a record; stands in the record's mark, which only the coordinator writes.
+/// A worker that finds anything but `dealt` declines the record.
+enum class Mark : std::uint8_t {
+  dealt = 0,
+  asked = 1,  // taken back, but the worker may have been quicker: its answer will tell
+  moved = 2,  // taken back before it was started, and dealt elsewhere
+};
+
+class Worker {
+ public:
+  Worker(int slot, os::Child child, ipc::LaneWriter lane, ipc::Inbox inbox, Pace pace)
+      : slot_(slot), pid_(child.pid()), child_(std::move(child)), lane_(lane), inbox_(std::move(inbox)), pace_(pace) {}
+
+  int slot() const noexcept { return slot_; }
+  long pid() const noexcept { return pid_; }
+  os::Child& child() noexcept { return child_; }
+  ipc::LaneWriter& lane() noexcept { return lane_; }
+  ipc::Inbox& inbox() noexcept { return inbox_; }
+  Pace& pace() noexcept { return pace_; }
+
+  static Mark mark(const ipc::Record& record) noexcept;
+  static void set_mark(ipc::Record& record, Mark mark) noexcept;
+
+  /// Lets the worker see what was put into its lane, and wakes it if it sleeps. True if it was woken.
+  bool publish(std::chrono::nanoseconds now);
+  /// Frames were taken: the outbox may reuse their place.
+  void acknowledge();
+  /// When the oldest unanswered record was published.
+  std::chrono::nanoseconds oldest_published() noexcept;
+
+  /// Dates the task in hand: when was it first seen there. True while there is one.
+  bool look_at_hand(std::chrono::nanoseconds now) noexcept;
+  std::chrono::nanoseconds hand_since() const noexcept { return hand_since_; }
+
+  /// Takes back at most `most` records that were not started, youngest first, and marks them. Those that are certain
+  /// are visited and do not count as outstanding any more; the others are answered by the worker.
+  template <class Visit>
+  void take_back(std::size_t most, Visit&& visit);
+
+  /// The record that the dead worker was executing: null for none. Nothing if its page contradicts what it sent.
+  std::optional<ipc::Record*> record_in_hand() noexcept;
+
+  /// In a fresh sibling: none of its business.
+  void close_descriptors() noexcept;
+
+  bool accepts() const noexcept { return doom == KillReason::none && !alone; }
+  void end(KillReason reason, std::chrono::nanoseconds now, std::chrono::nanoseconds grace);
+
+  std::size_t outstanding = 0;  // dealt and neither answered nor moved
+  std::size_t dealt = 0;        // over its life
+  bool alone = false;           // holds one suspect, and gets nothing else until that is answered
+  bool dying = false;           // its end was seen; what it said is being taken
+  bool ring_taken = false;
+  bool suspect = false;         // something it wrote did not check out
+  KillReason doom = KillReason::none;
+  std::chrono::nanoseconds kill_at = std::chrono::nanoseconds::max();
+  std::optional<ipc::MeasuredPayload> measured;  // of the next result
+  std::uint32_t peak_rss_kib = 0;
+  std::chrono::nanoseconds last_taken{};         // when results came last, or tasks to an empty lane
+  std::optional<std::uint64_t> announced;        // the task whose start was made an event
+  std::string last_words;                        // of a worker_init that failed
+
+ private:
+  struct Published {
+    std::uint64_t tail;
+    std::chrono::nanoseconds when;
+  };
+
+  int slot_;
+  long pid_;
+  os::Child child_;
+  ipc::LaneWriter lane_;
+  ipc::Inbox inbox_;
+  Pace pace_;
+  std::deque<Published> published_;
+  ipc::Cursor hand_{};
+  std::chrono::nanoseconds hand_since_{};
+};
+
+template <class Visit>
+void Worker::take_back(std::size_t most, Visit&& visit) {
+  const ipc::Cursor before = inbox_.page().read_cursor();
+  std::vector<std::pair<ipc::Record*, std::uint64_t>> candidates;
+  lane_.for_each_from(lane_.front_offset(), [&](ipc::Record& record, std::uint64_t at) {
+    if (mark(record) == Mark::dealt && (at > before.offset || (at == before.offset && before.phase == ipc::Phase::between)))
+      candidates.emplace_back(&record, at);
+  });
+  const std::size_t first = candidates.size() - std::min(most, candidates.size());
+  for (std::size_t i = first; i < candidates.size(); ++i) set_mark(*candidates[i].first, Mark::asked);
+  ipc::full_fence();
+  const ipc::Cursor after = inbox_.page().read_cursor();
+  for (std::size_t i = first; i < candidates.size(); ++i) {
+    const auto [record, at] = candidates[i];
+    if (at < after.offset || (at == after.offset && after.phase != ipc::Phase::between)) continue;
+    set_mark(*record, Mark::moved);
+    --outstanding;
+    visit(*record);
+  }
+}
+
+}  // namespace bulkhead::process

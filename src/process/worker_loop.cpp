@@ -1,0 +1,206 @@
+#include "process/worker_loop.hpp"
+
+#include <bulkhead/detail/exception_failure.hpp>
+
+#include "os/child.hpp"
+#include "os/clock.hpp"
+#include "os/terminate_watch.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <stdexcept>
+#include <string>
+
+namespace bulkhead::process {
+
+using namespace std::chrono_literals;
+using ipc::FrameKind;
+using ipc::Phase;
+
+namespace {
+
+constexpr std::uint64_t batch_bytes = 32u << 10;  // 4 to 32 KiB measured equal; the largest leaves the coordinator alone longest
+constexpr auto batch_time = 1ms;                  // no finished result waits longer for its batch
+constexpr auto tiny_task = 10us;                  // below this a clock read and a write of its own cost too much
+constexpr auto group_time = 100us;                // what a group of tiny tasks should take
+constexpr std::uint32_t max_group = 1024;
+
+std::stop_source& terminate_source() {
+  static std::stop_source source;
+  return source;
+}
+
+}  // namespace
+
+WorkerLoop::WorkerLoop(WorkerPlace place, detail::TaskBody& body, const WorkOptions& options)
+    : place_(std::move(place)),
+      body_(body),
+      options_(options),
+      page_(*::new(static_cast<void*>(place_.memory.data())) ipc::WorkerPage{}),
+      lane_(place_.queue.lane()),
+      outbox_(page_, place_.memory.data() + ipc::worker_page_bytes, lane_, std::move(place_.pipe), place_.seed),
+      current_(detail::current_task()) {}
+
+void WorkerLoop::run() noexcept {
+  start();
+  serve();
+  page_.set_life(ipc::Life::leaving);
+  if (options_.worker_exit) {
+    try {
+      options_.worker_exit();
+    } catch (...) {  // every task has its outcome already: there is nobody left to blame
+    }
+  }
+  os::leave_worker(0);
+}
+
+void WorkerLoop::start() {
+  current_.task.worker = place_.slot;
+  current_.sink = this;
+  current_.active = false;
+  if (body_.takes_stop_token()) os::on_terminate([] { terminate_source().request_stop(); });
+  if (options_.worker_init) {
+    try {
+      options_.worker_init();
+    } catch (...) {
+      const std::string words = ipc::encode_failure(detail::failure_from_current_exception());
+      outbox_.put_copy(FrameKind::failure, 0, 0, std::as_bytes(std::span(words)));
+      outbox_.flush();
+      os::leave_worker(1);
+    }
+  }
+  page_.set_life(ipc::Life::serving);
+  group_start_ = last_flush_ = os::now();
+}
+
+void WorkerLoop::serve() {
+  for (std::uint64_t head = 0;;) {
+    const std::uint64_t tail = lane_.tail();
+    if (head == tail) {
+      if (lane_.stop_requested() && lane_.tail() == head) break;
+      idle(head);
+      continue;
+    }
+    while (head != tail) {
+      const ipc::Record& record = lane_.at(head);
+      if (record.form != ipc::RecordForm::filler) claim_and_answer(record, head);
+      head += record_stride(record);
+    }
+  }
+  page_.move_to(0, Phase::between);
+  outbox_.flush();
+}
+
+// The claim and the coordinator's mark are ordered by a full fence on either side: at least one of the two sees the
+// other, and where the coordinator cannot tell it waits for this answer.
+void WorkerLoop::claim_and_answer(const ipc::Record& record, std::uint64_t offset) {
+  page_.claim(offset);
+  if (ipc::LaneReader::taken_back(record)) {
+    outbox_.room();
+    outbox_.put(FrameKind::declined, record.task, record.attempt, 0);
+    page_.move_to(offset, Phase::between);
+    return;
+  }
+  page_.move_to(offset, Phase::running);
+  do_task(record);
+  after_task();
+}
+
+void WorkerLoop::do_task(const ipc::Record& record) {
+  current_.task.index = record.task;
+  current_.task.attempt = record.attempt;
+  current_.active = true;
+  slot_ = &reused_;
+  reused_.size = 0;
+  if (group_ == 1) {
+    do_measured(record, reused_);
+  } else {
+    reused_.room = outbox_.room();
+    body_.run(place_.queue.item(record), reused_);
+    answer(record, reused_);
+  }
+  current_.active = false;
+  if (!reused_.overflow.empty()) reused_.overflow = {};
+  reused_.failure.reset();
+}
+
+// The time must stand before the result in the stream, so the result is composed apart: such tasks can afford a copy.
+void WorkerLoop::do_measured(const ipc::Record& record, detail::ResultSlot& slot) {
+  std::byte apart[1024];
+  slot.room = apart;
+  body_.run(place_.queue.item(record), slot);
+  const auto ran = os::now() - group_start_;
+  if (ran >= tiny_task) {
+    if (ran >= group_time) peak_rss_kib_ = os::peak_rss_kib();
+    const ipc::MeasuredPayload measured{static_cast<std::uint64_t>(ran.count()), peak_rss_kib_};
+    outbox_.put_copy(FrameKind::measured, record.task, record.attempt, std::as_bytes(std::span(&measured, 1)));
+  }
+  if (!slot.failure && slot.overflow.empty())
+    outbox_.put_copy(FrameKind::value, record.task, record.attempt, std::span(apart).first(slot.size));
+  else
+    answer(record, slot);
+}
+
+void WorkerLoop::answer(const ipc::Record& record, const detail::ResultSlot& slot) {
+  if (slot.failure) {
+    const std::string words = ipc::encode_failure(*slot.failure);
+    outbox_.put_copy(FrameKind::failure, record.task, record.attempt, std::as_bytes(std::span(words)));
+  } else if (!slot.overflow.empty()) {
+    outbox_.put_copy(FrameKind::value, record.task, record.attempt, slot.overflow);
+  } else {
+    outbox_.put(FrameKind::value, record.task, record.attempt, slot.size);
+  }
+}
+
+void WorkerLoop::after_task() {
+  if (--group_left_ == 0) {
+    const auto now = os::now();
+    const auto mean = (now - group_start_) / group_;
+    group_start_ = now;
+    if (mean >= tiny_task)
+      group_ = 1;
+    else
+      group_ = static_cast<std::uint32_t>(std::clamp<std::int64_t>(group_time / std::max(mean, 1ns), 2, group_ * 2));
+    group_ = std::min(group_, max_group);
+    group_left_ = group_;
+    if (now - last_flush_ >= batch_time) {
+      outbox_.flush();
+      last_flush_ = now;
+    }
+  }
+  if (outbox_.unsent() >= batch_bytes) {
+    outbox_.flush();
+    last_flush_ = group_start_;
+  }
+}
+
+void WorkerLoop::idle(std::uint64_t head) {
+  page_.move_to(head, Phase::between);
+  outbox_.flush();
+  const std::uint32_t heard = lane_.bell();
+  page_.set_asleep(ipc::Sleep::for_tasks);
+  if (lane_.tail() == head && !lane_.stop_requested()) lane_.sleep(heard);
+  page_.set_asleep(ipc::Sleep::awake);
+  group_start_ = last_flush_ = os::now();
+  group_left_ = group_;
+}
+
+void WorkerLoop::emit(const ThisTask& task, int channel, std::span<const std::byte> bytes) {
+  if (bytes.size() > options_.max_result_bytes)
+    throw std::length_error("bulkhead::emit_output: " + std::to_string(bytes.size()) +
+                            " bytes are more than WorkOptions::max_result_bytes (" +
+                            std::to_string(options_.max_result_bytes) + ")");
+  std::vector<std::byte> payload(sizeof channel + bytes.size());
+  std::memcpy(payload.data(), &channel, sizeof channel);
+  std::copy(bytes.begin(), bytes.end(), payload.begin() + sizeof channel);
+  outbox_.put_copy(FrameKind::output, task.index, task.attempt, payload);
+  outbox_.flush();
+  if (slot_ != nullptr && group_ != 1) slot_->room = outbox_.room();
+}
+
+}  // namespace bulkhead::process
+
+namespace bulkhead::detail {
+std::stop_token worker_stop_token() noexcept { return process::terminate_source().get_token(); }
+}  // namespace bulkhead::detail

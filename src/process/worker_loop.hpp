@@ -1,0 +1,58 @@
+// The life of a worker, on its side of the fork: read a record, do the task, compose its frame, until told to stop.
+#pragma once
+
+#include <bulkhead/detail/current_task.hpp>
+#include <bulkhead/detail/process_engine.hpp>
+#include <bulkhead/options.hpp>
+
+#include "ipc/outbox.hpp"
+#include "ipc/task_queue.hpp"
+#include "ipc/worker_page.hpp"
+
+#include <chrono>
+#include <cstdint>
+
+namespace bulkhead::process {
+
+/// What a worker holds of the outside: read-only its tasks, its own page and ring, its end of the pipe.
+struct WorkerPlace {
+  int slot = 0;
+  ipc::TaskQueueView queue;
+  ipc::Mapping memory;  // page and ring
+  os::Fd pipe;
+  std::uint32_t seed = 0;
+};
+
+class WorkerLoop final : public detail::OutputSink {
+ public:
+  WorkerLoop(WorkerPlace place, detail::TaskBody& body, const WorkOptions& options);
+  [[noreturn]] void run() noexcept;
+
+ private:
+  void start();
+  void serve();
+  void claim_and_answer(const ipc::Record& record, std::uint64_t offset);
+  void do_task(const ipc::Record& record);
+  void do_measured(const ipc::Record& record, detail::ResultSlot& slot);
+  void answer(const ipc::Record& record, const detail::ResultSlot& slot);
+  void after_task();
+  void idle(std::uint64_t head);
+  void emit(const ThisTask& task, int channel, std::span<const std::byte> bytes) override;
+
+  WorkerPlace place_;
+  detail::TaskBody& body_;
+  const WorkOptions& options_;
+  ipc::WorkerPage& page_;
+  ipc::LaneReader lane_;
+  ipc::Outbox outbox_;
+  detail::CurrentTask& current_;
+  detail::ResultSlot* slot_ = nullptr;  // of the task in hand
+  detail::ResultSlot reused_;
+
+  // The clock is read once per group of tasks, and a group of one is measured exactly.
+  std::uint32_t group_ = 1, group_left_ = 1;
+  std::chrono::nanoseconds group_start_{}, last_flush_{};
+  std::uint64_t peak_rss_kib_ = 0;
+};
+
+}  // namespace bulkhead::process

@@ -1,0 +1,34 @@
+// Who may lean on whom. One line a floor; a new folder starts here.
+#include "floors.hpp"
+
+namespace floors {
+
+const Rules& rules() {
+  static const Rules all{
+      .floors =
+          {
+              {"include/bulkhead", {"std", "word", "public", "include/bulkhead/detail"}},
+              {"include/bulkhead/detail", {"std", "word", "public", "include/bulkhead/detail"}},
+              {"src/os", {"std", "compiler", "system", "word", "src/os"}},
+              {"src/ipc",
+               {"std", "compiler", "boost", "word", "public", "include/bulkhead/detail", "src/os", "src/ipc"}},
+              {"src",
+               {"std", "compiler", "spdlog", "word", "public", "include/bulkhead/detail", "src/os", "src/ipc", "src"}},
+              {"src/process",
+               {"std", "compiler", "word", "public", "include/bulkhead/detail", "src/os", "src/ipc", "src",
+                "src/process"}},
+              {"tools/bulkhead", {"std", "CLI", "fmt", "nlohmann", "word", "public", "tools/bulkhead"}},
+              {"tools/examples", {"std", "word", "public", "tools/examples"}},
+          },
+      .exceptions =
+          {
+              {"include/bulkhead/codec.hpp", "cereal"},
+              {"tools/examples/elf_symbols.cpp", "elf.h"},
+          },
+      .reserved_words = {{"memory_order", "src/ipc"}},
+      .refused_names = {"util", "utils", "utility", "common", "helper", "helpers", "misc", "manager"},
+  };
+  return all;
+}
+
+}  // namespace floors

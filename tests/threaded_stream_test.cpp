@@ -1,0 +1,95 @@
+#include "catch.hpp"
+
+#include <bulkhead/detail/threaded_work.hpp>
+
+#include "single_pass_range.hpp"
+
+#include <atomic>
+#include <list>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <type_traits>
+
+using namespace bulkhead;
+
+static int twice(int n) { return 2 * n; }
+
+TEST_CASE("move-only items, results and functions", "[threaded_stream]") {
+  std::vector<std::unique_ptr<int>> items;
+  for (int i = 0; i < 50; ++i) items.push_back(std::make_unique<int>(i));
+  const auto results = do_threaded_work(std::move(items), [one = std::make_unique<int>(1)](std::unique_ptr<int> n) {
+    *n += *one;
+    return n;
+  });
+  for (int i = 0; i < 50; ++i) CHECK(*results[static_cast<std::size_t>(i)].value() == i + 1);
+
+  int expected = 0;
+  for (auto& result : threaded_stream(FivePointers{}, [](std::unique_ptr<int> n) { return n; }))
+    CHECK(*result.outcome.value() == expected++);
+  CHECK(expected == 5);
+}
+
+TEST_CASE("an input that throws: the stream delivers what came before", "[threaded_stream]") {
+  const int at = GENERATE(0, 1, 5, 500);
+  const bool ordered = GENERATE(true, false);
+  auto stream =
+      threaded_stream(Counter{.throws_at = at}, twice, {.num_workers = 2, .preserve_result_ordering = ordered});
+  int delivered = 0;
+  const auto go = [&] {
+    for (auto& result : stream) {
+      CHECK(result.outcome.value() == 2 * static_cast<int>(result.index));
+      ++delivered;
+    }
+  };
+  CHECK_THROWS_WITH(go(), "no item " + std::to_string(at));
+  CHECK(delivered == at);
+  CHECK(stream.begin() == stream.end());
+  CHECK_THROWS_WITH(do_threaded_work(Counter{.throws_at = at}, twice, 2), "no item " + std::to_string(at));
+}
+
+TEST_CASE("an endless input is pulled no further than needed", "[threaded_stream]") {
+  Counter endless;
+  {
+    auto stream = threaded_stream(endless, twice, {.num_workers = 2});
+    CHECK(endless.at == 0);
+    std::size_t taken = 0;
+    for (auto& result : stream) {
+      REQUIRE(result.index == taken);
+      REQUIRE(static_cast<std::size_t>(endless.at) <= taken + 64 + 4 * 2);
+      if (++taken == 1000) break;
+    }
+  }
+  CHECK(endless.at >= 999);  // the last item delivered
+  CHECK(endless.at <= 1000 + 72);
+}
+
+TEST_CASE("a stream is an input range, moves, and owns what it was given", "[threaded_stream]") {
+  auto stream = threaded_stream(std::list{1, 2, 3}, twice);
+  static_assert(std::ranges::input_range<decltype(stream)>);
+  static_assert(std::is_same_v<std::ranges::range_value_t<decltype(stream)>, Indexed<int>>);
+  static_assert(!std::is_copy_constructible_v<decltype(stream)>);
+  auto at = stream.begin();
+  auto moved = std::move(stream);
+  CHECK(at->outcome.value() == 2);
+  ++at;
+  CHECK((*at).outcome.value() == 4);
+  CHECK(moved.begin()->index == 1);
+}
+
+TEST_CASE("destroying a stream early cancels and joins", "[threaded_stream]") {
+  std::atomic<int> running = 0;
+  {
+    auto stream = threaded_stream(Counter{},
+                                  [&](int n, std::stop_token stop) {
+                                    ++running;
+                                    while (n > 0 && !stop.stop_requested()) std::this_thread::yield();
+                                    --running;
+                                    return n;
+                                  },
+                                  {.num_workers = 2});
+    CHECK(stream.begin()->index == 0);
+  }
+  CHECK(running == 0);
+}

@@ -1,0 +1,209 @@
+#include "batch.hpp"
+
+#include "quantity.hpp"
+#include "shell_quote.hpp"
+
+#include <bulkhead/command.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+namespace bulkhead::tool {
+
+namespace {
+
+// Thrown through the stream, which then ends every worker at once.
+struct KilledByUser {};  // the second Ctrl-C
+struct NothingLeft {};   // no more tasks are wanted and none is out: the input need not be waited for
+
+constexpr std::chrono::milliseconds look_round_interval{100};
+
+}  // namespace
+
+Batch::Batch(const Settings& settings, Shown shown)
+    : settings_(settings),
+      shown_(std::move(shown)),
+      console_(settings),
+      printer_(settings, console_),
+      source_(RecordStream(settings.sources, settings.delimiter), settings.tasks) {
+  if (!settings.joblog.empty()) joblog_.emplace(settings.joblog);
+}
+
+WorkOptions Batch::work_options() {
+  WorkOptions options;
+  options.num_workers = settings_.jobs;
+  options.preserve_result_ordering = false;
+  options.per_sync_timeout = look_round_interval;
+  if (settings_.tasks.spacing.count() > 0) options.per_sync_timeout = std::min(look_round_interval, settings_.tasks.spacing);
+  options.kill_grace = kill_grace + std::chrono::seconds(1);  // a worker needs the grace for its program, and then a moment
+  options.stop = stop_.get_token();
+  options.on_event = [this](const Event& event) { on_event(event); };
+  const bool decisions = settings_.halt.when != HaltPolicy::When::never || settings_.tasks.spacing.count() > 0;
+  if (decisions) options.prefetch = 0;
+  return options;
+}
+
+void Batch::on_event(const Event& event) {
+  switch (event.kind) {
+    case EventKind::task_started: {
+      ++running_;
+      const Task& task = source_.at(event.task);
+      if (settings_.verbose) console_.print(printable(shown_(task, event.worker), 1 << 16) + "\n");
+      break;
+    }
+    case EventKind::task_finished:
+      if (running_ > 0) --running_;
+      break;
+    case EventKind::task_output: {
+      const auto* bytes = reinterpret_cast<const char*>(event.output.data());
+      printer_.pass_lines(source_.at(event.task), event.channel, std::string_view(bytes, event.output.size()));
+      break;
+    }
+    default: break;
+  }
+  look_round();
+}
+
+void Batch::look_round() {
+  obey_signals();
+  const auto elapsed = Clock::now() - started_;
+  if (settings_.deadline.count() > 0 && elapsed >= settings_.deadline && !end_.deadline && !stopping_) {
+    end_.deadline = true;
+    console_.say("--deadline: the time is up");
+    stop_now();
+  }
+  console_.show({.done = tally_.finished(),
+                 .failed = tally_.unsuccessful(),
+                 .running = running_,
+                 .total = source_.total(),
+                 .elapsed = elapsed});
+}
+
+void Batch::obey_signals() {
+  if (signals_.stops() > 0 && end_.signal == 0) {
+    end_.signal = signals_.first_stop();
+    stop_now();
+    if (!settings_.quiet)
+      console_.say(fmt::format("stopping: what runs has {} to end; once more to kill it now", format_duration(kill_grace)));
+  }
+  if (signals_.stops() > 1) throw KilledByUser();
+  if (signals_.hung_up() && !source_.closed()) stop_starting();
+  if (source_.closed() && source_.outstanding() == 0) throw NothingLeft();
+}
+
+void Batch::stop_starting() {
+  for (const Task& task : source_.close())
+    if (auto node = retrying_.extract(task.sequence)) conclude(std::move(node.mapped()));
+}
+
+void Batch::stop_now() {
+  stopping_ = true;
+  stop_starting();
+  stop_.request_stop();
+}
+
+bool Batch::may_retry(const Attempt& attempt) const {
+  return attempt.end != TaskEnd::ok && attempt.end != TaskEnd::left_over && attempt.task.attempt <= settings_.retries &&
+         !source_.closed();
+}
+
+std::chrono::milliseconds Batch::pause_before(unsigned next_attempt) {
+  if (settings_.retry_delay.count() == 0) return std::chrono::milliseconds(0);
+  auto pause = settings_.retry_delay;
+  for (unsigned i = 2; i < next_attempt && pause < settings_.max_retry_delay; ++i) pause *= 2;
+  pause = std::min(pause, settings_.max_retry_delay);
+  return pause + std::chrono::milliseconds(random_() % static_cast<std::uint64_t>(pause.count() / 4 + 1));
+}
+
+void Batch::retry(Attempt attempt) {
+  ++tally_.retried;
+  printer_.discard(attempt);
+  attempt.output = {};
+  attempt.error = {};
+  attempt.result.clear();
+  source_.again(attempt.task, pause_before(attempt.task.attempt + 1));
+  retrying_.insert_or_assign(attempt.task.sequence, std::move(attempt));
+}
+
+void Batch::settle(Attempt attempt) {
+  printer_.account(attempt);
+  if (attempt.end != TaskEnd::ok) attempt.error_tail = printer_.error_tail(attempt);
+  if (may_retry(attempt)) return retry(std::move(attempt));
+  retrying_.erase(attempt.task.sequence);
+  conclude(std::move(attempt));
+  look_round();
+}
+
+void Batch::conclude(Attempt attempt) {
+  tally_.add(attempt);
+  try {
+    if (attempt.end != TaskEnd::left_over) log(attempt);
+    printer_.deliver(attempt);
+  } catch (const std::system_error& error) {
+    write_failed(error.what());
+  }
+  if (attempt.end == TaskEnd::left_over || end_.halted) return;
+  if (!should_halt(settings_.halt, tally_.ok, tally_.unsuccessful(), source_.total().value_or(0))) return;
+  end_.halted = true;
+  end_.halt_status = shell_status(attempt);
+  if (settings_.halt.when == HaltPolicy::When::now)
+    stop_now();
+  else
+    stop_starting();
+}
+
+void Batch::log(const Attempt& attempt) {
+  if (!joblog_ || end_.write_failed) return;
+  joblog_->append({.sequence = attempt.task.sequence,
+                   .started = attempt.started,
+                   .ran = attempt.ran,
+                   .received = attempt.output.size() + attempt.result.size(),
+                   .exit_code = attempt.exit_code,
+                   .signal = attempt.signal,
+                   .command = shown_(attempt.task, attempt.slot)});
+}
+
+// What cannot be recorded should not be done: nothing more is started, what runs comes to its end.
+void Batch::write_failed(const std::string& what) {
+  if (end_.write_failed) return;
+  end_.write_failed = true;
+  console_.say(what + "; nothing more is started");
+  stop_starting();
+}
+
+int Batch::drive(const std::function<void()>& run) {
+  constexpr int reader_gone = 141;
+  adopt_orphans();
+  try {
+    run();
+    printer_.flush();
+  } catch (const NothingLeft&) {
+    printer_.flush();
+  } catch (const KilledByUser&) {
+  } catch (const ReaderGone&) {
+    sweep_orphans();
+    return reader_gone;
+  }
+  sweep_orphans();
+  return report();
+}
+
+int Batch::report() {
+  tally_.left_over += source_.outstanding();
+  if (source_.total()) {
+    const std::uint64_t known = tally_.finished() + tally_.left_over;
+    tally_.left_over += *source_.total() - std::min(*source_.total(), known);
+  }
+  if (!source_.read_error().empty()) {
+    end_.input_failed = true;
+    console_.say(source_.read_error() + "; the records behind it have not been run");
+  }
+  const bool unread = source_.closed() && !source_.total();
+  if (!settings_.quiet) console_.print(summarize(tally_, Clock::now() - started_, unread, console_.colored()));
+  return exit_status(end_, tally_, settings_.exit_code);
+}
+
+}  // namespace bulkhead::tool

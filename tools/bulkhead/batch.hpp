@@ -1,0 +1,82 @@
+// One run: what is decided about every task that comes back, and what everyone is told about it.
+//
+//     records ──> TaskSource ──> workers ──> settle() ──> Printer, JobLog, Tally
+//                     ^                          |
+//                     └──── failed, try again ───┘
+#pragma once
+
+#include "attempt.hpp"
+#include "console.hpp"
+#include "joblog.hpp"
+#include "printer.hpp"
+#include "settings.hpp"
+#include "summary.hpp"
+#include "task_source.hpp"
+
+#include <bulkhead/event.hpp>
+#include <bulkhead/options.hpp>
+#include <bulkhead/signals.hpp>
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <random>
+#include <stop_token>
+#include <string>
+#include <unordered_map>
+
+namespace bulkhead::tool {
+
+class Batch {
+ public:
+  /// `shown`: a task's command as the log and -v have it.
+  using Shown = std::function<std::string(const Task& task, int slot)>;
+  /// Opens the job log and the records. Throws UsageError, std::system_error.
+  Batch(const Settings& settings, Shown shown);
+
+  const Settings& settings() const noexcept { return settings_; }
+  TaskSource& source() noexcept { return source_; }
+  Printer& printer() noexcept { return printer_; }
+  Console& console() noexcept { return console_; }
+
+  /// What every kind of run asks of the library.
+  WorkOptions work_options();
+  /// An attempt has come back: decides what becomes of its task.
+  void settle(Attempt attempt);
+  /// Drives `run`, which pulls the stream and settles its results, then reports. Returns the exit status.
+  int drive(const std::function<void()>& run);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void on_event(const Event& event);
+  void look_round();
+  void obey_signals();
+  void stop_starting();
+  void stop_now();
+  bool may_retry(const Attempt& attempt) const;
+  void retry(Attempt attempt);
+  std::chrono::milliseconds pause_before(unsigned next_attempt);
+  void conclude(Attempt attempt);
+  void log(const Attempt& attempt);
+  void write_failed(const std::string& what);
+  int report();
+
+  Settings settings_;
+  Shown shown_;
+  SignalWatch signals_;
+  Console console_;
+  Printer printer_;
+  TaskSource source_;
+  std::optional<JobLog> joblog_;
+  std::stop_source stop_;
+  Tally tally_;
+  RunEnd end_;
+  std::unordered_map<std::uint64_t, Attempt> retrying_;  // the last failure of each task that waits for another attempt
+  std::minstd_rand random_{std::random_device()()};
+  Clock::time_point started_ = Clock::now();
+  std::uint64_t running_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace bulkhead::tool

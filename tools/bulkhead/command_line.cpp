@@ -1,0 +1,262 @@
+#include "command_line.hpp"
+
+#include "option_words.hpp"
+#include "quantity.hpp"
+#include "usage_error.hpp"
+
+#include <bulkhead/options.hpp>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <memory>
+#include <random>
+
+namespace bulkhead::tool {
+
+namespace {
+
+constexpr const char* run_usage = R"(Runs a program for every record, several at a time; a crash costs only its own task.
+
+Examples:
+  bulkhead run gzip -9 ::: *.log                       a program per file
+  find . -name '*.png' -print0 | bulkhead run -0 -j50% optipng {}
+  bulkhead run -c 'convert {} -resize 50% {.}.small.jpg' ::: *.jpg
+  bulkhead run --timeout 30s --retries 2 --joblog jobs.tsv ./fetch {1} {2} ::: eu us ::: 2023 2024
+  bulkhead run < commands.txt                          each line is a shell command
+
+Usage: bulkhead run [OPTIONS] [--] COMMAND [ARG...] [::: VALUE...]
+
+Sources:       standard input, a record a line; or behind the command:
+  ::: V...     values    :::: FILE...  records of files (- is standard input)
+  :::+ V...    values in step with the source before    ::::+ FILE...  the same from files
+  Several sources multiply; the last varies fastest.
+Places:        {} the record   {.} without extension   {/} basename   {//} dirname   {/.} basename without extension
+               {#} sequence number   {%} slot   {2} {2.} {2/} {2//} {2/.} second source   {-1} last source
+)";
+
+constexpr const char* call_usage = R"(Calls a compiled function for every record, in long-lived workers.
+
+Examples:
+  bulkhead call ./square.so ::: 1 2 3
+  bulkhead call ./parsers.so:parse_header --retries 1 -k < files.txt
+
+Usage: bulkhead call [OPTIONS] PLUGIN.so[:FUNCTION] [::: VALUE...]
+)";
+
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_usage(const CLI::App*, std::string) const override { return {}; }
+  std::string make_option_opts(const CLI::Option* option) const override {
+    const std::string value = option->get_type_name();
+    return value.empty() ? value : " " + value;
+  }
+};
+
+// Options as the user wrote them, before they are understood.
+struct Words {
+  std::string jobs, timeout, deadline, retry_delay, delay, halt, delimiter, shuffle, progress, color, exit_code;
+  std::vector<std::string> files;
+  std::uint64_t retries = 0, records_per_task = 1;
+  bool null = false, fail_fast = false, line_buffer = false, ungroup = false;
+};
+
+void add_source_options(CLI::App& app, Settings& settings, Words& words) {
+  const std::string group = "Records in";
+  app.add_option("-a,--arg-file", words.files, "Read records from FILE; - is standard input")
+      ->type_name("FILE")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->group(group);
+  app.add_flag("-0,--null", words.null, "Records end with a NUL byte")->group(group);
+  app.add_option("-d,--delimiter", words.delimiter, "Records end with STR (C escapes: \\t \\0 \\x1e)")
+      ->type_name("STR")->group(group);
+  app.add_flag("-r,--no-run-if-empty", settings.tasks.skip_empty, "Skip empty records")->group(group);
+  app.add_option("--shuf", words.shuffle, "Shuffle the records, which are read whole first; =SEED repeats an order")
+      ->type_name("[=SEED]")->expected(0, 1)->group(group);
+}
+
+void add_command_options(CLI::App& app, Settings& settings, Words& words) {
+  const std::string group = "Command";
+  app.add_flag("-c,--shell", settings.shell, "Join the words and give them to sh -c; values are quoted")->group(group);
+  app.add_option("-I", settings.replace, "Use STR in the place of {}")->type_name("STR")->group(group);
+  app.add_option("-n,--max-args", words.records_per_task, "N records a task")->type_name("N")->group(group);
+  app.add_option("--cwd", settings.directory, "Run the commands in DIR")->type_name("DIR")->group(group);
+  app.add_option("--env", settings.environment, "Set a variable in the tasks' environment; may be repeated")
+      ->type_name("K=V")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->group(group);
+  app.add_flag("--clear-env", settings.clear_environment, "Start from an empty environment")->group(group);
+  app.add_option("--nice", settings.niceness, "Add N to the niceness of the commands")->type_name("N")->group(group);
+}
+
+void add_running_options(CLI::App& app, Words& words) {
+  const std::string group = "Running";
+  app.add_option("-j,--jobs", words.jobs, "Slots: N, N% of the cores, +N or -N of them. Default: the usable cores")
+      ->type_name("N")->group(group);
+  app.add_option("--timeout", words.timeout, "End an attempt after D (250ms 10s 1m30s 2h): TERM, then KILL")
+      ->type_name("D")->group(group);
+  app.add_option("--retries", words.retries, "Try a failed task N more times")->type_name("N")->group(group);
+  app.add_option("--retry-delay", words.retry_delay, "Wait D before that, doubling up to MAX")
+      ->type_name("D[..MAX]")->group(group);
+  app.add_option("--delay", words.delay, "Let D pass between two starts")->type_name("D")->group(group);
+  app.add_option("--halt", words.halt, "Stop early: now|soon,fail|success|done=N|P%")->type_name("WHEN")->group(group);
+  app.add_flag("--fail-fast", words.fail_fast, "--halt now,fail=1")->group(group);
+  app.add_option("--deadline", words.deadline, "End the whole run after D, with status 124")->type_name("D")->group(group);
+}
+
+void add_result_options(CLI::App& app, Subcommand which, Settings& settings, Words& words) {
+  const std::string group = "Records out";
+  app.add_flag("-k,--keep-order", settings.keep_order, "Output in the order of the records")->group(group);
+  if (which == Subcommand::run) {
+    app.add_flag("--line-buffer", words.line_buffer, "Output by lines as they come, not by tasks as they end")
+        ->group(group);
+    app.add_flag("-u,--ungroup", words.ungroup, "Leave the output alone: it mixes")->group(group);
+    app.add_flag("--dry-run", settings.dry_run, "Print the commands and run nothing")->group(group);
+  }
+  app.add_flag("--tag", settings.tag, "Begin each line with its record and a TAB")->group(group);
+  app.add_flag("-v,--verbose", settings.verbose, "Print each command on standard error as it starts")->group(group);
+  app.add_option("--joblog", settings.joblog, "Append a line per finished task (GNU parallel's columns)")
+      ->type_name("FILE")->group(group);
+  app.add_option("--progress", words.progress, "auto, bar, plain or none")->type_name("HOW")->group(group);
+  app.add_option("--color", words.color, "auto, always or never")->type_name("WHEN")->group(group);
+  app.add_flag("-q,--quiet", settings.quiet, "No progress and no summary; errors only")->group(group);
+  app.add_option("--exit-code", words.exit_code, "count: how many tasks failed; task: with --halt ...=1, that task's own")
+      ->type_name("WHAT")->group(group);
+}
+
+[[noreturn]] void refuse(std::string_view option, const std::string& value, std::string_view remedy) {
+  throw UsageError(fmt::format("{}: \"{}\" will not do; {}", option, value, remedy));
+}
+
+std::chrono::milliseconds duration(std::string_view option, const std::string& text) {
+  if (text.empty()) return std::chrono::milliseconds(0);
+  const auto parsed = parse_duration(text);
+  if (!parsed) refuse(option, text, "write a duration like 250ms, 10s, 1m30s or 2h");
+  return *parsed;
+}
+
+template <class T>
+T one_of(std::string_view option, const std::string& text, std::initializer_list<std::pair<std::string_view, T>> choices,
+         T otherwise) {
+  if (text.empty()) return otherwise;
+  std::string all;
+  for (const auto& [name, value] : choices) {
+    if (name == text) return value;
+    all += (all.empty() ? "" : ", ") + std::string(name);
+  }
+  refuse(option, text, "choose one of " + all);
+}
+
+void understand_records(const Words& words, const CLI::App& app, Settings& settings) {
+  if (app.count("--delimiter") > 0) {
+    if (words.null) throw UsageError("--null and --delimiter both say how records end; give one of them");
+    const auto bytes = unescape(words.delimiter);
+    if (!bytes || bytes->empty()) refuse("--delimiter", words.delimiter, "write text with C escapes, like , or \\t or \\0");
+    settings.delimiter = *bytes;
+  }
+  if (words.null) settings.delimiter = std::string(1, '\0');
+  if (app.count("--shuf") > 0) {
+    const auto seed = words.shuffle.empty() ? std::optional<std::uint64_t>(std::random_device()()) : parse_count(words.shuffle);
+    if (!seed) refuse("--shuf", words.shuffle, "write --shuf or --shuf=NUMBER");
+    settings.tasks.shuffle = seed;
+  }
+  if (words.records_per_task == 0) throw UsageError("--max-args: 0 records make no task; write at least 1");
+  settings.tasks.records_per_task = words.records_per_task;
+}
+
+void understand_running(const Words& words, const CLI::App& app, Settings& settings) {
+  const std::size_t cores = usable_cores();
+  const auto jobs = words.jobs.empty() ? std::optional(cores) : parse_jobs(words.jobs, cores);
+  if (!jobs) refuse("--jobs", words.jobs, "write N, N%, +N or -N, at least 1 and at most 65536");
+  settings.jobs = *jobs;
+  settings.timeout = duration("--timeout", words.timeout);
+  if (app.count("--timeout") > 0 && settings.timeout.count() == 0)
+    refuse("--timeout", words.timeout, "leave the option out for no limit");
+  settings.deadline = duration("--deadline", words.deadline);
+  if (app.count("--deadline") > 0 && settings.deadline.count() == 0)
+    refuse("--deadline", words.deadline, "leave the option out for no limit");
+  settings.tasks.spacing = duration("--delay", words.delay);
+  if (words.retries > 1'000'000) refuse("--retries", std::to_string(words.retries), "a million is the most");
+  settings.retries = static_cast<unsigned>(words.retries);
+  if (!words.retry_delay.empty()) {
+    if (settings.retries == 0) throw UsageError("--retry-delay has no effect without --retries N");
+    const std::size_t dots = words.retry_delay.find("..");
+    settings.retry_delay = duration("--retry-delay", words.retry_delay.substr(0, dots));
+    settings.max_retry_delay = dots == std::string::npos ? std::chrono::minutes(1)
+                                                         : duration("--retry-delay", words.retry_delay.substr(dots + 2));
+    if (settings.max_retry_delay < settings.retry_delay)
+      refuse("--retry-delay", words.retry_delay, "the longest delay, behind the dots, is shorter than the first");
+  }
+  if (words.fail_fast && !words.halt.empty()) throw UsageError("--fail-fast is --halt now,fail=1; give one of them");
+  const auto halt = parse_halt(words.fail_fast ? "now,fail=1" : words.halt.empty() ? "never" : words.halt);
+  if (!halt) refuse("--halt", words.halt, "write now or soon, a comma, fail, success or done, and =N or =P%");
+  settings.halt = *halt;
+  settings.tasks.read_ahead = halt->needs_total();
+}
+
+void understand_output(const Words& words, Settings& settings) {
+  if (words.line_buffer && words.ungroup) throw UsageError("--line-buffer and --ungroup exclude each other");
+  if (words.line_buffer) settings.output = OutputMode::lines;
+  if (words.ungroup) settings.output = OutputMode::ungrouped;
+  const bool live = settings.output != OutputMode::grouped;
+  const char* live_option = words.ungroup ? "--ungroup" : "--line-buffer";
+  if (settings.keep_order && live)
+    throw UsageError(fmt::format("--keep-order prints whole outputs in order, {} as they come; give one of them", live_option));
+  if (settings.tag && words.ungroup) throw UsageError("--tag has no effect with --ungroup; use --line-buffer");
+  settings.progress = one_of<ProgressMode>("--progress", words.progress,
+                                           {{"auto", ProgressMode::automatic},
+                                            {"bar", ProgressMode::bar},
+                                            {"plain", ProgressMode::plain},
+                                            {"none", ProgressMode::none}},
+                                           ProgressMode::automatic);
+  settings.color = one_of<ColorMode>(
+      "--color", words.color,
+      {{"auto", ColorMode::automatic}, {"always", ColorMode::always}, {"never", ColorMode::never}}, ColorMode::automatic);
+  settings.exit_code = one_of<ExitCodeMode>("--exit-code", words.exit_code,
+                                            {{"count", ExitCodeMode::count}, {"task", ExitCodeMode::task}},
+                                            ExitCodeMode::standard);
+  if (settings.exit_code == ExitCodeMode::task && settings.halt.count != 1)
+    throw UsageError("--exit-code=task needs a --halt that one task decides, like --halt now,fail=1 or now,success=1");
+}
+
+void understand_command(std::vector<std::string> rest, const Words& words, Settings& settings) {
+  CommandLine line = part_sources(rest);
+  settings.command = std::move(line.command);
+  for (const std::string& file : words.files) settings.sources.push_back({.is_file = true, .file = file});
+  for (SourceSpec& source : line.sources) settings.sources.push_back(std::move(source));
+  if (settings.sources.empty()) settings.sources.push_back({.is_file = true, .file = "-"});
+  if (settings.replace.empty()) throw UsageError("-I: an empty text stands nowhere; write something like -I @@");
+  for (const std::string& assignment : settings.environment)
+    if (assignment.find('=') == std::string::npos || assignment.front() == '=')
+      refuse("--env", assignment, "write NAME=VALUE");
+}
+
+}  // namespace
+
+std::optional<Settings> parse_command_line(Subcommand which, const std::vector<std::string>& words, std::string& help) {
+  const bool run = which == Subcommand::run;
+  Settings settings;
+  Words raw;
+  CLI::App app(run ? run_usage : call_usage, run ? "run" : "call");
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.get_formatter()->column_width(34);
+  app.set_help_flag("-h,--help", "Print this");
+  app.get_option("--help")->group("Records out");
+  add_source_options(app, settings, raw);
+  if (run) add_command_options(app, settings, raw);
+  add_running_options(app, raw);
+  add_result_options(app, which, settings, raw);
+
+  PartedWords parted = part_options(app, words);
+  try {
+    app.parse(std::vector<std::string>(parted.options.rbegin(), parted.options.rend()));  // it takes them from the back
+  } catch (const CLI::CallForHelp&) {
+    help = app.help();
+    return std::nullopt;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(error.what());
+  }
+  understand_records(raw, app, settings);
+  understand_running(raw, app, settings);
+  understand_output(raw, settings);
+  understand_command(std::move(parted.rest), raw, settings);
+  return settings;
+}
+
+}  // namespace bulkhead::tool

@@ -1,0 +1,70 @@
+// bulkhead: parse, build, run, report.
+#include "call.hpp"
+#include "command_line.hpp"
+#include "nearest.hpp"
+#include "run.hpp"
+#include "usage_error.hpp"
+
+#include <bulkhead/signals.hpp>
+
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace {
+
+using namespace bulkhead::tool;
+
+constexpr const char* help_text = R"(Bulkhead runs work that may crash: a crash costs only its own task.
+
+  bulkhead run gzip -9 ::: *.log        a program per record
+  bulkhead run < commands.txt           a shell command per line
+  bulkhead call ./square.so ::: 1 2 3   a compiled function per record, in long-lived workers
+
+  bulkhead run --help                   the options; bulkhead call --help has its own
+  bulkhead --version
+
+Exit status: 0 all tasks succeeded, 1 some did not, 2 usage, 3 stopped by --halt, 5 a log or output could not be
+written, 70 internal error, 124 --deadline, 128+n ended by signal n, 141 standard output's reader has gone.
+)";
+
+int say(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  return std::fflush(stdout) == 0 ? 0 : 5;
+}
+
+int dispatch(const std::vector<std::string>& words) {
+  const std::string name = words.empty() ? std::string() : words.front();
+  if (name == "-h" || name == "--help" || name == "help") return say(help_text);
+  if (name == "--version") return say("bulkhead " BULKHEAD_VERSION "\n");
+  if (name != "run" && name != "call") {
+    const std::string meant = nearest(name, {"run", "call", "--help", "--version"});
+    throw UsageError((name.empty() ? "say what to do" : "there is no subcommand \"" + name + "\"") +
+                     (meant.empty() ? "; write bulkhead run COMMAND, or bulkhead --help" : "; did you mean " + meant + "?"));
+  }
+  const Subcommand which = name == "run" ? Subcommand::run : Subcommand::call;
+  std::string help;
+  const auto settings = parse_command_line(which, {words.begin() + 1, words.end()}, help);
+  if (!settings) return say(help);
+  return which == Subcommand::run ? run(*settings) : call(*settings);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bulkhead::open_standard_streams();
+  try {
+    return dispatch({argv + 1, argv + argc});
+  } catch (const UsageError& error) {
+    std::fprintf(stderr, "bulkhead: %s\n", error.what());
+    return 2;
+  } catch (const std::system_error& error) {
+    std::fprintf(stderr, "bulkhead: %s\n", error.what());
+    return 5;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bulkhead: internal error: %s\n", error.what());
+    return 70;
+  }
+}

@@ -1,0 +1,135 @@
+#include "run.hpp"
+
+#include "batch.hpp"
+#include "run_id.hpp"
+#include "template.hpp"
+#include "usage_error.hpp"
+
+#include <bulkhead/byte_sink.hpp>
+#include <bulkhead/command.hpp>
+#include <bulkhead/signals.hpp>
+#include <bulkhead/task.hpp>
+#include <bulkhead/work.hpp>
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <utility>
+
+namespace bulkhead::tool {
+
+namespace {
+
+Values values_of(const Task& task, int slot) {
+  return {.fields = task.fields, .sequence = task.sequence, .slot = slot + 1};
+}
+
+// In the worker: makes the command of a task and sees it through.
+class CommandRunner {
+ public:
+  CommandRunner(const Settings& settings, const CommandTemplate& command, Printer& printer)
+      : command_(command), printer_(printer), live_(settings.output == OutputMode::lines), run_id_(make_run_id()) {
+    base_.environment = settings.environment;
+    base_.clear_environment = settings.clear_environment;
+    base_.directory = settings.directory;
+    base_.niceness = settings.niceness;
+    base_.timeout = settings.timeout;
+    base_.kill_grace = kill_grace;
+    base_.owns_children = true;
+  }
+
+  CommandResult operator()(const Task& task, std::stop_token stop) const {
+    const int slot = this_task().value_or(ThisTask{}).worker;
+    Command command = base_;
+    command.arguments = command_.arguments(values_of(task, slot));
+    command.environment.push_back(fmt::format("BULKHEAD_SEQ={}", task.sequence));
+    command.environment.push_back(fmt::format("BULKHEAD_SLOT={}", slot + 1));
+    command.environment.push_back(fmt::format("BULKHEAD_ATTEMPT={}", task.attempt));
+    command.environment.push_back("BULKHEAD_RUN_ID=" + run_id_);
+    if (live_) command.on_lines = [](int channel, std::span<const std::byte> lines) { emit_output(channel, lines); };
+    if (printer_.stores()) {
+      command.output = &printer_.files(slot).output;
+      command.error = &printer_.files(slot).error;
+    }
+    return run_command(command, std::move(stop));
+  }
+
+ private:
+  const CommandTemplate& command_;
+  Printer& printer_;
+  bool live_;
+  std::string run_id_;
+  Command base_;
+};
+
+// "ls -l" as one word is no program: most likely a shell command without -c.
+void refuse_sentence(const Settings& settings) {
+  if (settings.shell || settings.command.size() != 1) return;
+  const std::string& word = settings.command.front();
+  if (word.find(' ') == std::string::npos) return;
+  std::error_code ignored;
+  const std::string program = find_program(word);
+  if (!program.empty() && std::filesystem::exists(program, ignored)) return;
+  throw UsageError(fmt::format("there is no program named \"{}\"; for a shell command line add -c: bulkhead run -c '{}'",
+                               word, word));
+}
+
+void refuse_missing_sources(const Settings& settings, const CommandTemplate& command) {
+  const std::size_t sources = settings.sources.size();
+  const std::size_t highest = command.highest_position();
+  if (settings.tasks.records_per_task == 1 && highest > sources)
+    throw UsageError(fmt::format("{{{}}} stands for input source {}, and there {} {}", highest, highest,
+                                 sources == 1 ? "is only" : "are only", sources));
+}
+
+int print_commands(const Settings& settings, const CommandTemplate& command) {
+  constexpr int reader_gone = 141;
+  const SignalWatch signals;  // for SIGPIPE: a reader that has gone is told by the write
+  TaskSource source(RecordStream(settings.sources, settings.delimiter), settings.tasks);
+  ByteSink output = ByteSink::standard_output();
+  std::size_t index = 0;
+  for (const Task& task : source.tasks()) {
+    if (signals.stops() > 0) return 128 + signals.first_stop();
+    if (!output.write(command.shown(values_of(task, 0)) + "\n")) return reader_gone;
+    source.take(index++);
+  }
+  if (source.read_error().empty()) return 0;
+  throw UsageError(source.read_error());
+}
+
+Attempt attempt_of(const Indexed<CommandResult>& result, const Settings& settings, Printer& printer) {
+  Attempt attempt;
+  attempt.slot = result.outcome.stats().worker;
+  if (result.outcome) {
+    describe(*result.outcome, settings.timeout, attempt);
+  } else {
+    describe(result.outcome.error(), settings.timeout, attempt);
+    attempt.ran = result.outcome.stats().ran;
+    if (result.outcome.stats().attempts > 0) printer.claim_rest(attempt);
+  }
+  return attempt;
+}
+
+}  // namespace
+
+int run(const Settings& settings) {
+  refuse_sentence(settings);
+  const CommandTemplate command(settings.command, {.shell = settings.shell, .replace = settings.replace});
+  refuse_missing_sources(settings, command);
+  if (settings.dry_run) return print_commands(settings, command);
+  Batch batch(settings, [&](const Task& task, int slot) { return command.shown(values_of(task, slot)); });
+
+  const CommandRunner runner(settings, command, batch.printer());
+  WorkOptions options = batch.work_options();
+  // The runner keeps the time; this is for a runner that cannot.
+  if (settings.timeout.count() > 0) options.task_timeout = settings.timeout + kill_grace + std::chrono::seconds(1);
+  return batch.drive([&] {
+    for (auto&& result : process_stream(batch.source().tasks(), runner, options)) {
+      Attempt attempt = attempt_of(result, settings, batch.printer());
+      attempt.task = batch.source().take(result.index);
+      batch.settle(std::move(attempt));
+    }
+  });
+}
+
+}  // namespace bulkhead::tool

@@ -1,0 +1,142 @@
+#include "task_source.hpp"
+
+#include <algorithm>
+#include <random>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace bulkhead::tool {
+
+TaskSource::TaskSource(RecordStream records, const TaskRules& rules) : records_(std::move(records)), rules_(rules) {
+  if (rules.read_ahead || rules.shuffle) {
+    read_all();
+  } else if (const auto count = records_.total(); count && !rules.skip_empty) {
+    total_ = (*count + rules.records_per_task - 1) / rules.records_per_task;
+  }
+}
+
+void TaskSource::read_all() {
+  std::vector<std::string> fields;
+  while (next_record(fields, true) == Fetch::record) ahead_.push_back(std::move(fields));
+  if (rules_.shuffle) {
+    std::mt19937_64 random(*rules_.shuffle);
+    std::shuffle(ahead_.begin(), ahead_.end(), random);
+  }
+  total_ = (ahead_.size() + rules_.records_per_task - 1) / rules_.records_per_task;
+  all_read_ = true;
+}
+
+Fetch TaskSource::next_record(std::vector<std::string>& fields, bool may_wait) {
+  if (all_read_) {
+    if (ahead_.empty()) return Fetch::end;
+    fields = std::move(ahead_.front());
+    ahead_.pop_front();
+    return Fetch::record;
+  }
+  try {
+    for (;;) {
+      const Fetch fetched = records_.next(fields, may_wait);
+      const bool empty = std::all_of(fields.begin(), fields.end(), [](const std::string& f) { return f.empty(); });
+      if (fetched != Fetch::record || !rules_.skip_empty || !empty) return fetched;
+    }
+  } catch (const std::system_error& error) {
+    read_error_ = error.what();
+    return Fetch::end;
+  }
+}
+
+Fetch TaskSource::fetch_new(bool may_wait) {
+  std::vector<std::string> fields;
+  Fetch fetched = Fetch::record;
+  while (gathered_records_ < rules_.records_per_task && (fetched = next_record(fields, may_wait)) == Fetch::record) {
+    std::move(fields.begin(), fields.end(), std::back_inserter(gathered_));
+    ++gathered_records_;
+  }
+  if (fetched == Fetch::pending) return fetched;
+  if (fetched == Fetch::end) ended_ = true;
+  if (gathered_records_ == 0) return Fetch::end;
+  current_ = Task{.sequence = ++sequence_, .attempt = 1, .fields = std::move(gathered_)};
+  gathered_.clear();
+  gathered_records_ = 0;
+  if (ended_) total_ = sequence_;
+  return Fetch::record;
+}
+
+bool TaskSource::fetch_again() {
+  const auto now = Clock::now();
+  const auto due = std::find_if(waiting_.begin(), waiting_.end(), [&](const Again& a) { return a.due <= now; });
+  if (due == waiting_.end()) return false;
+  current_ = std::move(due->task);
+  waiting_.erase(due);
+  return true;
+}
+
+Fetch TaskSource::fetch(bool may_wait) {
+  if (current_) return Fetch::record;
+  if (Clock::now() < not_before_) return Fetch::pending;
+  if (fetch_again()) return Fetch::record;
+  if (!closed_ && !ended_) {
+    const Fetch fetched = fetch_new(may_wait);
+    if (fetched != Fetch::end) return fetched;
+    total_ = sequence_;
+  }
+  return waiting_.empty() && out_.empty() ? Fetch::end : Fetch::pending;
+}
+
+bool TaskSource::ready() { return fetch(false) != Fetch::pending; }
+
+int TaskSource::wait_descriptor() noexcept {
+  const bool spaced = Clock::now() < not_before_;
+  const int input = spaced || closed_ || ended_ || all_read_ ? -1 : records_.descriptor();
+  Clock::time_point due = WaitSet::never;
+  for (const Again& again : waiting_) due = std::min(due, again.due);
+  if (spaced) due = due == WaitSet::never ? not_before_ : std::max(due, not_before_);
+  if (due == WaitSet::never) return input;
+  return waiting_for_.wait_for(input, due);
+}
+
+bool TaskSource::at_end() {
+  if (in_hand_) return false;
+  for (;;) {
+    const Fetch fetched = fetch(true);
+    if (fetched != Fetch::pending) return fetched == Fetch::end;
+    if (Clock::now() >= not_before_ && waiting_.empty())
+      throw std::logic_error("the next task waits for a result, and nobody is taking results");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+const Task& TaskSource::front() {
+  if (in_hand_) return *in_hand_;
+  if (at_end()) throw std::logic_error("there is no task left");
+  in_hand_ = &out_.insert_or_assign(next_index_++, *std::exchange(current_, std::nullopt)).first->second;
+  if (rules_.spacing.count() > 0) not_before_ = Clock::now() + rules_.spacing;
+  return *in_hand_;
+}
+
+Task TaskSource::take(std::size_t index) {
+  auto node = out_.extract(index);
+  if (node.empty()) throw std::logic_error("a result came for a task that is not out");
+  if (in_hand_ == &node.mapped()) in_hand_ = nullptr;
+  return std::move(node.mapped());
+}
+
+void TaskSource::again(Task task, std::chrono::milliseconds pause) {
+  ++task.attempt;
+  waiting_.push_back({Clock::now() + pause, std::move(task)});
+}
+
+std::vector<Task> TaskSource::close() {
+  closed_ = true;
+  std::vector<Task> dropped;
+  for (Again& again : waiting_) dropped.push_back(std::move(again.task));
+  waiting_.clear();
+  if (current_ && current_->attempt > 1) dropped.push_back(*std::exchange(current_, std::nullopt));
+  if (current_) --sequence_;  // it was never handed out
+  current_.reset();
+  return dropped;
+}
+
+}  // namespace bulkhead::tool

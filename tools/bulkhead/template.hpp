@@ -1,0 +1,65 @@
+// A command with places for values: parsed once, filled in for every task. Values are never scanned again.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bulkhead::tool {
+
+/// What a template is filled in with.
+struct Values {
+  std::span<const std::string> fields;  ///< {1} is fields[0]; {} is all of them
+  std::uint64_t sequence = 1;           ///< {#}
+  int slot = 1;                         ///< {%}
+};
+
+struct TemplateRules {
+  bool shell = false;                  ///< words are joined for sh -c and values quoted
+  std::string replace = "{}";          ///< -I: what stands for the whole record
+  std::vector<std::string> columns{};  ///< --header: {name} is the field of that column
+};
+
+class CommandTemplate {
+ public:
+  /// No words at all: each record is a shell command line. Throws UsageError where a value could break out of quotes.
+  CommandTemplate(const std::vector<std::string>& words, const TemplateRules& rules);
+
+  std::vector<std::string> arguments(const Values& values) const;
+  /// The command as one would type it into a shell.
+  std::string shown(const Values& values) const;
+  /// The highest n of a {n}; 0: there is none.
+  std::size_t highest_position() const noexcept;
+
+ private:
+  enum class Kind { literal, all, position, from_end, sequence, slot };
+  struct Piece {
+    Kind kind = Kind::literal;
+    std::string text{};  // of a literal
+    std::size_t number = 0;
+    bool no_extension = false, basename = false, dirname = false;
+  };
+  using Word = std::vector<Piece>;
+
+  static std::optional<Piece> placeholder(std::string_view inner, const TemplateRules& rules);
+  static Word parse(std::string_view text, const TemplateRules& rules);
+  void refuse_unsafe_places() const;
+  std::string value_of(const Piece& piece, const std::string& field) const;
+  std::vector<std::string> expand(const Piece& piece, const Values& values) const;
+  std::string fill(const Word& word, const Values& values) const;
+
+  std::vector<Word> words_;
+  bool shell_;
+  bool record_is_command_;
+};
+
+/// The path transforms of {.} {/} {//}: a name that only begins with a dot has no extension; slashes at the end of a
+/// path do not count.
+std::string without_extension(const std::string& path);
+std::string base_name(const std::string& path);
+std::string directory_name(const std::string& path);
+
+}  // namespace bulkhead::tool
