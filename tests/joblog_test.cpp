@@ -61,8 +61,8 @@ TEST_CASE("an entry is one line of nine columns, whatever the command holds", "[
 TEST_CASE("a new log begins with GNU parallel's header", "[joblog]") {
   const LogFile file;
   JobLog(file.path()).append(entry(1));
-  CHECK(file.content() == "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n" +
-                              format_entry(entry(1)));
+  CHECK(file.content() ==
+        "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n" + format_entry(entry(1)));
 }
 
 TEST_CASE("a log that was torn at any byte is continued behind its last whole line", "[joblog]") {

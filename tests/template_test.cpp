@@ -132,7 +132,8 @@ TEST_CASE("durations", "[quantity]") {
   CHECK(parse_duration("2h") == 2h);
   CHECK(parse_duration("1.5") == 1500ms);
   CHECK(parse_duration("0") == 0ms);
-  for (const char* bad : {"", "-1", "1x", "s", "1m30", "1e3", "1..2", "nan", "inf", "10 s", "99999999999999999999h", "+1"}) {
+  for (const char* bad :
+       {"", "-1", "1x", "s", "1m30", "1e3", "1..2", "nan", "inf", "10 s", "99999999999999999999h", "+1"}) {
     INFO(bad);
     CHECK_FALSE(parse_duration(bad).has_value());
   }
@@ -156,7 +157,9 @@ TEST_CASE("slots", "[quantity]") {
 
 TEST_CASE("C escapes", "[quantity]") {
   CHECK(unescape("\\t\\n\\0") == std::string("\t\n\0", 3));
-  CHECK(unescape("a\\x1fb\\033\\\\") == "a\x1f" "b\033\\");
+  CHECK(unescape("a\\x1fb\\033\\\\") ==
+        "a\x1f"
+        "b\033\\");
   CHECK(unescape("") == "");
   for (const char* bad : {"\\", "\\q", "\\x", "\\xg", "\\777"}) {
     INFO(bad);

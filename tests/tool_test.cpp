@@ -72,7 +72,8 @@ TEST_CASE("run: order of the records, whatever ends first", "[tool]") {
 TEST_CASE("run: endings in words", "[tool]") {
   const Result r = run({"--timeout", "200ms", "-c", "{}", ":::", "x"});
   CHECK(r.status == 1);
-  const Result many = around("printf 'exit 3\\nkill -SEGV $$\\nsleep 60\\necho why >&2; exit 4' | \"$0\" run --timeout 1s");
+  const Result many =
+      around("printf 'exit 3\\nkill -SEGV $$\\nsleep 60\\necho why >&2; exit 4' | \"$0\" run --timeout 1s");
   CHECK(many.status == 1);
   CHECK(contains(many.error, "EXIT 3"));
   CHECK(contains(many.error, "CRASH SIGSEGV"));
@@ -90,7 +91,8 @@ TEST_CASE("run: extra attempts", "[tool]") {
 }
 
 TEST_CASE("run: tasks know where they are", "[tool]") {
-  const Result r = run({"-k", "-q", "-j1", "-c", "echo $BULKHEAD_SEQ $BULKHEAD_SLOT $BULKHEAD_ATTEMPT {}", ":::", "a", "b"});
+  const Result r =
+      run({"-k", "-q", "-j1", "-c", "echo $BULKHEAD_SEQ $BULKHEAD_SLOT $BULKHEAD_ATTEMPT {}", ":::", "a", "b"});
   CHECK(r.output == "1 1 1 a\n2 1 1 b\n");
 }
 
@@ -182,7 +184,7 @@ TEST_CASE("a reader that goes away ends the run quietly", "[tool]") {
 
 TEST_CASE("the first signal ends the tasks with grace, and nothing survives", "[tool]") {
   const Result r = around(
-      "f=$(mktemp); rm $f; mkfifo $f; \"$0\" run -c 'echo $$ > '$f'; exec sleep 60' ::: a & t=$!;"
+      "f=$(mktemp); rm $f; mkfifo $f; \"$0\" run -c ': {}; echo $$ > '$f'; exec sleep 60' ::: a & t=$!;"
       "read p < $f; kill -TERM $t; wait $t; echo $?; kill -0 $p 2>/dev/null && echo alive; rm $f");
   CHECK(r.output == "143\n");
   CHECK(contains(r.error, "1 left over"));
@@ -190,9 +192,11 @@ TEST_CASE("the first signal ends the tasks with grace, and nothing survives", "[
 
 TEST_CASE("the second signal kills at once", "[tool]") {
   const Result r = around(
-      "f=$(mktemp); rm $f; mkfifo $f; \"$0\" run -c 'trap \"echo told > '$f'\" TERM; echo $$ > '$f'; while :; do sleep 1; done'"
-      " ::: a & t=$!; read p < $f; kill -TERM $t; read x < $f; kill -TERM $t; wait $t; echo $x $?;"
-      "kill -0 $p 2>/dev/null && echo alive; rm $f");
+      "d=$(mktemp -d); mkfifo $d/a $d/b;"
+      "\"$0\" run -c ': {}; trap \"echo told > '$d/b'\" TERM; echo $$ > '$d/a'; while :; do sleep 1; done' ::: a & "
+      "t=$!;"
+      "read p < $d/a; kill -TERM $t; read x < $d/b; kill -TERM $t; wait $t; echo $x $?;"
+      "kill -0 $p 2>/dev/null && echo alive; rm -r $d");
   CHECK(r.output == "told 143\n");
 }
 

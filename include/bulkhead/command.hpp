@@ -17,12 +17,12 @@ namespace bulkhead {
 
 /// What to run, and how.
 struct Command {
-  std::vector<std::string> arguments;      ///< argv; the first is looked for in PATH unless it has a slash
-  std::vector<std::string> environment{};  ///< K=V, in addition to ours or in the place of ours
-  bool clear_environment = false;          ///< start from an empty one instead of ours
-  std::string directory{};                 ///< where it runs; empty: here
-  int niceness = 0;                        ///< added to ours
-  std::chrono::milliseconds timeout{0};    ///< from its start; 0: none
+  std::vector<std::string> arguments;          ///< argv; the first is looked for in PATH unless it has a slash
+  std::vector<std::string> environment{};      ///< K=V, in addition to ours or in the place of ours
+  bool clear_environment = false;              ///< start from an empty one instead of ours
+  std::string directory{};                     ///< where it runs; empty: here
+  int niceness = 0;                            ///< added to ours
+  std::chrono::milliseconds timeout{0};        ///< from its start; 0: none
   std::chrono::milliseconds kill_grace{2000};  ///< from TERM to KILL, after a time-out or a stop request
 
   TaskOutput* output = nullptr;  ///< its standard output and error are appended to these; null: they are ours

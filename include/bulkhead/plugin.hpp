@@ -63,8 +63,7 @@ template <class T>
 concept Number = std::is_arithmetic_v<T>;
 
 template <class T>
-  requires Text<T> || Number<T>
-T parse(std::string_view record) {
+requires Text<T> || Number<T> T parse(std::string_view record) {
   if constexpr (Text<T>) {
     return T(record);
   } else if constexpr (std::same_as<T, bool>) {
@@ -74,7 +73,8 @@ T parse(std::string_view record) {
   } else {
     T number{};
     const auto [end, error] = std::from_chars(record.data(), record.data() + record.size(), number);
-    if (error == std::errc::result_out_of_range) throw std::out_of_range("the record is a number too large for its type");
+    if (error == std::errc::result_out_of_range)
+      throw std::out_of_range("the record is a number too large for its type");
     if (record.empty() || error != std::errc() || end != record.data() + record.size())
       throw std::invalid_argument("the record is not a number");
     return number;
@@ -82,8 +82,7 @@ T parse(std::string_view record) {
 }
 
 template <class R>
-  requires Text<R> || Number<R>
-std::string print(const R& result) {
+requires Text<R> || Number<R> std::string print(const R& result) {
   if constexpr (Text<R>) {
     return std::string(result);
   } else if constexpr (std::same_as<R, bool>) {
@@ -140,7 +139,7 @@ extern "C" {
 /// Makes `function` callable as `name` by `bulkhead call PLUGIN.so:name`. `std::string fn(std::string_view)`, or any
 /// R fn(T) where T and R are arithmetic or strings: the record is parsed to T, R is printed. A record that does not
 /// parse, and an exception, fail that record alone. Once per name, at namespace scope.
-#define BULKHEAD_FUNCTION(name, function)                                                             \
-  static const ::bulkhead::plugin::Registration bulkhead_registration_of_##name(                      \
-      #name, &::bulkhead::plugin::call<(function)>);                                                  \
+#define BULKHEAD_FUNCTION(name, function)                                        \
+  static const ::bulkhead::plugin::Registration bulkhead_registration_of_##name( \
+      #name, &::bulkhead::plugin::call<(function)>);                             \
   [[gnu::used]] static const auto bulkhead_entry_of_##name = &bulkhead_plugin_functions;

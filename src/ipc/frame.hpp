@@ -25,7 +25,8 @@ enum class FrameKind : std::uint8_t {
   measured,   // how long the next result took, and the worker's peak memory; see MeasuredPayload
   output,     // a channel number and bytes that the running task emitted
   skip,       // filler up to the end of the ring
-  last = skip,
+  serving,    // the first frame of all: the worker was set up, and what it dies of now is no death at birth
+  last = serving,
 };
 
 struct FrameHeader {

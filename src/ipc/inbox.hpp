@@ -46,6 +46,8 @@ class Inbox {
 
   /// Whole frames wait in the ring that have not been taken.
   bool ring_is_ahead() const noexcept { return page().read_committed() != consumed_; }
+  /// What the worker has in hand, by its own word; nothing if that is not to be believed.
+  std::optional<Cursor> cursor() const noexcept { return page().read_cursor(seed_); }
   std::uint64_t consumed() const noexcept { return consumed_; }
   const WorkerPage& page() const noexcept { return *reinterpret_cast<const WorkerPage*>(memory_.data()); }
   const os::Fd& pipe() const noexcept { return pipe_; }

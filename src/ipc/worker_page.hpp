@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace bulkhead::ipc {
 
@@ -23,9 +24,15 @@ struct Cursor {
   std::uint64_t offset = 0;  // of the record in the lane; a multiple of eight
   Phase phase = Phase::between;
 
-  constexpr std::uint64_t packed() const noexcept { return offset | static_cast<std::uint64_t>(phase); }
-  static constexpr Cursor unpack(std::uint64_t word) noexcept {
-    return {word & ~std::uint64_t{7}, static_cast<Phase>(word & 7)};
+  // Sixteen bits of the word are the incarnation's own: what a stray store leaves there is told from a cursor.
+  static constexpr int tag_shift = 48;
+  constexpr std::uint64_t packed(std::uint32_t seed) const noexcept {
+    return offset | static_cast<std::uint64_t>(phase) | (static_cast<std::uint64_t>(seed & 0xffff) << tag_shift);
+  }
+  static constexpr std::optional<Cursor> unpack(std::uint64_t word, std::uint32_t seed) noexcept {
+    const Cursor cursor{word & ((std::uint64_t{1} << tag_shift) - 8), static_cast<Phase>(word & 7)};
+    if (word >> tag_shift != (seed & 0xffff) || cursor.phase > Phase::running) return std::nullopt;
+    return cursor;
   }
   friend constexpr bool operator==(const Cursor&, const Cursor&) = default;
 };
@@ -33,32 +40,29 @@ struct Cursor {
 /// What a worker sleeps for. A hint: a worker that lies here harms itself, and wakes by itself now and then.
 enum class Sleep : std::uint32_t { awake = 0, for_tasks = 1, for_acknowledgement = 2 };
 
-enum class Life : std::uint32_t { born = 0, serving = 1, leaving = 2 };
-
 struct WorkerPage {
   alignas(64) std::atomic<std::uint64_t> cursor;
   std::atomic<std::uint64_t> committed;   // outbox stream: frames before this offset are whole
   alignas(64) std::atomic<std::uint32_t> asleep;
-  std::atomic<std::uint32_t> life;        // born until worker_init has returned; leaving from the stop on
   std::atomic<std::uint64_t> ring_from;   // outbox stream: bytes before this went straight to the pipe
 
   // The worker's side. The cursor is stored before the record's mark is looked at, with a full fence between.
-  void claim(std::uint64_t offset) noexcept {
-    cursor.store(Cursor{offset, Phase::claiming}.packed(), std::memory_order_seq_cst);
+  void claim(std::uint64_t offset, std::uint32_t seed) noexcept {
+    cursor.store(Cursor{offset, Phase::claiming}.packed(seed), std::memory_order_seq_cst);
   }
-  void move_to(std::uint64_t offset, Phase phase) noexcept {
-    cursor.store(Cursor{offset, phase}.packed(), std::memory_order_release);
+  void move_to(std::uint64_t offset, Phase phase, std::uint32_t seed) noexcept {
+    cursor.store(Cursor{offset, phase}.packed(seed), std::memory_order_release);
   }
   void commit(std::uint64_t offset) noexcept { committed.store(offset, std::memory_order_release); }
-  void set_life(Life now) noexcept { life.store(static_cast<std::uint32_t>(now), std::memory_order_release); }
   void set_asleep(Sleep now) noexcept { asleep.store(static_cast<std::uint32_t>(now), std::memory_order_seq_cst); }
 
-  // The coordinator's side.
-  Cursor read_cursor() const noexcept { return Cursor::unpack(cursor.load(std::memory_order_seq_cst)); }
+  // The coordinator's side. Nothing: this is no cursor of that worker's.
+  std::optional<Cursor> read_cursor(std::uint32_t seed) const noexcept {
+    return Cursor::unpack(cursor.load(std::memory_order_seq_cst), seed);
+  }
   std::uint64_t read_committed() const noexcept { return committed.load(std::memory_order_acquire); }
   std::uint64_t read_ring_from() const noexcept { return ring_from.load(std::memory_order_acquire); }
   Sleep read_asleep() const noexcept { return static_cast<Sleep>(asleep.load(std::memory_order_seq_cst)); }
-  Life read_life() const noexcept { return static_cast<Life>(life.load(std::memory_order_acquire)); }
 };
 static_assert(sizeof(WorkerPage) <= worker_page_bytes);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);

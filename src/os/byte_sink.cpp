@@ -60,7 +60,8 @@ bool ByteSink::write(const TaskOutput& file, ByteRange range) {
       range.begin += static_cast<std::uint64_t>(n);
     } else if (errno == EINVAL || errno == ENOSYS) {  // a file opened for appending, some devices
       std::array<char, 64 << 10> chunk;
-      const std::size_t got = file.read(range.begin, std::span(chunk).first(std::min<std::uint64_t>(range.size(), chunk.size())));
+      const std::size_t got =
+          file.read(range.begin, std::span(chunk).first(std::min<std::uint64_t>(range.size(), chunk.size())));
       if (got == 0) return true;
       if (!write(std::string_view(chunk.data(), got))) return false;
       range.begin += got;

@@ -32,7 +32,8 @@ std::string read_file(const std::string& path) {
   }
 }
 
-// The kernel lists children per thread: all of ours hang off the thread that forked or adopted them, mostly the main one.
+// The kernel lists children per thread: all of ours hang off the thread that forked or adopted them, mostly the main
+// one.
 void kill_listed_children() {
   const std::string list = read_file("/proc/self/task/" + std::to_string(::getpid()) + "/children");
   const char* at = list.data();
@@ -104,9 +105,15 @@ Reaped reap_with_usage(const Fd& pidfd) {
 void signal_group(int group, GroupSignal which) noexcept {
   if (group <= 0) return;
   switch (which) {
-    case GroupSignal::terminate: ::kill(-group, SIGTERM); return;
-    case GroupSignal::kill: ::kill(-group, SIGKILL); return;
-    case GroupSignal::proceed: ::kill(-group, SIGCONT); return;
+    case GroupSignal::terminate:
+      ::kill(-group, SIGTERM);
+      return;
+    case GroupSignal::kill:
+      ::kill(-group, SIGKILL);
+      return;
+    case GroupSignal::proceed:
+      ::kill(-group, SIGCONT);
+      return;
   }
 }
 

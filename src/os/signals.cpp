@@ -1,10 +1,10 @@
 #include <bulkhead/signals.hpp>
 
+#include "os/signal_name.hpp"
 #include "os/spawn.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <array>
@@ -59,10 +59,7 @@ int SignalWatch::stops() const noexcept { return stops_seen; }
 int SignalWatch::first_stop() const noexcept { return first_stop_seen; }
 bool SignalWatch::hung_up() const noexcept { return hang_up_seen; }
 
-std::string signal_name(int signal) {
-  const char* name = ::sigabbrev_np(signal);
-  return name ? std::string("SIG") + name : "signal " + std::to_string(signal);
-}
+std::string signal_name(int signal) { return os::signal_name(signal); }
 
 void open_standard_streams() noexcept {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)

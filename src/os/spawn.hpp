@@ -10,19 +10,19 @@ namespace bulkhead::os {
 
 /// What the program is to be. Everything is prepared here, since the child may neither allocate nor lock.
 struct ProgramImage {
-  std::string path;                      ///< as find_program() gave it
-  std::vector<std::string> arguments;    ///< argv, the name first
-  std::vector<std::string> environment;  ///< K=V
-  std::string directory;                 ///< empty: ours
-  int niceness = 0;                      ///< added to ours
+  std::string path;                         ///< as find_program() gave it
+  std::vector<std::string> arguments;       ///< argv, the name first
+  std::vector<std::string> environment;     ///< K=V
+  std::string directory;                    ///< empty: ours
+  int niceness = 0;                         ///< added to ours
   int input = -1, output = -1, error = -1;  ///< its standard streams; -1: ours
 };
 
 struct Spawned {
-  int pid = 0;   ///< also its process group; 0: it did not start
+  int pid = 0;  ///< also its process group; 0: it did not start
   Fd pidfd{};
-  int error = 0;                   ///< errno where it did not start
-  const char* failed_call = "";    ///< "chdir", "execve"
+  int error = 0;                 ///< errno where it did not start
+  const char* failed_call = "";  ///< "chdir", "execve"
 };
 
 /// Starts it as the leader of its own process group, with default signal actions and an empty mask (what was ignored
@@ -37,7 +37,8 @@ std::string find_program(const std::string& name, const char* path, const std::s
 /// This process' environment, as K=V.
 std::vector<std::string> own_environment();
 
-/// Remembers which signals this process was started with as ignored. The first call counts; before anything changes them.
+/// Remembers which signals this process was started with as ignored. The first call counts; before anything changes
+/// them.
 void remember_ignored_signals() noexcept;
 
 }  // namespace bulkhead::os

@@ -21,7 +21,8 @@ int open_nameless(const std::string& directory) {
   if (fd >= 0) return fd;
   std::string name = directory + "/bulkhead-XXXXXX";  // a file system without O_TMPFILE
   const int named = ::mkostemp(name.data(), O_CLOEXEC);
-  if (named < 0) throw std::system_error(errno, std::generic_category(), "cannot make a temporary file in " + directory);
+  if (named < 0)
+    throw std::system_error(errno, std::generic_category(), "cannot make a temporary file in " + directory);
   ::unlink(name.c_str());
   return named;
 }

@@ -70,27 +70,35 @@ Wake Coordinator::wait(int input) {
   for (auto& [task, failure] : failed_early_) end_task(task, 0, 0, std::move(failure));
   failed_early_.clear();
   while (completions_.empty()) {
-    if (std::exchange(input_ready_, false) || (input >= 0 && input_always_ready_)) return Wake::input_ready;
+    if (std::exchange(input_ready_, false) || (input >= 0 && input_always_ready_)) return Wake::ask_input;
     if (take_one_ready()) continue;
-    if (outstanding() == 0 && input < 0) return Wake::idle;
+    if (outstanding() == 0 && (input == detail::ProcessEngine::no_input || closed()) && !somebody_leaves())
+      return Wake::idle;
     balance();
-    poll();
+    if (poll() && input != detail::ProcessEngine::no_input) input_ready_ = true;
   }
   notify_finished();
   return Wake::completions;
 }
 
-// One wait for anything. Workers are looked at when it is time, also when they keep us busy.
-void Coordinator::poll() {
+// A worker on its way out holds the slot in which the next task may be meant to run.
+bool Coordinator::somebody_leaves() const {
+  return std::any_of(workers_.begin(), workers_.end(), [](const auto& w) { return w && w->doom != KillReason::none; });
+}
+
+// One wait for anything. Workers are looked at when it is time, also when they keep us busy. True: a heartbeat.
+bool Coordinator::poll() {
   const auto keys = poller_.wait(patience());
   now_ = os::now();
   ready_.insert(ready_.end(), keys.begin(), keys.end());
-  if (keys.empty() || now_ >= next_heartbeat_) {
+  const bool heartbeat = keys.empty() || now_ >= next_heartbeat_;
+  if (heartbeat) {
     next_heartbeat_ = now_ + options_.per_sync_timeout;
     notify({.kind = EventKind::heartbeat});
   }
   if (options_.stop.stop_requested() && !closed()) close(Ending::cancelled, "the run was stopped before this task was done");
   if (now_ >= next_look_) look_round();
+  return heartbeat;
 }
 
 Coordinator::Nanoseconds Coordinator::patience() const {
@@ -177,6 +185,7 @@ void Coordinator::look_at(Worker& worker) {
 }
 
 void Coordinator::watch_input(int input) {
+  input_ready_ = false;
   if (input == watched_input_) return;
   if (watched_input_ >= 0 && !input_always_ready_) poller_.forget(watched_input_);
   watched_input_ = input;

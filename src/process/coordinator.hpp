@@ -85,7 +85,8 @@ class Coordinator {
   void close(Ending ending, std::string why);
 
   // The loop (coordinator.cpp)
-  void poll();
+  bool poll();
+  bool somebody_leaves() const;
   Nanoseconds patience() const;
   bool take_one_ready();
   bool take_chunk(Worker& worker);

@@ -29,6 +29,7 @@ bool Coordinator::take_frames(Worker& worker) {
 // The lane's oldest record is the only one that an answer can be about: whatever names another is not to be believed.
 bool Coordinator::take_frame(Worker& worker, const ipc::ParsedFrame& frame) {
   if (frame.header.kind == FrameKind::skip) return true;
+  if (frame.header.kind == FrameKind::serving) return worker.serving = true;
   const ipc::Record* const front = worker.lane().front();
   if (frame.header.kind == FrameKind::failure && frame.header.attempt == 0) {  // no task's: worker_init threw
     if (const auto failure = ipc::decode_failure(frame.payload)) worker.last_words = failure->describe();
@@ -67,6 +68,7 @@ bool Coordinator::take_answer(Worker& worker, const ipc::ParsedFrame& frame) {
     if (frame.header.kind == FrameKind::declined) {
       if (mark == Mark::dealt) return false;  // nobody asked
       PendingTask task = pending_from(record, worker.lane());
+      --worker.dealt;
       left_one(worker);
       if (closed())
         end_pending(std::move(task), Failure(*closed_));

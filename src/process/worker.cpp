@@ -34,7 +34,8 @@ std::chrono::nanoseconds Worker::oldest_published() noexcept {
 
 bool Worker::look_at_hand(std::chrono::nanoseconds now) noexcept {
   if (lane_.front() == nullptr) return false;
-  const ipc::Cursor cursor = inbox_.page().read_cursor();
+  // A page that was written over does not stop the clock: its oldest task counts as the one in hand.
+  const ipc::Cursor cursor = inbox_.cursor().value_or(ipc::Cursor{lane_.front_offset(), ipc::Phase::running});
   if (cursor != hand_) {
     hand_ = cursor;
     hand_since_ = now;
@@ -46,11 +47,11 @@ std::optional<ipc::Record*> Worker::record_in_hand() noexcept {
   while (lane_.front() != nullptr && mark(*lane_.front()) == Mark::moved) lane_.pop();
   ipc::Record* const front = lane_.front();
   if (front == nullptr) return nullptr;
-  const ipc::Cursor cursor = inbox_.page().read_cursor();
-  const bool running = cursor.phase == ipc::Phase::running;
-  if (!suspect && cursor.phase <= ipc::Phase::running) {
-    if (cursor.offset == lane_.front_offset()) return running ? front : nullptr;
-    if (cursor.offset < lane_.front_offset()) return nullptr;
+  const auto cursor = inbox_.cursor();
+  if (!suspect && cursor) {
+    const bool running = cursor->phase == ipc::Phase::running;
+    if (cursor->offset == lane_.front_offset()) return running ? front : nullptr;
+    if (cursor->offset < lane_.front_offset()) return nullptr;
     // It may stand at records that were moved away meanwhile, before it has declined them.
     if (!running && mark(*front) != Mark::dealt) return nullptr;
   }

@@ -65,8 +65,9 @@ class Worker {
   void end(KillReason reason, std::chrono::nanoseconds now, std::chrono::nanoseconds grace);
 
   std::size_t outstanding = 0;  // dealt and neither answered nor moved
-  std::size_t dealt = 0;        // over its life
+  std::size_t dealt = 0;        // over its life, without what was taken back
   bool alone = false;           // holds one suspect, and gets nothing else until that is answered
+  bool serving = false;         // it has said that it was set up
   bool dying = false;           // its end was seen; what it said is being taken
   bool ring_taken = false;
   bool suspect = false;         // something it wrote did not check out
@@ -97,21 +98,24 @@ class Worker {
 
 template <class Visit>
 void Worker::take_back(std::size_t most, Visit&& visit) {
-  const ipc::Cursor before = inbox_.page().read_cursor();
+  const auto before = inbox_.cursor();
+  if (!before) return;
   std::vector<std::pair<ipc::Record*, std::uint64_t>> candidates;
   lane_.for_each_from(lane_.front_offset(), [&](ipc::Record& record, std::uint64_t at) {
-    if (mark(record) == Mark::dealt && (at > before.offset || (at == before.offset && before.phase == ipc::Phase::between)))
+    if (mark(record) == Mark::dealt && (at > before->offset || (at == before->offset && before->phase == ipc::Phase::between)))
       candidates.emplace_back(&record, at);
   });
   const std::size_t first = candidates.size() - std::min(most, candidates.size());
   for (std::size_t i = first; i < candidates.size(); ++i) set_mark(*candidates[i].first, Mark::asked);
   ipc::full_fence();
-  const ipc::Cursor after = inbox_.page().read_cursor();
+  const auto after = inbox_.cursor();
+  if (!after) return;  // what was asked for is answered, or judged at its death
   for (std::size_t i = first; i < candidates.size(); ++i) {
     const auto [record, at] = candidates[i];
-    if (at < after.offset || (at == after.offset && after.phase != ipc::Phase::between)) continue;
+    if (at < after->offset || (at == after->offset && after->phase != ipc::Phase::between)) continue;
     set_mark(*record, Mark::moved);
     --outstanding;
+    --dealt;
     visit(*record);
   }
 }

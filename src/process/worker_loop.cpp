@@ -45,7 +45,6 @@ WorkerLoop::WorkerLoop(WorkerPlace place, detail::TaskBody& body, const WorkOpti
 void WorkerLoop::run() noexcept {
   start();
   serve();
-  page_.set_life(ipc::Life::leaving);
   if (options_.worker_exit) {
     try {
       options_.worker_exit();
@@ -70,7 +69,8 @@ void WorkerLoop::start() {
       os::leave_worker(1);
     }
   }
-  page_.set_life(ipc::Life::serving);
+  outbox_.put_copy(FrameKind::serving, 0, 0, {});
+  outbox_.flush();  // nothing it does to its memory later can take this back
   group_start_ = last_flush_ = os::now();
 }
 
@@ -88,21 +88,21 @@ void WorkerLoop::serve() {
       head += record_stride(record);
     }
   }
-  page_.move_to(0, Phase::between);
+  page_.move_to(0, Phase::between, place_.seed);
   outbox_.flush();
 }
 
 // The claim and the coordinator's mark are ordered by a full fence on either side: at least one of the two sees the
 // other, and where the coordinator cannot tell it waits for this answer.
 void WorkerLoop::claim_and_answer(const ipc::Record& record, std::uint64_t offset) {
-  page_.claim(offset);
+  page_.claim(offset, place_.seed);
   if (ipc::LaneReader::taken_back(record)) {
     outbox_.room();
     outbox_.put(FrameKind::declined, record.task, record.attempt, 0);
-    page_.move_to(offset, Phase::between);
+    page_.move_to(offset, Phase::between, place_.seed);
     return;
   }
-  page_.move_to(offset, Phase::running);
+  page_.move_to(offset, Phase::running, place_.seed);
   do_task(record);
   after_task();
 }
@@ -176,7 +176,7 @@ void WorkerLoop::after_task() {
 }
 
 void WorkerLoop::idle(std::uint64_t head) {
-  page_.move_to(head, Phase::between);
+  page_.move_to(head, Phase::between, place_.seed);
   outbox_.flush();
   const std::uint32_t heard = lane_.bell();
   page_.set_asleep(ipc::Sleep::for_tasks);

@@ -105,7 +105,7 @@ void Coordinator::close_descriptors() noexcept {
 
 void Coordinator::bury(Worker& worker) {
   const std::size_t slot = static_cast<std::size_t>(worker.slot());
-  const bool at_birth = worker.inbox().page().read_life() == ipc::Life::born;
+  const bool at_birth = !worker.serving;
   const auto in_hand = at_birth ? std::optional<ipc::Record*>(nullptr) : worker.record_in_hand();
   poller_.forget(worker.inbox().pipe().get());
   poller_.forget(worker.child().pidfd().get());

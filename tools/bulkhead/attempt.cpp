@@ -69,13 +69,19 @@ void describe(const Failure& failure, std::chrono::milliseconds timeout, Attempt
       attempt.end = TaskEnd::left_over;
       attempt.words = failure.ending == Ending::cancelled ? "STOPPED" : "NOT RUN: " + failure.describe();
       return;
-    case Ending::exception: attempt.words = "EXCEPTION " + (failure.what.empty() ? failure.type : failure.what); return;
-    case Ending::exited: attempt.words = "EXIT " + std::to_string(failure.exit_code) + " in the middle of the task"; return;
+    case Ending::exception:
+      attempt.words = "EXCEPTION " + (failure.what.empty() ? failure.type : failure.what);
+      return;
+    case Ending::exited:
+      attempt.words = "EXIT " + std::to_string(failure.exit_code) + " in the middle of the task";
+      return;
     case Ending::value:
     case Ending::limit_exceeded:
     case Ending::too_large:
     case Ending::protocol_error:
-    case Ending::not_serializable: attempt.words = "FAILED " + failure.describe(); return;
+    case Ending::not_serializable:
+      attempt.words = "FAILED " + failure.describe();
+      return;
   }
 }
 

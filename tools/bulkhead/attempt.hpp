@@ -15,11 +15,11 @@ namespace bulkhead::tool {
 
 enum class TaskEnd {
   ok,
-  failed,         ///< ran to an end that is not success
-  crashed,        ///< ended by a signal that is none of ours
+  failed,   ///< ran to an end that is not success
+  crashed,  ///< ended by a signal that is none of ours
   timed_out,
   out_of_memory,
-  left_over,      ///< stopped before its end, or never started
+  left_over,  ///< stopped before its end, or never started
 };
 
 struct Attempt {

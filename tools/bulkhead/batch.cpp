@@ -37,8 +37,10 @@ WorkOptions Batch::work_options() {
   options.num_workers = settings_.jobs;
   options.preserve_result_ordering = false;
   options.per_sync_timeout = look_round_interval;
-  if (settings_.tasks.spacing.count() > 0) options.per_sync_timeout = std::min(look_round_interval, settings_.tasks.spacing);
-  options.kill_grace = kill_grace + std::chrono::seconds(1);  // a worker needs the grace for its program, and then a moment
+  if (settings_.tasks.spacing.count() > 0)
+    options.per_sync_timeout = std::min(look_round_interval, settings_.tasks.spacing);
+  options.kill_grace =
+      kill_grace + std::chrono::seconds(1);  // a worker needs the grace for its program, and then a moment
   options.stop = stop_.get_token();
   options.on_event = [this](const Event& event) { on_event(event); };
   const bool decisions = settings_.halt.when != HaltPolicy::When::never || settings_.tasks.spacing.count() > 0;
@@ -62,7 +64,8 @@ void Batch::on_event(const Event& event) {
       printer_.pass_lines(source_.at(event.task), event.channel, std::string_view(bytes, event.output.size()));
       break;
     }
-    default: break;
+    default:
+      break;
   }
   look_round();
 }
@@ -87,7 +90,8 @@ void Batch::obey_signals() {
     end_.signal = signals_.first_stop();
     stop_now();
     if (!settings_.quiet)
-      console_.say(fmt::format("stopping: what runs has {} to end; once more to kill it now", format_duration(kill_grace)));
+      console_.say(
+          fmt::format("stopping: what runs has {} to end; once more to kill it now", format_duration(kill_grace)));
   }
   if (signals_.stops() > 1) throw KilledByUser();
   if (signals_.hung_up() && !source_.closed()) stop_starting();

@@ -24,9 +24,8 @@ struct FunctionName {
 
 FunctionName name_of(const Settings& settings) {
   if (settings.command.size() != 1)
-    throw UsageError(settings.command.empty()
-                         ? "call: name a plugin, like ./square.so or ./square.so:square"
-                         : "call: one plugin and nothing else; values stand behind :::");
+    throw UsageError(settings.command.empty() ? "call: name a plugin, like ./square.so or ./square.so:square"
+                                              : "call: one plugin and nothing else; values stand behind :::");
   const std::string& word = settings.command.front();
   const std::size_t colon = word.rfind(':');
   const bool path_only = colon == std::string::npos || word.find('/', colon) != std::string::npos;
@@ -52,14 +51,16 @@ std::vector<std::string> offered_by(const std::string& plugin) {
 
 FunctionName resolve(FunctionName name) {
   const std::vector<std::string> offered = offered_by(name.plugin);
-  if (offered.empty()) throw UsageError("call: " + name.plugin + " offers no function; make one with BULKHEAD_FUNCTION");
+  if (offered.empty())
+    throw UsageError("call: " + name.plugin + " offers no function; make one with BULKHEAD_FUNCTION");
   if (name.function.empty()) {
     if (offered.size() > 1)
       throw UsageError(fmt::format("call: {} offers {}; name one of them: bulkhead call {}:{}", name.plugin,
                                    listed(offered), name.plugin, offered.front()));
     name.function = offered.front();
   } else if (std::find(offered.begin(), offered.end(), name.function) == offered.end()) {
-    throw UsageError(fmt::format("call: {} has no function {}; it offers {}", name.plugin, name.function, listed(offered)));
+    throw UsageError(
+        fmt::format("call: {} has no function {}; it offers {}", name.plugin, name.function, listed(offered)));
   }
   return name;
 }

@@ -6,8 +6,8 @@
 
 #include <bulkhead/options.hpp>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <memory>
 #include <random>
@@ -16,7 +16,8 @@ namespace bulkhead::tool {
 
 namespace {
 
-constexpr const char* run_usage = R"(Runs a program for every record, several at a time; a crash costs only its own task.
+constexpr const char* run_usage =
+    R"(Runs a program for every record, several at a time; a crash costs only its own task.
 
 Examples:
   bulkhead run gzip -9 ::: *.log                       a program per file
@@ -39,7 +40,7 @@ constexpr const char* call_usage = R"(Calls a compiled function for every record
 
 Examples:
   bulkhead call ./square.so ::: 1 2 3
-  bulkhead call ./parsers.so:parse_header --retries 1 -k < files.txt
+  bulkhead call --retries 1 -k ./parsers.so:parse_header < files.txt
 
 Usage: bulkhead call [OPTIONS] PLUGIN.so[:FUNCTION] [::: VALUE...]
 )";
@@ -49,7 +50,7 @@ class HelpFormatter : public CLI::Formatter {
   std::string make_usage(const CLI::App*, std::string) const override { return {}; }
   std::string make_option_opts(const CLI::Option* option) const override {
     const std::string value = option->get_type_name();
-    return value.empty() ? value : " " + value;
+    return value.empty() || value.front() == '[' ? value : " " + value;
   }
 };
 
@@ -64,13 +65,19 @@ struct Words {
 void add_source_options(CLI::App& app, Settings& settings, Words& words) {
   const std::string group = "Records in";
   app.add_option("-a,--arg-file", words.files, "Read records from FILE; - is standard input")
-      ->type_name("FILE")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->group(group);
+      ->type_name("FILE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->group(group);
   app.add_flag("-0,--null", words.null, "Records end with a NUL byte")->group(group);
   app.add_option("-d,--delimiter", words.delimiter, "Records end with STR (C escapes: \\t \\0 \\x1e)")
-      ->type_name("STR")->group(group);
+      ->type_name("STR")
+      ->group(group);
   app.add_flag("-r,--no-run-if-empty", settings.tasks.skip_empty, "Skip empty records")->group(group);
   app.add_option("--shuf", words.shuffle, "Shuffle the records, which are read whole first; =SEED repeats an order")
-      ->type_name("[=SEED]")->expected(0, 1)->group(group);
+      ->type_name("[=SEED]")
+      ->expected(0, 1)
+      ->group(group);
 }
 
 void add_command_options(CLI::App& app, Settings& settings, Words& words) {
@@ -80,7 +87,10 @@ void add_command_options(CLI::App& app, Settings& settings, Words& words) {
   app.add_option("-n,--max-args", words.records_per_task, "N records a task")->type_name("N")->group(group);
   app.add_option("--cwd", settings.directory, "Run the commands in DIR")->type_name("DIR")->group(group);
   app.add_option("--env", settings.environment, "Set a variable in the tasks' environment; may be repeated")
-      ->type_name("K=V")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->group(group);
+      ->type_name("K=V")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->group(group);
   app.add_flag("--clear-env", settings.clear_environment, "Start from an empty environment")->group(group);
   app.add_option("--nice", settings.niceness, "Add N to the niceness of the commands")->type_name("N")->group(group);
 }
@@ -88,16 +98,21 @@ void add_command_options(CLI::App& app, Settings& settings, Words& words) {
 void add_running_options(CLI::App& app, Words& words) {
   const std::string group = "Running";
   app.add_option("-j,--jobs", words.jobs, "Slots: N, N% of the cores, +N or -N of them. Default: the usable cores")
-      ->type_name("N")->group(group);
+      ->type_name("N")
+      ->group(group);
   app.add_option("--timeout", words.timeout, "End an attempt after D (250ms 10s 1m30s 2h): TERM, then KILL")
-      ->type_name("D")->group(group);
+      ->type_name("D")
+      ->group(group);
   app.add_option("--retries", words.retries, "Try a failed task N more times")->type_name("N")->group(group);
   app.add_option("--retry-delay", words.retry_delay, "Wait D before that, doubling up to MAX")
-      ->type_name("D[..MAX]")->group(group);
+      ->type_name("D[..MAX]")
+      ->group(group);
   app.add_option("--delay", words.delay, "Let D pass between two starts")->type_name("D")->group(group);
   app.add_option("--halt", words.halt, "Stop early: now|soon,fail|success|done=N|P%")->type_name("WHEN")->group(group);
   app.add_flag("--fail-fast", words.fail_fast, "--halt now,fail=1")->group(group);
-  app.add_option("--deadline", words.deadline, "End the whole run after D, with status 124")->type_name("D")->group(group);
+  app.add_option("--deadline", words.deadline, "End the whole run after D, with status 124")
+      ->type_name("D")
+      ->group(group);
 }
 
 void add_result_options(CLI::App& app, Subcommand which, Settings& settings, Words& words) {
@@ -112,12 +127,15 @@ void add_result_options(CLI::App& app, Subcommand which, Settings& settings, Wor
   app.add_flag("--tag", settings.tag, "Begin each line with its record and a TAB")->group(group);
   app.add_flag("-v,--verbose", settings.verbose, "Print each command on standard error as it starts")->group(group);
   app.add_option("--joblog", settings.joblog, "Append a line per finished task (GNU parallel's columns)")
-      ->type_name("FILE")->group(group);
+      ->type_name("FILE")
+      ->group(group);
   app.add_option("--progress", words.progress, "auto, bar, plain or none")->type_name("HOW")->group(group);
   app.add_option("--color", words.color, "auto, always or never")->type_name("WHEN")->group(group);
   app.add_flag("-q,--quiet", settings.quiet, "No progress and no summary; errors only")->group(group);
-  app.add_option("--exit-code", words.exit_code, "count: how many tasks failed; task: with --halt ...=1, that task's own")
-      ->type_name("WHAT")->group(group);
+  app.add_option("--exit-code", words.exit_code,
+                 "count: how many tasks failed; task: with --halt ...=1, that task's own")
+      ->type_name("WHAT")
+      ->group(group);
 }
 
 [[noreturn]] void refuse(std::string_view option, const std::string& value, std::string_view remedy) {
@@ -132,8 +150,8 @@ std::chrono::milliseconds duration(std::string_view option, const std::string& t
 }
 
 template <class T>
-T one_of(std::string_view option, const std::string& text, std::initializer_list<std::pair<std::string_view, T>> choices,
-         T otherwise) {
+T one_of(std::string_view option, const std::string& text,
+         std::initializer_list<std::pair<std::string_view, T>> choices, T otherwise) {
   if (text.empty()) return otherwise;
   std::string all;
   for (const auto& [name, value] : choices) {
@@ -147,12 +165,14 @@ void understand_records(const Words& words, const CLI::App& app, Settings& setti
   if (app.count("--delimiter") > 0) {
     if (words.null) throw UsageError("--null and --delimiter both say how records end; give one of them");
     const auto bytes = unescape(words.delimiter);
-    if (!bytes || bytes->empty()) refuse("--delimiter", words.delimiter, "write text with C escapes, like , or \\t or \\0");
+    if (!bytes || bytes->empty())
+      refuse("--delimiter", words.delimiter, "write text with C escapes, like , or \\t or \\0");
     settings.delimiter = *bytes;
   }
   if (words.null) settings.delimiter = std::string(1, '\0');
   if (app.count("--shuf") > 0) {
-    const auto seed = words.shuffle.empty() ? std::optional<std::uint64_t>(std::random_device()()) : parse_count(words.shuffle);
+    const auto seed =
+        words.shuffle.empty() ? std::optional<std::uint64_t>(std::random_device()()) : parse_count(words.shuffle);
     if (!seed) refuse("--shuf", words.shuffle, "write --shuf or --shuf=NUMBER");
     settings.tasks.shuffle = seed;
   }
@@ -178,8 +198,9 @@ void understand_running(const Words& words, const CLI::App& app, Settings& setti
     if (settings.retries == 0) throw UsageError("--retry-delay has no effect without --retries N");
     const std::size_t dots = words.retry_delay.find("..");
     settings.retry_delay = duration("--retry-delay", words.retry_delay.substr(0, dots));
-    settings.max_retry_delay = dots == std::string::npos ? std::chrono::minutes(1)
-                                                         : duration("--retry-delay", words.retry_delay.substr(dots + 2));
+    settings.max_retry_delay = dots == std::string::npos
+                                   ? std::chrono::minutes(1)
+                                   : duration("--retry-delay", words.retry_delay.substr(dots + 2));
     if (settings.max_retry_delay < settings.retry_delay)
       refuse("--retry-delay", words.retry_delay, "the longest delay, behind the dots, is shorter than the first");
   }
@@ -197,7 +218,8 @@ void understand_output(const Words& words, Settings& settings) {
   const bool live = settings.output != OutputMode::grouped;
   const char* live_option = words.ungroup ? "--ungroup" : "--line-buffer";
   if (settings.keep_order && live)
-    throw UsageError(fmt::format("--keep-order prints whole outputs in order, {} as they come; give one of them", live_option));
+    throw UsageError(
+        fmt::format("--keep-order prints whole outputs in order, {} as they come; give one of them", live_option));
   if (settings.tag && words.ungroup) throw UsageError("--tag has no effect with --ungroup; use --line-buffer");
   settings.progress = one_of<ProgressMode>("--progress", words.progress,
                                            {{"auto", ProgressMode::automatic},
@@ -205,12 +227,13 @@ void understand_output(const Words& words, Settings& settings) {
                                             {"plain", ProgressMode::plain},
                                             {"none", ProgressMode::none}},
                                            ProgressMode::automatic);
-  settings.color = one_of<ColorMode>(
-      "--color", words.color,
-      {{"auto", ColorMode::automatic}, {"always", ColorMode::always}, {"never", ColorMode::never}}, ColorMode::automatic);
-  settings.exit_code = one_of<ExitCodeMode>("--exit-code", words.exit_code,
-                                            {{"count", ExitCodeMode::count}, {"task", ExitCodeMode::task}},
-                                            ExitCodeMode::standard);
+  settings.color =
+      one_of<ColorMode>("--color", words.color,
+                        {{"auto", ColorMode::automatic}, {"always", ColorMode::always}, {"never", ColorMode::never}},
+                        ColorMode::automatic);
+  settings.exit_code =
+      one_of<ExitCodeMode>("--exit-code", words.exit_code,
+                           {{"count", ExitCodeMode::count}, {"task", ExitCodeMode::task}}, ExitCodeMode::standard);
   if (settings.exit_code == ExitCodeMode::task && settings.halt.count != 1)
     throw UsageError("--exit-code=task needs a --halt that one task decides, like --halt now,fail=1 or now,success=1");
 }
@@ -236,12 +259,13 @@ std::optional<Settings> parse_command_line(Subcommand which, const std::vector<s
   CLI::App app(run ? run_usage : call_usage, run ? "run" : "call");
   app.formatter(std::make_shared<HelpFormatter>());
   app.get_formatter()->column_width(34);
-  app.set_help_flag("-h,--help", "Print this");
-  app.get_option("--help")->group("Records out");
+  app.set_help_flag();  // CLI11 would list it, and its group, first
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // what is said last counts
   add_source_options(app, settings, raw);
   if (run) add_command_options(app, settings, raw);
   add_running_options(app, raw);
   add_result_options(app, which, settings, raw);
+  app.set_help_flag("-h,--help", "Print this")->group("Records out");
 
   PartedWords parted = part_options(app, words);
   try {
@@ -250,7 +274,7 @@ std::optional<Settings> parse_command_line(Subcommand which, const std::vector<s
     help = app.help();
     return std::nullopt;
   } catch (const CLI::ParseError& error) {
-    throw UsageError(error.what());
+    throw UsageError(fmt::format("{}; bulkhead {} --help says what it takes", error.what(), app.get_name()));
   }
   understand_records(raw, app, settings);
   understand_running(raw, app, settings);

@@ -41,8 +41,9 @@ std::string tail(const Progress& progress) {
   if (progress.total && progress.done > 0 && *progress.total > progress.done) {
     const double left = static_cast<double>(*progress.total - progress.done) / rate(progress);
     if (left < 1e9)
-      text += fmt::format(", {} to go", describe_duration(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                            std::chrono::duration<double>(left))));
+      text += fmt::format(
+          ", {} to go",
+          describe_duration(std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(left))));
   }
   return text;
 }
@@ -59,7 +60,8 @@ std::string draw_bar(const Progress& progress, unsigned columns) {
   const std::size_t width = columns > 1 ? columns - 1 : 1;  // the last column would wrap on some terminals
   if (progress.total && *progress.total > 0 && width > text.size() + 13) {
     const std::size_t room = std::min<std::size_t>(width - text.size() - 3, 40);
-    const std::size_t full = static_cast<std::size_t>(std::min<std::uint64_t>(progress.done, *progress.total) * room / *progress.total);
+    const std::size_t full =
+        static_cast<std::size_t>(std::min<std::uint64_t>(progress.done, *progress.total) * room / *progress.total);
     text = "[" + std::string(full, '#') + std::string(room - full, '.') + "] " + text;
   }
   return text.substr(0, width);
@@ -69,10 +71,17 @@ Console::Console(const Settings& settings) {
   const bool terminal = error_.is_terminal();
   colored_ = want_color(settings.color, terminal);
   switch (settings.progress) {
-    case ProgressMode::automatic: display_ = terminal && !dumb_terminal() ? Display::bar : Display::plain; break;
-    case ProgressMode::bar: display_ = Display::bar; break;
-    case ProgressMode::plain: display_ = Display::plain; break;
-    case ProgressMode::none: break;
+    case ProgressMode::automatic:
+      display_ = terminal && !dumb_terminal() ? Display::bar : Display::plain;
+      break;
+    case ProgressMode::bar:
+      display_ = Display::bar;
+      break;
+    case ProgressMode::plain:
+      display_ = Display::plain;
+      break;
+    case ProgressMode::none:
+      break;
   }
   if (settings.quiet && settings.progress == ProgressMode::automatic) display_ = Display::none;
 }
@@ -116,7 +125,8 @@ void Console::print(std::string_view lines) {
 void Console::show(const Progress& progress) {
   if (display_ == Display::none) return;
   const auto now = Clock::now();
-  const auto interval = display_ == Display::bar ? Clock::duration(std::chrono::milliseconds(200)) : std::chrono::seconds(30);
+  const auto interval =
+      display_ == Display::bar ? Clock::duration(std::chrono::milliseconds(200)) : std::chrono::seconds(30);
   if (now - last_shown_ < interval) return;
   last_shown_ = now;
   if (display_ == Display::plain) return say(describe(progress));

@@ -11,8 +11,8 @@ namespace bulkhead::tool {
 struct HaltPolicy {
   enum class When { never, soon, now } when = When::never;
   enum class What { fail, success, done } what = What::fail;
-  std::uint64_t count = 0;    ///< so many tasks; or
-  double percent = 0;         ///< this share of all tasks, which then must be known
+  std::uint64_t count = 0;  ///< so many tasks; or
+  double percent = 0;       ///< this share of all tasks, which then must be known
 
   bool needs_total() const noexcept { return when != When::never && percent > 0; }
 };

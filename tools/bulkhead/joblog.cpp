@@ -11,17 +11,23 @@ namespace bulkhead::tool {
 
 namespace {
 
-constexpr std::string_view header =
-    "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
+constexpr std::string_view header = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
 
 std::string escape(std::string_view command) {
   std::string text;
   for (char c : command) {
     switch (c) {
-      case '\t': text += "\\t"; break;
-      case '\n': text += "\\n"; break;
-      case '\\': text += "\\\\"; break;
-      default: text += c;
+      case '\t':
+        text += "\\t";
+        break;
+      case '\n':
+        text += "\\n";
+        break;
+      case '\\':
+        text += "\\\\";
+        break;
+      default:
+        text += c;
     }
   }
   return text;

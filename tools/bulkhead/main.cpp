@@ -41,8 +41,9 @@ int dispatch(const std::vector<std::string>& words) {
   if (name == "--version") return say("bulkhead " BULKHEAD_VERSION "\n");
   if (name != "run" && name != "call") {
     const std::string meant = nearest(name, {"run", "call", "--help", "--version"});
-    throw UsageError((name.empty() ? "say what to do" : "there is no subcommand \"" + name + "\"") +
-                     (meant.empty() ? "; write bulkhead run COMMAND, or bulkhead --help" : "; did you mean " + meant + "?"));
+    throw UsageError(
+        (name.empty() ? "say what to do" : "there is no subcommand \"" + name + "\"") +
+        (meant.empty() ? "; write bulkhead run COMMAND, or bulkhead --help" : "; did you mean " + meant + "?"));
   }
   const Subcommand which = name == "run" ? Subcommand::run : Subcommand::call;
   std::string help;

@@ -19,14 +19,15 @@ std::vector<std::string> names_of(const CLI::App& app) {
 [[noreturn]] void refuse(const CLI::App& app, const std::string& name) {
   const std::string meant = name.starts_with("--") ? nearest(name, names_of(app)) : std::string();
   throw UsageError("there is no option " + name + (meant.empty() ? "; " : "; did you mean " + meant + "? ") +
-                   "bulkhead " + app.get_name() + " --help lists them. A command that begins with a dash goes behind --");
+                   "bulkhead " + app.get_name() +
+                   " --help lists them. A command that begins with a dash goes behind --");
 }
 
 bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() > 0; }
 
 void add(PartedWords& parted, const CLI::Option& option, const std::string* value) {
-  const std::string name = option.get_lnames().empty() ? "-" + option.get_snames().front()
-                                                       : "--" + option.get_lnames().front();
+  const std::string name =
+      option.get_lnames().empty() ? "-" + option.get_snames().front() : "--" + option.get_lnames().front();
   if (!value) {
     parted.options.push_back(name);
   } else if (value->empty() || option.get_lnames().empty()) {
@@ -38,7 +39,8 @@ void add(PartedWords& parted, const CLI::Option& option, const std::string* valu
 }
 
 // "-k0j4": flags one after the other, the last may take a value. Returns how many words were used.
-std::size_t take_short(const CLI::App& app, const std::vector<std::string>& words, std::size_t at, PartedWords& parted) {
+std::size_t take_short(const CLI::App& app, const std::vector<std::string>& words, std::size_t at,
+                       PartedWords& parted) {
   const std::string& word = words[at];
   for (std::size_t i = 1; i < word.size(); ++i) {
     const std::string name{'-', word[i]};

@@ -82,7 +82,8 @@ ByteSource open_records(const std::string& file) {
   try {
     return ByteSource::open(file);
   } catch (const std::system_error& error) {
-    throw UsageError(std::string(error.what()) + "; records come from a file that can be read, or - for standard input");
+    throw UsageError(std::string(error.what()) +
+                     "; records come from a file that can be read, or - for standard input");
   }
 }
 
@@ -91,7 +92,8 @@ ByteSource open_records(const std::string& file) {
 RecordStream::RecordStream(const std::vector<SourceSpec>& sources, const std::string& delimiter) {
   int standard_inputs = 0;
   for (const SourceSpec& source : sources) {
-    if (source.linked && groups_.empty()) throw UsageError(":::+ and ::::+ link to the source before; the first has none");
+    if (source.linked && groups_.empty())
+      throw UsageError(":::+ and ::::+ link to the source before; the first has none");
     Column column{.values = source.values};
     if (source.is_file) {
       const bool standard = source.file == "-";

@@ -41,7 +41,7 @@ class RecordReader {
 
 /// One source as the command line names it.
 struct SourceSpec {
-  bool linked = false;                ///< taken in step with the one before
+  bool linked = false;  ///< taken in step with the one before
   bool is_file = false;
   std::string file{};                 ///< "-": standard input
   std::vector<std::string> values{};  ///< of a ::: list

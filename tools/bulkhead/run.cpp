@@ -70,8 +70,8 @@ void refuse_sentence(const Settings& settings) {
   std::error_code ignored;
   const std::string program = find_program(word);
   if (!program.empty() && std::filesystem::exists(program, ignored)) return;
-  throw UsageError(fmt::format("there is no program named \"{}\"; for a shell command line add -c: bulkhead run -c '{}'",
-                               word, word));
+  throw UsageError(fmt::format(
+      "there is no program named \"{}\"; for a shell command line add -c: bulkhead run -c '{}'", word, word));
 }
 
 void refuse_missing_sources(const Settings& settings, const CommandTemplate& command) {

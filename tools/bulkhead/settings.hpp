@@ -25,9 +25,9 @@ struct Settings {
   std::string delimiter = "\n";
   TaskRules tasks{};
 
-  bool shell = false;           ///< -c
-  std::string replace = "{}";   ///< -I
-  std::string directory{};      ///< --cwd
+  bool shell = false;          ///< -c
+  std::string replace = "{}";  ///< -I
+  std::string directory{};     ///< --cwd
   std::vector<std::string> environment{};
   bool clear_environment = false;
   int niceness = 0;

@@ -25,7 +25,7 @@ std::size_t printable_length(std::string_view text) {
   if (first < 0xc2 || first > 0xf4) return 0;
   for (std::size_t i = 1; i < length; ++i)
     if ((byte(i) & 0xc0) != 0x80) return 0;
-  if (first == 0xc2 && byte(1) < 0xa0) return 0;                                        // the C1 controls
+  if (first == 0xc2 && byte(1) < 0xa0) return 0;                                         // the C1 controls
   if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xf0 && byte(1) < 0x90)) return 0;  // overlong
   if ((first == 0xed && byte(1) > 0x9f) || (first == 0xf4 && byte(1) > 0x8f)) return 0;  // surrogates, out of range
   return length;
@@ -124,11 +124,16 @@ void ShellContext::read_plain(char c) {
 std::string_view ShellContext::objection() const noexcept {
   if (backslash_) return "a backslash";
   switch (inside_) {
-    case Inside::single_quotes: return "single quotes";
-    case Inside::double_quotes: return "double quotes";
-    case Inside::backquotes: return "backquotes";
-    case Inside::comment: return "a comment";
-    case Inside::plain: break;
+    case Inside::single_quotes:
+      return "single quotes";
+    case Inside::double_quotes:
+      return "double quotes";
+    case Inside::backquotes:
+      return "backquotes";
+    case Inside::comment:
+      return "a comment";
+    case Inside::plain:
+      break;
   }
   if (ansi_quotes_) return "$'...' quotes";
   if (here_document_) return "a here-document";

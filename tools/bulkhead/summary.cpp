@@ -13,16 +13,28 @@ namespace bulkhead::tool {
 void Tally::add(const Attempt& attempt) {
   if (attempt.leaked) ++leaked;
   switch (attempt.end) {
-    case TaskEnd::ok: ++ok; return;
-    case TaskEnd::left_over: ++left_over; return;
-    case TaskEnd::failed: ++failed; break;
-    case TaskEnd::crashed: ++crashed; break;
-    case TaskEnd::timed_out: ++timed_out; break;
-    case TaskEnd::out_of_memory: ++out_of_memory; break;
+    case TaskEnd::ok:
+      ++ok;
+      return;
+    case TaskEnd::left_over:
+      ++left_over;
+      return;
+    case TaskEnd::failed:
+      ++failed;
+      break;
+    case TaskEnd::crashed:
+      ++crashed;
+      break;
+    case TaskEnd::timed_out:
+      ++timed_out;
+      break;
+    case TaskEnd::out_of_memory:
+      ++out_of_memory;
+      break;
   }
   if (notes.size() < most_notes)
-    notes.push_back({attempt.task.sequence, attempt.task.attempt, joined_record(attempt.task), attempt.words,
-                     attempt.error_tail});
+    notes.push_back(
+        {attempt.task.sequence, attempt.task.attempt, joined_record(attempt.task), attempt.words, attempt.error_tail});
 }
 
 namespace {
@@ -52,8 +64,8 @@ std::string counts(const Tally& tally, bool unread, bool colored) {
 }
 
 std::string describe(const Tally::Note& note, bool colored) {
-  std::string text = fmt::format("  {}  #{} {}", paint(printable(note.words), red, colored), note.sequence,
-                                 printable(note.record));
+  std::string text =
+      fmt::format("  {}  #{} {}", paint(printable(note.words), red, colored), note.sequence, printable(note.record));
   if (note.attempts > 1) text += fmt::format("  ({} attempts)", note.attempts);
   text += '\n';
   std::string_view rest = note.error_tail;

@@ -123,8 +123,8 @@ class TaskSource {
   std::deque<std::vector<std::string>> ahead_;
   std::vector<std::string> gathered_;  // of a task of several records
   std::size_t gathered_records_ = 0;
-  std::optional<Task> current_;     // fetched, not yet looked at
-  const Task* in_hand_ = nullptr;   // looked at, the iterator still stands on it
+  std::optional<Task> current_;    // fetched, not yet looked at
+  const Task* in_hand_ = nullptr;  // looked at, the iterator still stands on it
   std::vector<Again> waiting_;
   std::unordered_map<std::size_t, Task> out_;
   std::size_t next_index_ = 0;

@@ -14,14 +14,16 @@ std::string without_extension(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   const std::size_t name = slash == std::string::npos ? 0 : slash + 1;
   const std::size_t dot = path.rfind('.');
-  return dot == std::string::npos || dot <= name || path.find_first_not_of('.', name) > dot ? path : path.substr(0, dot);
+  return dot == std::string::npos || dot <= name || path.find_first_not_of('.', name) > dot ? path
+                                                                                            : path.substr(0, dot);
 }
 
 std::string base_name(const std::string& path) {
   const std::size_t last = path.find_last_not_of('/');
   if (last == std::string::npos) return path.substr(0, 1);
   const std::size_t slash = path.rfind('/', last);
-  return path.substr(slash == std::string::npos ? 0 : slash + 1, last - (slash == std::string::npos ? 0 : slash + 1) + 1);
+  return path.substr(slash == std::string::npos ? 0 : slash + 1,
+                     last - (slash == std::string::npos ? 0 : slash + 1) + 1);
 }
 
 std::string directory_name(const std::string& path) {
@@ -144,14 +146,18 @@ std::string CommandTemplate::value_of(const Piece& piece, const std::string& fie
 std::vector<std::string> CommandTemplate::expand(const Piece& piece, const Values& values) const {
   const std::size_t count = values.fields.size();
   switch (piece.kind) {
-    case Kind::literal: return {piece.text};
-    case Kind::sequence: return {std::to_string(values.sequence)};
-    case Kind::slot: return {std::to_string(values.slot)};
+    case Kind::literal:
+      return {piece.text};
+    case Kind::sequence:
+      return {std::to_string(values.sequence)};
+    case Kind::slot:
+      return {std::to_string(values.slot)};
     case Kind::position:
       return {value_of(piece, piece.number <= count ? values.fields[piece.number - 1] : std::string())};
     case Kind::from_end:
       return {value_of(piece, piece.number <= count ? values.fields[count - piece.number] : std::string())};
-    case Kind::all: break;
+    case Kind::all:
+      break;
   }
   std::vector<std::string> all;
   for (const std::string& field : values.fields) all.push_back(value_of(piece, field));

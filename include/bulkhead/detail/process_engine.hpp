@@ -44,8 +44,8 @@ struct Completion {
   std::span<const std::byte> bytes() const noexcept { return {data, size}; }
 };
 
-/// Why ProcessEngine::wait() came back.
-enum class Wake : std::uint8_t { completions, input_ready, idle };
+/// Why ProcessEngine::wait() came back. `ask_input`: the input may be ready now.
+enum class Wake : std::uint8_t { completions, ask_input, idle };
 
 /// Coordinator and workers of one run. Used by one thread, which is also the one that forks: it must live as long as
 /// the engine, since workers end with it. Workers start with the first task.
@@ -73,8 +73,10 @@ class ProcessEngine {
   /// The input may now keep us waiting: let workers see what they were dealt.
   void flush();
 
-  /// Waits until a task has ended, or until `input` (a descriptor, -1: none) is readable. Idle: nothing is outstanding.
-  Wake wait(int input = -1);
+  /// Waits until a task has ended, or until the input may have something: `input` is a descriptor that is readable then,
+  /// or `ask_again`: at the next heartbeat, or `no_input`. Idle: nothing is outstanding, and no input waited for.
+  Wake wait(int input = no_input);
+  static constexpr int no_input = -1, ask_again = -2;
   std::span<Completion> completions() noexcept;
 
   std::uint64_t outstanding() const noexcept;

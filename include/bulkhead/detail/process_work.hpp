@@ -76,9 +76,8 @@ class CodedTask final : public TaskBody {
     if constexpr (StoppableFunction<F, Item>) return worker_stop_token();
     return {};
   }
-  void encode(const R& value, ResultSlot& result)
-    requires(!std::is_void_v<R>)
-  {
+  template <class Value>
+  void encode(const Value& value, ResultSlot& result) {
     result.size = encode_into(result.room, value);
     if (result.size > max_result_) {
       result.failure.emplace().ending = Ending::too_large;
@@ -127,37 +126,53 @@ class ProcessFeed {
   std::exception_ptr error() const noexcept { return error_; }
   View& view() noexcept { return view_; }
 
-  /// Adds tasks while the engine and `may_feed(index)` want more. Returns the descriptor to wait for, or -1.
+  /// Adds tasks while the engine and `may_feed(index)` want more. Returns what ProcessEngine::wait() should
+  /// wait for besides the end of tasks.
   template <class MayFeed>
   int feed(ProcessEngine& engine, MayFeed&& may_feed) {
     try {
       while (!ended_ && may_feed(next_) && !engine.closed()) {
-        if constexpr (WaitableInput<View>) {
-          if (!view_.ready()) {
-            engine.flush();
-            return engine.wants_task() ? static_cast<int>(view_.wait_descriptor()) : -1;
-          }
+        if constexpr (waitable) {
+          if (!offered_ && !source().ready()) return what_to_wait_for(engine);
         }
-        if (!has_item() || !engine.wants_task() || !add(engine)) return -1;
+        if (!has_item() || !engine.wants_task() || !add(engine)) break;
       }
     } catch (...) {  // of the range's: iterating or encoding
       error_ = std::current_exception();
       ended_ = true;
     }
-    return -1;
+    return ProcessEngine::no_input;
   }
 
  private:
+  // A reference view hides what its range can do.
+  template <class Range>
+  static auto& behind(std::ranges::ref_view<Range>& view) {
+    return view.base();
+  }
+  template <class Other>
+  static auto& behind(Other& view) {
+    return view;
+  }
+  auto& source() { return behind(view_); }
+  static constexpr bool waitable = WaitableInput<std::remove_reference_t<decltype(behind(std::declval<View&>()))>>;
+
+  int what_to_wait_for(ProcessEngine& engine) {
+    engine.flush();
+    if (!engine.wants_task()) return ProcessEngine::no_input;
+    const int descriptor = static_cast<int>(source().wait_descriptor());
+    return descriptor >= 0 ? descriptor : ProcessEngine::ask_again;
+  }
+
+  // Steps on only when the item before was taken: an item is pulled no sooner than there may be a place for it.
   bool has_item() {
-    if (!begun_) {
+    if (offered_) return true;
+    if (!position_)
       position_.emplace(std::ranges::begin(view_));
-      begun_ = true;
-    } else if (taken_) {
+    else
       ++*position_;
-    }
-    taken_ = false;
     ended_ = *position_ == std::ranges::end(view_);
-    return !ended_;
+    return offered_ = !ended_;
   }
 
   bool add(ProcessEngine& engine) {
@@ -193,7 +208,7 @@ class ProcessFeed {
     }
     engine.add(next_, size);
     // An input that is read once may block at any step, and cannot say so.
-    if constexpr (!std::ranges::forward_range<View> && !WaitableInput<View>) engine.flush();
+    if constexpr (!std::ranges::forward_range<View> && !waitable) engine.flush();
     return took();
   }
   bool no_place(ProcessEngine& engine, std::size_t size) {
@@ -206,14 +221,16 @@ class ProcessFeed {
   }
   bool took() noexcept {
     ++next_;
-    return taken_ = true;
+    offered_ = false;
+    return true;
   }
 
   View view_;
   std::uint64_t max_item_;
   std::optional<std::ranges::iterator_t<View>> position_;
   std::uint64_t next_ = 0;
-  bool begun_ = false, taken_ = false, ended_ = false;
+  bool offered_ = false;  // the item at position_ waits for a place
+  bool ended_ = false;
   std::exception_ptr error_;
 };
 
