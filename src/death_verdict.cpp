@@ -26,7 +26,8 @@ Failure judge_death(const Death& death) {
       failure.what = "the worker wrote over its own results while this task was in its hands";
       return failure;
     case KillReason::none:
-    case KillReason::retired: break;
+    case KillReason::retired:
+      break;
   }
   if (!death.status_known) {
     failure.ending = Ending::crashed;

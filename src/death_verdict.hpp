@@ -11,10 +11,10 @@ namespace bulkhead {
 /// Why we ended a worker ourselves, if we did.
 enum class KillReason : std::uint8_t {
   none,
-  timed_out,    // the task outlived its time
-  cancelled,    // the run was stopped
-  bad_frames,   // what it sent did not check out
-  retired,      // told to leave: recycling, or nothing left to do
+  timed_out,   // the task outlived its time
+  cancelled,   // the run was stopped
+  bad_frames,  // what it sent did not check out
+  retired,     // told to leave: recycling, or nothing left to do
 };
 
 /// What is known about a death once everything the worker managed to say has been taken.

@@ -26,7 +26,9 @@ class Pace {
     depth_ = static_cast<std::size_t>(std::clamp(fit, 2.0, std::min(4.0 * static_cast<double>(depth_), 65536.0)));
   }
   std::size_t depth() const noexcept { return fixed_ != 0 ? fixed_ : depth_; }
-  std::chrono::nanoseconds mean() const noexcept { return std::chrono::nanoseconds(static_cast<std::int64_t>(mean_ns_)); }
+  std::chrono::nanoseconds mean() const noexcept {
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(mean_ns_));
+  }
 
  private:
   static constexpr std::chrono::milliseconds horizon{2};

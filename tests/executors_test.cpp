@@ -52,7 +52,8 @@ TEMPLATE_TEST_CASE("every item has its outcome in its place", "[executors]", Thr
   const NothingLeftBehind check;
   const int workers = GENERATE(1, 2, 8);
   for (int count : {0, 1, workers - 1, workers, workers + 1, 4097}) {
-    const auto results = TestType::work(up_to(count), [](int n) { return 3 * n; }, {.num_workers = std::size_t(workers)});
+    const auto results =
+        TestType::work(up_to(count), [](int n) { return 3 * n; }, {.num_workers = std::size_t(workers)});
     REQUIRE(results.size() == static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) {
       REQUIRE(results[static_cast<std::size_t>(i)].value() == 3 * i);
@@ -152,7 +153,8 @@ TEMPLATE_TEST_CASE("a failed task is tried again as often as was asked", "[execu
 TEMPLATE_TEST_CASE("an endless input is pulled as results are taken", "[executors]", Threads, Processes) {
   const NothingLeftBehind check;
   std::uint64_t taken = 0;
-  auto stream = TestType::stream(std::views::iota(std::uint64_t{0}), [](std::uint64_t n) { return n * n; }, {.num_workers = 2});
+  auto stream =
+      TestType::stream(std::views::iota(std::uint64_t{0}), [](std::uint64_t n) { return n * n; }, {.num_workers = 2});
   for (auto& [index, outcome] : stream) {
     REQUIRE(*outcome == index * index);
     if (++taken == 10'000) break;
@@ -216,14 +218,15 @@ TEMPLATE_TEST_CASE("a stopped run ends, with an outcome for every item", "[execu
   options.on_event = [&](const Event& event) {
     if (event.kind == EventKind::task_finished && event.task == 5) source.request_stop();
   };
-  const auto results = TestType::work(up_to(100),
-                                      [](int n, std::stop_token stop) {
-                                        if (n < 6) return n;
-                                        while (!stop.stop_requested()) std::this_thread::yield();
-                                        throw std::runtime_error("told to stop");
-                                        return n;
-                                      },
-                                      options);
+  const auto results = TestType::work(
+      up_to(100),
+      [](int n, std::stop_token stop) {
+        if (n < 6) return n;
+        while (!stop.stop_requested()) std::this_thread::yield();
+        throw std::runtime_error("told to stop");
+        return n;
+      },
+      options);
   REQUIRE(results.size() == 100);
   CHECK(results[5].value() == 5);
   CHECK(results[99].ending() == Ending::cancelled);
@@ -233,7 +236,10 @@ TEMPLATE_TEST_CASE("a stopped run ends, with an outcome for every item", "[execu
 
 TEMPLATE_TEST_CASE("options that cannot be meant are refused by name", "[executors]", Threads, Processes) {
   const NothingLeftBehind check;
-  const auto with = [](WorkOptions options) { return TestType::work(std::vector<int>{1}, [](int n) { return n; }, options); };
+  const auto with = [](WorkOptions options) {
+    return TestType::work(
+        std::vector<int>{1}, [](int n) { return n; }, options);
+  };
   CHECK_THROWS_AS(with({.per_sync_timeout = 0ms}), std::invalid_argument);
   CHECK_THROWS_AS(with({.task_timeout = -1ms}), std::invalid_argument);
   CHECK_THROWS_AS(with({.memory_limit = 1}), std::invalid_argument);

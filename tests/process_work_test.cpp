@@ -150,21 +150,19 @@ TEST_CASE("a task that outlives its time is ended, asleep, deaf or stopped", "[p
 TEST_CASE("a function with a stop_token is told before it is killed", "[process_work]") {
   const NothingLeftBehind check;
   std::vector<std::string> said;
-  const auto results = do_process_work(std::vector<int>{0},
-                                       [](int, std::stop_token stop) {
-                                         while (!stop.stop_requested()) std::this_thread::yield();
-                                         const std::string words = "told";
-                                         emit_output(1, std::as_bytes(std::span(words)));
-                                         for (;;) ::pause();
-                                         return 0;
-                                       },
-                                       {.task_timeout = 100ms,
-                                        .kill_grace = 500ms,
-                                        .on_event = [&](const Event& event) {
-                                          if (event.kind == EventKind::task_output)
-                                            said.emplace_back(reinterpret_cast<const char*>(event.output.data()),
-                                                              event.output.size());
-                                        }});
+  const auto results =
+      do_process_work(std::vector<int>{0},
+                      [](int, std::stop_token stop) {
+                        while (!stop.stop_requested()) std::this_thread::yield();
+                        const std::string words = "told";
+                        emit_output(1, std::as_bytes(std::span(words)));
+                        for (;;) ::pause();
+                        return 0;
+                      },
+                      {.task_timeout = 100ms, .kill_grace = 500ms, .on_event = [&](const Event& event) {
+                         if (event.kind == EventKind::task_output)
+                           said.emplace_back(reinterpret_cast<const char*>(event.output.data()), event.output.size());
+                       }});
   CHECK(results[0].ending() == Ending::timed_out);
   CHECK(said == std::vector<std::string>{"told"});
 }
@@ -173,7 +171,8 @@ TEST_CASE("move-only results and items travel", "[process_work]") {
   const NothingLeftBehind check;
   std::vector<Box> boxes;
   for (int i = 0; i < 10; ++i) boxes.emplace_back(i);
-  const auto results = do_process_work(std::move(boxes), [](Box box) { return Box(box.content + 1); }, {.num_workers = 2});
+  const auto results =
+      do_process_work(std::move(boxes), [](Box box) { return Box(box.content + 1); }, {.num_workers = 2});
   for (std::size_t i = 0; i < 10; ++i) CHECK(results[i]->content == static_cast<int>(i) + 1);
 }
 
@@ -181,10 +180,10 @@ TEST_CASE("items and results of every size up to the limit travel, larger ones a
   const NothingLeftBehind check;
   constexpr std::size_t limit = 3u << 20;
   std::vector<std::string> items;
-  for (std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{1000}, std::size_t{1023}, std::size_t{4087},
-                           std::size_t{4088}, std::size_t{8183}, std::size_t{8184}, std::size_t{8185}, std::size_t{32'759},
-                           std::size_t{32'760}, std::size_t{32'761}, std::size_t{65'536}, std::size_t{300'000},
-                           limit - 8, limit - 7})
+  for (std::size_t size :
+       {std::size_t{0}, std::size_t{1}, std::size_t{1000}, std::size_t{1023}, std::size_t{4087}, std::size_t{4088},
+        std::size_t{8183}, std::size_t{8184}, std::size_t{8185}, std::size_t{32'759}, std::size_t{32'760},
+        std::size_t{32'761}, std::size_t{65'536}, std::size_t{300'000}, limit - 8, limit - 7})
     items.push_back(std::string(size, static_cast<char>('a' + items.size())));
   for (int round = 0; round < 2; ++round) {
     const auto results = do_process_work(items, [](std::string s) { return s; },
@@ -205,9 +204,9 @@ TEST_CASE("64 MiB travel each way by default while others work", "[process_work]
   const NothingLeftBehind check;
   constexpr std::size_t large = (64u << 20) - 8;
   auto sizes = up_to(40);
-  const auto results = do_process_work(sizes,
-                                       [](int n) { return std::string(n % 10 == 3 ? large : 10, static_cast<char>('a' + n % 26)); },
-                                       {.num_workers = 2});
+  const auto results = do_process_work(
+      sizes, [](int n) { return std::string(n % 10 == 3 ? large : 10, static_cast<char>('a' + n % 26)); },
+      {.num_workers = 2});
   for (std::size_t i = 0; i < results.size(); ++i) {
     REQUIRE(results[i].value().size() == (i % 10 == 3 ? large : 10));
     REQUIRE(results[i]->back() == static_cast<char>('a' + i % 26));
@@ -257,11 +256,13 @@ TEST_CASE("a worker_init that fails ends the run after a bounded number of forks
   WorkOptions options{.num_workers = 2, .respawn = {.limit = 3, .period = 10s}};
   options.worker_init = [] { throw std::runtime_error("no licence"); };
   options.on_event = [&](const Event& event) { started += event.kind == EventKind::worker_started; };
-  const auto results = do_process_work(up_to(10), [](int n) { return n; }, options);
+  const auto results = do_process_work(
+      up_to(10), [](int n) { return n; }, options);
   REQUIRE(results.size() == 10);
   CHECK(started <= 6);
   std::size_t abandoned = 0;
-  for (const auto& outcome : results) abandoned += outcome.ending() == Ending::abandoned || outcome.ending() == Ending::cancelled;
+  for (const auto& outcome : results)
+    abandoned += outcome.ending() == Ending::abandoned || outcome.ending() == Ending::cancelled;
   CHECK(abandoned == 10);
   CHECK_THAT(results[0].error().what, Catch::Contains("no licence"));
 }
@@ -271,7 +272,8 @@ TEST_CASE("workers are replaced after the number of tasks that was asked", "[pro
   int exits = 0;
   WorkOptions options{.num_workers = 2, .max_tasks_per_worker = 7};
   options.on_event = [&](const Event& event) { exits += event.kind == EventKind::worker_started; };
-  const auto results = do_process_work(up_to(100), [](int) { return static_cast<long>(::getpid()); }, options);
+  const auto results = do_process_work(
+      up_to(100), [](int) { return static_cast<long>(::getpid()); }, options);
   std::map<long, int> tasks;
   for (const auto& outcome : results) ++tasks[outcome.value()];
   for (const auto& [pid, count] : tasks) CHECK(count <= 7);
@@ -288,7 +290,8 @@ TEST_CASE("every worker runs worker_init before its first task and worker_exit a
   options.worker_exit = [&] { static_cast<void>(!::write(ends[1], "x", 1)); };
   int started = 0;
   options.on_event = [&](const Event& event) { started += event.kind == EventKind::worker_started; };
-  const auto results = do_process_work(up_to(10), [](int n) { return state + n; }, options);
+  const auto results = do_process_work(
+      up_to(10), [](int n) { return state + n; }, options);
   CHECK(results[2].value() == 42);
   ::close(ends[1]);
   char said[16];
@@ -299,7 +302,8 @@ TEST_CASE("every worker runs worker_init before its first task and worker_exit a
 TEST_CASE("a worker has none of our descriptors but its pipe", "[process_work]") {
   const NothingLeftBehind check;
   const auto before = names_in("/proc/self/fd").size();
-  const auto results = do_process_work(up_to(8), [](int) { return names_in("/proc/self/fd").size(); }, {.num_workers = 4});
+  const auto results =
+      do_process_work(up_to(8), [](int) { return names_in("/proc/self/fd").size(); }, {.num_workers = 4});
   for (const auto& outcome : results) CHECK(outcome.value() == before + 1);
 }
 
@@ -307,10 +311,12 @@ TEST_CASE("work can be nested", "[process_work]") {
   const NothingLeftBehind check;
   const auto results = do_process_work(up_to(4),
                                        [](int n) {
-                                         const auto inner = do_process_work(up_to(5), [n](int m) {
-                                           if (n == 2 && m == 2) crash_by(SIGSEGV);
-                                           return n * m;
-                                         }, {.num_workers = 2});
+                                         const auto inner = do_process_work(up_to(5),
+                                                                            [n](int m) {
+                                                                              if (n == 2 && m == 2) crash_by(SIGSEGV);
+                                                                              return n * m;
+                                                                            },
+                                                                            {.num_workers = 2});
                                          int sum = 0;
                                          for (const auto& outcome : inner) sum += outcome ? *outcome : 1000;
                                          return sum;
@@ -339,7 +345,9 @@ TEST_CASE("an exception from on_event ends the run and its workers", "[process_w
   options.on_event = [](const Event& event) {
     if (event.kind == EventKind::task_finished && event.task == 3) throw std::runtime_error("enough");
   };
-  CHECK_THROWS_WITH(do_process_work(up_to(100), [](int n) { return n; }, options), "enough");
+  CHECK_THROWS_WITH(do_process_work(
+                        up_to(100), [](int n) { return n; }, options),
+                    "enough");
 }
 
 TEST_CASE("a result that is finished reaches the caller while its worker is in the next task", "[process_work]") {
@@ -352,13 +360,14 @@ TEST_CASE("a result that is finished reaches the caller while its worker is in t
   options.on_event = [&](const Event& event) {
     if (event.kind == EventKind::task_finished && event.task == 0) static_cast<void>(!::write(gate[1], "g", 1));
   };
-  const auto results = do_process_work(up_to(2),
-                                       [&](int n) {
-                                         char byte = 0;
-                                         if (n == 1) static_cast<void>(!::read(gate[0], &byte, 1));
-                                         return n;
-                                       },
-                                       options);
+  const auto results = do_process_work(
+      up_to(2),
+      [&](int n) {
+        char byte = 0;
+        if (n == 1) static_cast<void>(!::read(gate[0], &byte, 1));
+        return n;
+      },
+      options);
   CHECK(results[0].value() == 0);
   CHECK(results[1].value() == 1);
   ::close(gate[0]);
@@ -373,16 +382,18 @@ TEST_CASE("no worker is idle while another holds tasks it has not started", "[pr
   int others = 0;
   WorkOptions options{.num_workers = 2, .task_timeout = 30s, .kill_grace = 100ms};
   options.on_event = [&](const Event& event) {
-    if (event.kind == EventKind::task_finished && event.task != 0 && ++others == 199) static_cast<void>(!::write(gate[1], "g", 1));
+    if (event.kind == EventKind::task_finished && event.task != 0 && ++others == 199)
+      static_cast<void>(!::write(gate[1], "g", 1));
   };
   options.prefetch = 50;
-  const auto results = do_process_work(up_to(200),
-                                       [&](int n) {
-                                         char byte = 0;
-                                         if (n == 0) static_cast<void>(!::read(gate[0], &byte, 1));
-                                         return n;
-                                       },
-                                       options);
+  const auto results = do_process_work(
+      up_to(200),
+      [&](int n) {
+        char byte = 0;
+        if (n == 0) static_cast<void>(!::read(gate[0], &byte, 1));
+        return n;
+      },
+      options);
   CHECK(values_of(results) == 200);
   for (const auto& outcome : results) CHECK(outcome.stats().attempts == 1);
   ::close(gate[0]);
@@ -392,10 +403,13 @@ TEST_CASE("no worker is idle while another holds tasks it has not started", "[pr
 TEST_CASE("an outcome keeps what it was told in 32 bytes", "[process_work]") {
   STATIC_REQUIRE(sizeof(Outcome<long>) <= 32);
   STATIC_REQUIRE(sizeof(Outcome<void>) <= 32);
-  const auto results = do_process_work(up_to(2), [](int n) {
-    std::this_thread::sleep_for(20ms);  // something to measure, not a way to wait for anything
-    return n;
-  }, {.num_workers = 1});
+  const auto results =
+      do_process_work(up_to(2),
+                      [](int n) {
+                        std::this_thread::sleep_for(20ms);  // something to measure, not a way to wait for anything
+                        return n;
+                      },
+                      {.num_workers = 1});
   CHECK(results[0].stats().ran >= 20ms);
   CHECK(results[0].stats().peak_rss > 0);
   CHECK(results[1].stats().worker == 0);

@@ -94,7 +94,8 @@ Storm run_storm(unsigned seed, std::chrono::milliseconds length, unsigned retrie
   for (auto& [index, outcome] : process_stream(numbers, work, options)) {
     if (index != storm.tasks++) ++storm.wrong;
     if (outcome) {
-      storm.wrong += outcome->first != index * index || outcome->second.size() != (index % 1000 == 0 ? 50'000 : index % 40);
+      storm.wrong +=
+          outcome->first != index * index || outcome->second.size() != (index % 1000 == 0 ? 50'000 : index % 40);
     } else {
       ++storm.crashed;
       storm.wrong += outcome.ending() != Ending::crashed || outcome.error().signal != SIGKILL;
@@ -138,7 +139,8 @@ TEST_CASE("a finished task is never run again, whenever its worker is killed", "
   ::unlink(name);
   Targets targets;
   int done = 0, lost = 0;
-  WorkOptions options{.num_workers = 2, .per_sync_timeout = 1ms, .retry = {.max_retries = 1000, .on = {Ending::crashed}}};
+  WorkOptions options{
+      .num_workers = 2, .per_sync_timeout = 1ms, .retry = {.max_retries = 1000, .on = {Ending::crashed}}};
   options.respawn.limit = 1000;
   options.on_event = [&](const Event& event) {
     targets.follow(event);
@@ -148,12 +150,13 @@ TEST_CASE("a finished task is never run again, whenever its worker is killed", "
   };
   std::vector<int> numbers(3'000);
   std::iota(numbers.begin(), numbers.end(), 0);
-  const auto results = do_process_work(numbers,
-                                       [file](int n) {
-                                         const std::string line = std::to_string(n) + " " + std::to_string(this_task()->attempt) + "\n";
-                                         return static_cast<int>(::write(file, line.data(), line.size()));
-                                       },
-                                       options);
+  const auto results = do_process_work(
+      numbers,
+      [file](int n) {
+        const std::string line = std::to_string(n) + " " + std::to_string(this_task()->attempt) + "\n";
+        return static_cast<int>(::write(file, line.data(), line.size()));
+      },
+      options);
   CHECK(done == 3'000);
   std::string text;
   char block[65536];
@@ -202,16 +205,17 @@ TEST_CASE("a worker that writes over all shared memory it can write harms itself
   const bool dies = GENERATE(true, false);
   std::vector<int> numbers(400);
   std::iota(numbers.begin(), numbers.end(), 0);
-  const auto results = do_process_work(numbers,
-                                       [=](int n) {
-                                         if (n % 100 == 50) {
-                                           for (const auto& range : writable_shared_memory())
-                                             std::memset(range.begin, byte, static_cast<std::size_t>(range.end - range.begin));
-                                           if (dies) ::kill(::getpid(), SIGKILL);
-                                         }
-                                         return n;
-                                       },
-                                       {.num_workers = 2, .task_timeout = 20s, .kill_grace = 100ms});
+  const auto results =
+      do_process_work(numbers,
+                      [=](int n) {
+                        if (n % 100 == 50) {
+                          for (const auto& range : writable_shared_memory())
+                            std::memset(range.begin, byte, static_cast<std::size_t>(range.end - range.begin));
+                          if (dies) ::kill(::getpid(), SIGKILL);
+                        }
+                        return n;
+                      },
+                      {.num_workers = 2, .task_timeout = 20s, .kill_grace = 100ms});
   for (std::size_t i = 0; i < 400; ++i) {
     if (i % 100 == 50) {
       if (dies)
@@ -225,23 +229,26 @@ TEST_CASE("a worker that writes over all shared memory it can write harms itself
   }
 }
 
-TEST_CASE("a worker's shared memory is one page and its ring; the queue is read-only by the kernel", "[storm]") {
+TEST_CASE("a worker's shared memory is one page and its ring, and the queue is read-only", "[storm]") {
   const NothingLeftBehind check;
-  const auto results = do_process_work(std::vector<int>{0, 1}, [](int n) {
-    std::vector<std::string> lines;
-    std::ifstream maps("/proc/self/maps");
-    for (std::string line; std::getline(maps, line);)
-      if (line.find("memfd:bulkhead") != std::string::npos) lines.push_back(line);
-    if (n == 0) return lines;
-    for (const std::string& line : lines) {
-      if (line.find("bulkhead-queue") == std::string::npos) continue;
-      unsigned long begin = 0;
-      std::sscanf(line.c_str(), "%lx", &begin);
-      std::signal(SIGSEGV, SIG_DFL);
-      *reinterpret_cast<volatile char*>(begin) = 1;  // refused: this is where the task ends
-    }
-    return lines;
-  }, {.num_workers = 1});
+  const auto results = do_process_work(std::vector<int>{0, 1},
+                                       [](int n) {
+                                         std::vector<std::string> lines;
+                                         std::ifstream maps("/proc/self/maps");
+                                         for (std::string line; std::getline(maps, line);)
+                                           if (line.find("memfd:bulkhead") != std::string::npos) lines.push_back(line);
+                                         if (n == 0) return lines;
+                                         for (const std::string& line : lines) {
+                                           if (line.find("bulkhead-queue") == std::string::npos) continue;
+                                           unsigned long begin = 0;
+                                           std::sscanf(line.c_str(), "%lx", &begin);
+                                           std::signal(SIGSEGV, SIG_DFL);
+                                           *reinterpret_cast<volatile char*>(begin) =
+                                               1;  // refused: this is where the task ends
+                                         }
+                                         return lines;
+                                       },
+                                       {.num_workers = 1});
   int writable = 0, queues = 0;
   for (const std::string& line : results[0].value()) {
     if (line.find("bulkhead-queue") != std::string::npos) {
@@ -262,14 +269,16 @@ TEST_CASE("garbage in the result pipe costs the task that wrote it", "[storm]") 
   std::vector<int> numbers(300);
   std::iota(numbers.begin(), numbers.end(), 0);
   const auto before = names_in("/proc/self/fd");
-  const auto results = do_process_work(numbers,
-                                       [&](int n) {
-                                         if (n % 100 == 50)
-                                           for (const std::string& name : names_in("/proc/self/fd"))
-                                             if (!before.contains(name)) static_cast<void>(!::write(std::stoi(name), "garbage!garbage!garbage!", 24));
-                                         return n;
-                                       },
-                                       {.num_workers = 2, .task_timeout = 20s, .kill_grace = 100ms});
+  const auto results =
+      do_process_work(numbers,
+                      [&](int n) {
+                        if (n % 100 == 50)
+                          for (const std::string& name : names_in("/proc/self/fd"))
+                            if (!before.contains(name))
+                              static_cast<void>(!::write(std::stoi(name), "garbage!garbage!garbage!", 24));
+                        return n;
+                      },
+                      {.num_workers = 2, .task_timeout = 20s, .kill_grace = 100ms});
   for (std::size_t i = 0; i < 300; ++i) {
     if (i % 100 == 50)
       CHECK((results[i].has_value() || results[i].ending() == Ending::protocol_error));
@@ -285,11 +294,13 @@ TEST_CASE("workers end with a coordinator that is killed", "[storm]") {
   const pid_t coordinator = ::fork();
   if (coordinator == 0) {
     ::close(ends[0]);
-    const auto results = do_process_work(std::vector<int>{0, 1, 2}, [&](int n) {
-      static_cast<void>(!::write(ends[1], "s", 1));
-      for (;;) ::pause();
-      return n;
-    }, {.num_workers = 3});
+    const auto results = do_process_work(std::vector<int>{0, 1, 2},
+                                         [&](int n) {
+                                           static_cast<void>(!::write(ends[1], "s", 1));
+                                           for (;;) ::pause();
+                                           return n;
+                                         },
+                                         {.num_workers = 3});
     ::_exit(static_cast<int>(results.size()));
   }
   ::close(ends[1]);

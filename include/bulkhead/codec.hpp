@@ -86,14 +86,13 @@ class SpanReader : public cereal::InputArchive<SpanReader, cereal::AllowEmptyCla
   int depth_ = 0;
 };
 
-// What cereal asks of an archive: arithmetic values, names, sizes and blocks of bytes; found by argument-dependent lookup.
+// What cereal asks of an archive: arithmetic values, names, sizes and blocks of bytes; found by argument-dependent
+// lookup.
 template <class T>
-  requires std::is_arithmetic_v<T>
-void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const T& value) {
-  archive.write(&value, sizeof value);
-}
+requires std::is_arithmetic_v<T>
+void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const T& value) { archive.write(&value, sizeof value); }
 template <class T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, T& value) {
   if constexpr (std::is_same_v<T, bool>) {  // any byte but 0 and 1 in a bool is undefined behaviour
     unsigned char byte = 0;
@@ -132,15 +131,9 @@ void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, cereal::BinaryData<T>& data)
 
 // Called by cereal around every value it descends into.
 template <class T>
-  requires(!std::is_arithmetic_v<T>)
-void prologue(SpanReader& archive, const T&) {
-  archive.enter();
-}
+requires(!std::is_arithmetic_v<T>) void prologue(SpanReader& archive, const T&) { archive.enter(); }
 template <class T>
-  requires(!std::is_arithmetic_v<T>)
-void epilogue(SpanReader& archive, const T&) {
-  archive.leave();
-}
+requires(!std::is_arithmetic_v<T>) void epilogue(SpanReader& archive, const T&) { archive.leave(); }
 
 /// Encodes into `into` as far as it fits; returns the size of the whole. Throws what the type's own functions throw.
 template <class T>
@@ -187,7 +180,7 @@ T decode(std::span<const std::byte> bytes) {
 /// Whether a type can be an item or a result of work in processes.
 template <class T>
 concept Encodable = std::is_arithmetic_v<T> || std::is_same_v<T, std::string_view> ||
-                    (std::is_empty_v<T> && std::is_trivially_copyable_v<T>) ||
+                    (std::is_empty_v<T>&& std::is_trivially_copyable_v<T>) ||
                     (cereal::traits::is_output_serializable<T, SpanWriter>::value &&
                      cereal::traits::is_input_serializable<T, SpanReader>::value);
 

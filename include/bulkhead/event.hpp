@@ -33,7 +33,7 @@ struct Event {
   int worker = 0;          ///< slot, from 0
   long process = 0;        ///< the worker's process id (0 for threads)
   Ending ending{};
-  int channel = 0;                     ///< as given to emit_output()
+  int channel = 0;  ///< as given to emit_output()
   std::span<const std::byte> output{};
   const Failure* failure = nullptr;
   TaskStats stats{};

@@ -31,9 +31,9 @@ class EndingSet {
 
 /// When a task that failed is tried again. Delays grow as delay, 2 x delay, 4 x delay, ... up to max_delay.
 struct RetryPolicy {
-  unsigned max_retries = 0;                 ///< extra attempts; 0: none
-  std::chrono::milliseconds delay{0};       ///< before the first extra attempt
-  std::chrono::milliseconds max_delay{0};   ///< 0: no cap but one minute
+  unsigned max_retries = 0;                ///< extra attempts; 0: none
+  std::chrono::milliseconds delay{0};      ///< before the first extra attempt
+  std::chrono::milliseconds max_delay{0};  ///< 0: no cap but one minute
   EndingSet on{Ending::exception, Ending::exited,        Ending::crashed,
                Ending::timed_out, Ending::out_of_memory, Ending::limit_exceeded};
 };
@@ -41,7 +41,7 @@ struct RetryPolicy {
 /// When to stop replacing workers that die without a task in hand (at birth, in `worker_init`).
 /// A task that crashes its worker never counts.
 struct RespawnPolicy {
-  unsigned limit = 10;                       ///< deaths within `period` that are still replaced
+  unsigned limit = 10;  ///< deaths within `period` that are still replaced
   std::chrono::milliseconds period{10'000};
 };
 
@@ -56,13 +56,13 @@ enum class Isolation : std::uint8_t {
 /// Checked when the work is started: a setting that cannot be meant, or that the executor cannot honour, throws
 /// std::invalid_argument naming the field. Plain data: copying it is the only thread safety it needs.
 struct WorkOptions {
-  std::size_t num_workers = 0;            ///< 0: processes: the usable cores; threads: one per item, at most max_default_threads
-  bool preserve_result_ordering = true;   ///< results in the order of the items; false: in the order they end
+  std::size_t num_workers = 0;  ///< 0: processes: the usable cores; threads: one per item, at most max_default_threads
+  bool preserve_result_ordering = true;  ///< results in the order of the items; false: in the order they end
   std::chrono::milliseconds per_sync_timeout{1000};  ///< threads: one wait on a queue; processes: the longest the
                                                      ///< coordinator waits for any one event before it looks round
   std::chrono::milliseconds task_timeout{0};         ///< per attempt, from its start; 0: none. Processes only
   std::chrono::milliseconds kill_grace{2000};        ///< from TERM to KILL
-  std::uint64_t memory_limit = 0;                    ///< bytes of private memory beyond what the worker inherits; 0: none
+  std::uint64_t memory_limit = 0;  ///< bytes of private memory beyond what the worker inherits; 0: none
   RetryPolicy retry{};
   RespawnPolicy respawn{};
   std::size_t max_tasks_per_worker = 0;  ///< a fresh worker after so many tasks; 0: never

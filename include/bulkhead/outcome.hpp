@@ -43,9 +43,9 @@ std::string_view to_string(Ending ending) noexcept;
 /// Why a task has no value. `signal` 0 and `exit_code` -1 mean: not applicable.
 struct Failure {
   Ending ending{};
-  int signal = 0;                      ///< the signal that ended the worker, from its wait status
-  int exit_code = -1;                  ///< the code it left with, 0 included
-  std::string type, what;              ///< of an exception: its demangled type and what(); otherwise the reason in words
+  int signal = 0;          ///< the signal that ended the worker, from its wait status
+  int exit_code = -1;      ///< the code it left with, 0 included
+  std::string type, what;  ///< of an exception: its demangled type and what(); otherwise the reason in words
   std::vector<std::string> backtrace;  ///< innermost frame first; empty where none could be had
 
   /// One line for people: "crashed by SIGSEGV", "exited with code 3", "std::runtime_error: no such row".
@@ -114,13 +114,11 @@ class Outcome {
 
   Outcome() noexcept : failure_(nullptr) {}
   explicit Outcome(R value, const TaskStats& stats = {}) : value_(std::move(value)), stats_(Ending::value, stats) {}
-  explicit Outcome(Failure failure, const TaskStats& stats = {})
-      : failure_(nullptr), stats_(failure.ending, stats) {
+  explicit Outcome(Failure failure, const TaskStats& stats = {}) : failure_(nullptr), stats_(failure.ending, stats) {
     failure_ = new Failure(std::move(failure));
   }
-  Outcome(const Outcome& other)
-    requires std::is_copy_constructible_v<R>
-      : failure_(nullptr), stats_(other.stats_) {
+  Outcome(R value, const detail::PackedStats& stats) : value_(std::move(value)), stats_(stats) {}
+  Outcome(const Outcome& other) requires std::is_copy_constructible_v<R> : failure_(nullptr), stats_(other.stats_) {
     if (other.has_value()) {
       ::new (static_cast<void*>(std::addressof(value_))) R(other.value_);
     } else if (other.failure_) {

@@ -11,7 +11,7 @@ namespace bulkhead::ipc {
 
 namespace {
 
-std::uint32_t by_table(std::uint32_t seed, const std::byte* data, std::size_t size) noexcept {
+std::uint32_t continue_by_table(std::uint32_t seed, const std::byte* data, std::size_t size) noexcept {
   // Boost keeps the remainder unreflected; the reflected form below continues from any seed as the instruction does.
   std::uint32_t crc = seed;
   static const auto table = [] {
@@ -29,12 +29,20 @@ std::uint32_t by_table(std::uint32_t seed, const std::byte* data, std::size_t si
   return crc;
 }
 
+std::uint32_t by_table(std::uint32_t seed, std::uint64_t first, std::uint32_t second, const std::byte* data,
+                       std::size_t size) noexcept {
+  seed = continue_by_table(seed, reinterpret_cast<const std::byte*>(&first), sizeof first);
+  seed = continue_by_table(seed, reinterpret_cast<const std::byte*>(&second), sizeof second);
+  return continue_by_table(seed, data, size);
+}
+
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::uint32_t seed, const std::byte* data,
+__attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::uint32_t seed, std::uint64_t first,
+                                                               std::uint32_t second, const std::byte* data,
                                                                std::size_t size) noexcept {
-  std::uint64_t crc = seed;
+  std::uint64_t word;
+  std::uint64_t crc = _mm_crc32_u32(static_cast<std::uint32_t>(_mm_crc32_u64(seed, first)), second);
   for (; size >= 8; size -= 8, data += 8) {
-    std::uint64_t word;
     std::memcpy(&word, data, sizeof word);
     crc = _mm_crc32_u64(crc, word);
   }
@@ -43,7 +51,7 @@ __attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::uint32_t see
   return narrow;
 }
 
-using Method = std::uint32_t (*)(std::uint32_t, const std::byte*, std::size_t) noexcept;
+using Method = std::uint32_t (*)(std::uint32_t, std::uint64_t, std::uint32_t, const std::byte*, std::size_t) noexcept;
 const Method method = __builtin_cpu_supports("sse4.2") ? by_instruction : by_table;
 #else
 constexpr auto method = by_table;
@@ -51,8 +59,9 @@ constexpr auto method = by_table;
 
 }  // namespace
 
-std::uint32_t crc32c(std::uint32_t seed, std::span<const std::byte> bytes) noexcept {
-  return method(seed, bytes.data(), bytes.size());
+std::uint32_t crc32c(std::uint32_t seed, std::uint64_t first, std::uint32_t second,
+                     std::span<const std::byte> bytes) noexcept {
+  return method(seed, first, second, bytes.data(), bytes.size());
 }
 
 }  // namespace bulkhead::ipc

@@ -1,4 +1,4 @@
-// CRC-32C of a byte range, continued from `seed`: by the processor where it can, by Boost's table where it cannot.
+// CRC-32C of a frame: by the processor where it can, by Boost's table where it cannot.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +7,9 @@
 
 namespace bulkhead::ipc {
 
-std::uint32_t crc32c(std::uint32_t seed, std::span<const std::byte> bytes) noexcept;
+/// Of twelve bytes (`first`, then `second`) and then a byte range, continued from `seed`. One call for a whole frame,
+/// with its header in registers: frames are many and small.
+std::uint32_t crc32c(std::uint32_t seed, std::uint64_t first, std::uint32_t second,
+                     std::span<const std::byte> bytes) noexcept;
 
 }  // namespace bulkhead::ipc

@@ -56,10 +56,11 @@ constexpr std::uint64_t frame_stride(std::uint64_t payload) noexcept {
 
 inline std::uint32_t frame_checksum(const FrameHeader& header, std::uint32_t seed,
                                     std::span<const std::byte> payload) noexcept {
-  const auto fields = std::as_bytes(std::span(&header, 1)).subspan(sizeof header.checksum);
-  const std::uint32_t of_header = crc32c(seed, fields);
+  const std::uint64_t first = header.size | static_cast<std::uint64_t>(header.task) << 32;
+  const std::uint32_t second =
+      header.attempt | static_cast<std::uint32_t>(header.kind) << 16 | static_cast<std::uint32_t>(header.magic) << 24;
   // Filler is skipped, never read: its bytes are whatever stood there.
-  return payload.empty() || header.kind == FrameKind::skip ? of_header : crc32c(of_header, payload);
+  return crc32c(seed, first, second, header.kind == FrameKind::skip ? std::span<const std::byte>{} : payload);
 }
 
 enum class FrameCheck : std::uint8_t { whole, incomplete, bad };
@@ -77,7 +78,8 @@ inline bool plausible(const FrameHeader& header, std::uint64_t max_payload) noex
 }
 
 /// Reads the frame that starts at bytes[0]. Pure; never reads outside of `bytes`.
-inline ParsedFrame parse_frame(std::span<const std::byte> bytes, std::uint32_t seed, std::uint64_t max_payload) noexcept {
+inline ParsedFrame parse_frame(std::span<const std::byte> bytes, std::uint32_t seed,
+                               std::uint64_t max_payload) noexcept {
   ParsedFrame frame;
   if (bytes.size() < sizeof(FrameHeader)) return frame;
   std::memcpy(&frame.header, bytes.data(), sizeof frame.header);

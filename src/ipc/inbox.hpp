@@ -62,8 +62,8 @@ class Inbox {
   os::Fd pipe_;
   std::uint32_t seed_;
   std::uint64_t max_payload_;
-  std::uint64_t consumed_ = 0;  // stream offset behind the last frame taken
-  std::uint64_t pipe_at_ = 0;   // stream offset of the pipe's next byte
+  std::uint64_t consumed_ = 0;           // stream offset behind the last frame taken
+  std::uint64_t pipe_at_ = 0;            // stream offset of the pipe's next byte
   std::span<const std::byte> unread_{};  // pulled, from consumed_ on
   bool from_ring_ = false;               // unread_ is: then it must end with a whole frame
   std::vector<std::byte> carry_;         // the beginning of a frame whose rest is still in the pipe

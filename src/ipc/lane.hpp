@@ -48,9 +48,12 @@ static_assert(sizeof(LaneHeader) <= lane_header_bytes);
 
 constexpr std::uint64_t record_stride(RecordForm form, std::uint32_t size) noexcept {
   switch (form) {
-    case RecordForm::filler: return size;
-    case RecordForm::in_arena: return sizeof(Record) + sizeof(ArenaPlace);
-    case RecordForm::inlined: break;
+    case RecordForm::filler:
+      return size;
+    case RecordForm::in_arena:
+      return sizeof(Record) + sizeof(ArenaPlace);
+    case RecordForm::inlined:
+      break;
   }
   return sizeof(Record) + ((std::uint64_t{size} + record_alignment - 1) & ~std::uint64_t{record_alignment - 1});
 }
@@ -62,10 +65,15 @@ class LaneWriter {
   LaneWriter() noexcept = default;
   explicit LaneWriter(std::byte* lane) noexcept;  // lane_bytes of zero or used memory: starts it afresh
 
-  /// Contiguous place for an item behind a record header; empty if the lane is full. At most max_inlined is promised.
-  std::span<std::byte> room() noexcept;
+  /// Contiguous place for max_inlined bytes of an item behind a record header; null if the lane is full.
+  std::byte* room() noexcept {
+    if (room_end_ - tail_ < sizeof(Record) + max_inlined && !make_room()) return nullptr;
+    return reinterpret_cast<std::byte*>(at(tail_) + 1);
+  }
   /// Makes a record of the first `size` bytes of room(). It may be read after publish().
-  void put(std::uint64_t task, unsigned attempt, std::size_t size) noexcept;
+  void put(std::uint64_t task, unsigned attempt, std::size_t size) noexcept {
+    append(task, attempt, RecordForm::inlined, size);
+  }
   void put(std::uint64_t task, unsigned attempt, const ArenaPlace& place) noexcept;
   void publish() noexcept;
   bool unpublished() const noexcept { return published_ != tail_; }
@@ -78,7 +86,10 @@ class LaneWriter {
   Record* front() noexcept { return head_ == tail_ ? nullptr : at(head_); }
   std::uint64_t front_offset() const noexcept { return head_; }
   std::uint64_t tail_offset() const noexcept { return tail_; }
-  void pop() noexcept;
+  void pop() noexcept {
+    head_ += record_stride(*at(head_));
+    if (head_ != tail_ && at(head_)->form == RecordForm::filler) head_ += at(head_)->size;
+  }
 
   std::span<const std::byte> inlined(const Record& record) const noexcept {
     return {reinterpret_cast<const std::byte*>(&record + 1), record.size};
@@ -96,13 +107,25 @@ class LaneWriter {
   }
 
  private:
-  Record* at(std::uint64_t offset) const noexcept { return reinterpret_cast<Record*>(ring_ + offset % lane_ring_bytes); }
-  void append(std::uint64_t task, unsigned attempt, RecordForm form, std::size_t size) noexcept;
+  Record* at(std::uint64_t offset) const noexcept {
+    return reinterpret_cast<Record*>(ring_ + offset % lane_ring_bytes);
+  }
+  void append(std::uint64_t task, unsigned attempt, RecordForm form, std::size_t size) noexcept {
+    Record* record = at(tail_);
+    record->task = task;
+    record->size = static_cast<std::uint32_t>(size);
+    record->attempt = static_cast<std::uint16_t>(attempt);
+    record->form = form;
+    record->taken_back.store(0, std::memory_order_relaxed);
+    tail_ += record_stride(form, record->size);
+  }
+  bool make_room() noexcept;
   void append_filler(std::uint64_t size) noexcept;
 
   LaneHeader* header_ = nullptr;
   std::byte* ring_ = nullptr;
   std::uint64_t head_ = 0, tail_ = 0, published_ = 0;
+  std::uint64_t room_end_ = 0;  // records may be put up to here without looking at the head again
 };
 
 /// The worker's eye on its lane: a read-only mapping.
@@ -117,7 +140,9 @@ class LaneReader {
   const Record& at(std::uint64_t offset) const noexcept {
     return *reinterpret_cast<const Record*>(ring_ + offset % lane_ring_bytes);
   }
-  static bool taken_back(const Record& record) noexcept { return record.taken_back.load(std::memory_order_seq_cst) != 0; }
+  static bool taken_back(const Record& record) noexcept {
+    return record.taken_back.load(std::memory_order_seq_cst) != 0;
+  }
 
   std::uint32_t bell() const noexcept { return header_->bell.load(std::memory_order_seq_cst); }
   /// Sleeps until the bell rings again after `heard`; now and then returns without, since "asleep" is only a hint.

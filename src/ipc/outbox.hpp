@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <span>
 
 namespace bulkhead::ipc {
@@ -24,7 +25,8 @@ class Outbox {
   Outbox(WorkerPage& page, std::byte* ring, LaneReader lane, os::Fd pipe, std::uint32_t seed) noexcept
       : page_(page), ring_(ring), lane_(lane), pipe_(std::move(pipe)), seed_(seed) {}
 
-  /// Contiguous place for a payload of `size`, at most max_ring_payload. Waits for the coordinator where the ring is full.
+  /// Contiguous place for a payload of `size`, at most max_ring_payload. Waits for the coordinator where the ring is
+  /// full.
   std::span<std::byte> room(std::size_t size = in_place_payload) {
     if (room_end_ - end_ < frame_stride(size)) make_room(frame_stride(size));
     return {ring_ + (end_ % outbox_ring_bytes) + sizeof(FrameHeader), size};
@@ -43,16 +45,20 @@ class Outbox {
   const os::Fd& pipe() const noexcept { return pipe_; }
 
  private:
-  FrameHeader header(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload) const noexcept {
-    FrameHeader made{0, static_cast<std::uint32_t>(payload.size()), static_cast<std::uint32_t>(task),
-                     static_cast<std::uint16_t>(attempt), kind, frame_magic};
+  FrameHeader header(FrameKind kind, std::uint64_t task, unsigned attempt,
+                     std::span<const std::byte> payload) const noexcept {
+    FrameHeader made{0,
+                     static_cast<std::uint32_t>(payload.size()),
+                     static_cast<std::uint32_t>(task),
+                     static_cast<std::uint16_t>(attempt),
+                     kind,
+                     frame_magic};
     made.checksum = frame_checksum(made, seed_, payload);
     return made;
   }
   void compose(FrameKind kind, std::uint64_t task, unsigned attempt, std::size_t size) noexcept {
     std::byte* const place = ring_ + end_ % outbox_ring_bytes;
-    const FrameHeader made = header(kind, task, attempt, {place + sizeof(FrameHeader), size});
-    std::memcpy(place, &made, sizeof made);
+    *::new (static_cast<void*>(place)) FrameHeader = header(kind, task, attempt, {place + sizeof(FrameHeader), size});
     end_ += frame_stride(size);
   }
   void make_room(std::uint64_t needed);
@@ -64,9 +70,9 @@ class Outbox {
   LaneReader lane_;
   os::Fd pipe_;
   std::uint32_t seed_;
-  std::uint64_t end_ = 0, sent_ = 0;   // stream offsets: composed up to, written up to
-  std::uint64_t room_end_ = 0;         // composing may go on up to here without asking anyone
-  std::uint64_t straight_ = 0;         // bytes before this never stood in the ring
+  std::uint64_t end_ = 0, sent_ = 0;  // stream offsets: composed up to, written up to
+  std::uint64_t room_end_ = 0;        // composing may go on up to here without asking anyone
+  std::uint64_t straight_ = 0;        // bytes before this never stood in the ring
 };
 
 }  // namespace bulkhead::ipc

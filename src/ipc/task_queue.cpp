@@ -33,7 +33,8 @@ class TaskQueue::Arena {
   void release(std::byte* place) noexcept { buffer_->deallocate(place); }
 
  private:
-  using Buffer = bip::basic_managed_external_buffer<char, bip::rbtree_best_fit<bip::null_mutex_family>, bip::iset_index>;
+  using Buffer =
+      bip::basic_managed_external_buffer<char, bip::rbtree_best_fit<bip::null_mutex_family>, bip::iset_index>;
   static constexpr std::size_t slack = 64u << 10;  // the allocator's own headers
 
   bool occupy_up_to(std::size_t end) {

@@ -10,9 +10,9 @@ namespace bulkhead::os {
 /// How a process ended: by a signal, or by a code. Never folded into one number.
 struct ExitStatus {
   bool signaled = false;
-  int number = 0;        ///< the signal, or the exit code
-  bool known = true;     ///< false: somebody else reaped it (a host that waits for any child)
-  bool dumped = false;   ///< a core was written
+  int number = 0;       ///< the signal, or the exit code
+  bool known = true;    ///< false: somebody else reaped it (a host that waits for any child)
+  bool dumped = false;  ///< a core was written
 };
 
 /// The wish of a worker, as a signal number this room knows.

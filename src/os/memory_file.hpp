@@ -16,7 +16,8 @@ class MemoryFile {
   const Fd& fd() const noexcept { return fd_; }
   std::size_t size() const noexcept { return size_; }
 
-  /// From here on no new writable mapping can be made, by anyone, and the size stays: mappings that stand stay as they are.
+  /// From here on no new writable mapping can be made, by anyone, and the size stays: mappings that stand stay as they
+  /// are.
   void seal();
   /// Occupies the range now, so that short memory is an error here and never a SIGBUS at a store. False: no memory.
   bool occupy(std::size_t offset, std::size_t size) const;

@@ -96,7 +96,8 @@ bool Coordinator::poll() {
     next_heartbeat_ = now_ + options_.per_sync_timeout;
     notify({.kind = EventKind::heartbeat});
   }
-  if (options_.stop.stop_requested() && !closed()) close(Ending::cancelled, "the run was stopped before this task was done");
+  if (options_.stop.stop_requested() && !closed())
+    close(Ending::cancelled, "the run was stopped before this task was done");
   if (now_ >= next_look_) look_round();
   return heartbeat;
 }

@@ -40,10 +40,10 @@ class Coordinator {
   Coordinator& operator=(const Coordinator&) = delete;
 
   bool wants_task() {
-    if (quota_ != 0 && !(room_ = filling_->lane().room()).empty()) return true;
+    if (quota_ != 0 && (room_ = filling_->lane().room()) != nullptr) return true;
     return open_lane_to_fill();
   }
-  std::span<std::byte> room() const noexcept { return room_; }
+  std::span<std::byte> room() const noexcept { return {room_, ipc::max_inlined}; }
   std::span<std::byte> large_room(std::size_t size);
   void add(std::uint64_t task, std::size_t size);
   void add_failed(std::uint64_t task, Failure failure);
@@ -76,7 +76,8 @@ class Coordinator {
 
   // Workers coming and going (workforce.cpp)
   Worker* start_worker();
-  [[noreturn]] void live_as_worker(std::size_t slot, os::MemoryFile& memory, os::Pipe& pipe, std::uint32_t seed, int parent);
+  [[noreturn]] void live_as_worker(std::size_t slot, os::MemoryFile& memory, os::Pipe& pipe, std::uint32_t seed,
+                                   int parent);
   void bury(Worker& worker);
   void settle_death(Worker& worker, const ipc::Record& culprit, const Death& death);
   void count_death_at_birth(const Worker& worker, const Death& death);
@@ -122,13 +123,13 @@ class Coordinator {
 
   std::vector<std::unique_ptr<Worker>> workers_;  // by slot; null: nobody
   std::size_t live_ = 0;
-  std::size_t most_workers_;           // fewer than num_workers_ where the kernel grants no more
-  unsigned deaths_at_birth_ = 0;       // in a row, with nothing done between
+  std::size_t most_workers_;      // fewer than num_workers_ where the kernel grants no more
+  unsigned deaths_at_birth_ = 0;  // in a row, with nothing done between
   Nanoseconds first_birth_death_{};
 
   Worker* filling_ = nullptr;
-  std::size_t quota_ = 0;              // how many more the lane being filled should get
-  std::span<std::byte> room_{};
+  std::size_t quota_ = 0;  // how many more the lane being filled should get
+  std::byte* room_ = nullptr;
   std::optional<ipc::ArenaPlace> large_{};
   std::size_t since_look_ = 0, look_every_ = 1;  // items between two looks at the clock
   Nanoseconds published_at_{};
@@ -136,7 +137,7 @@ class Coordinator {
   Backlog backlog_;
   ipc::Scratch scratch_;
   std::vector<detail::Completion, os::UnforkedAllocator<detail::Completion>> completions_;
-  std::deque<Failure> failures_;  // of the completions
+  std::deque<Failure> failures_;                                 // of the completions
   std::vector<std::pair<std::uint64_t, Failure>> failed_early_;  // tasks that failed before they could be dealt
   std::deque<std::uint64_t> ready_;                              // keys the poller gave that were not looked at yet
   int watched_input_ = -1;

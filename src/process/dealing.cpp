@@ -16,7 +16,7 @@ std::size_t Coordinator::quota_of(Worker& worker) const noexcept {
   const std::size_t depth = unproven ? 1 : worker.pace().depth();
   std::size_t quota = depth > worker.outstanding ? depth - worker.outstanding : 0;
   if (options_.max_tasks_per_worker != 0) quota = std::min(quota, options_.max_tasks_per_worker - worker.dealt);
-  return quota != 0 && worker.lane().room().empty() ? 0 : quota;
+  return quota != 0 && worker.lane().room() == nullptr ? 0 : quota;
 }
 
 // An idle worker first, then a new one; then the lane that is emptiest for its depth, once it is half empty.
@@ -102,8 +102,7 @@ void Coordinator::deal(Worker& worker, PendingTask task) {
   if (task.placed) {
     worker.lane().put(task.task, task.attempt, *task.placed);
   } else {
-    const auto room = worker.lane().room();
-    std::copy(task.item.begin(), task.item.end(), room.begin());
+    std::copy(task.item.begin(), task.item.end(), worker.lane().room());
     worker.lane().put(task.task, task.attempt, task.item.size());
   }
   ++worker.outstanding;

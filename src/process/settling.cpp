@@ -57,7 +57,8 @@ bool Coordinator::take_frame(Worker& worker, const ipc::ParsedFrame& frame) {
               .output = frame.payload.subspan(sizeof channel)});
       return true;
     }
-    default: return take_answer(worker, frame);
+    default:
+      return take_answer(worker, frame);
   }
 }
 
@@ -95,7 +96,7 @@ void Coordinator::left_one(Worker& worker) {
 }
 
 void Coordinator::settle_value(Worker& worker, const ipc::Record& record, std::span<const std::byte> bytes) {
-  Completion done;
+  Completion& done = completions_.emplace_back();
   done.task = record.task;
   done.data = bytes.data();
   done.size = static_cast<std::uint32_t>(bytes.size());
@@ -109,7 +110,6 @@ void Coordinator::settle_value(Worker& worker, const ipc::Record& record, std::s
   left_one(worker);
   deaths_at_birth_ = 0;
   release_item(record, worker.lane());
-  completions_.push_back(done);
   ++settled_;
 }
 

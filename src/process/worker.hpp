@@ -70,14 +70,14 @@ class Worker {
   bool serving = false;         // it has said that it was set up
   bool dying = false;           // its end was seen; what it said is being taken
   bool ring_taken = false;
-  bool suspect = false;         // something it wrote did not check out
+  bool suspect = false;  // something it wrote did not check out
   KillReason doom = KillReason::none;
   std::chrono::nanoseconds kill_at = std::chrono::nanoseconds::max();
   std::optional<ipc::MeasuredPayload> measured;  // of the next result
   std::uint32_t peak_rss_kib = 0;
-  std::chrono::nanoseconds last_taken{};         // when results came last, or tasks to an empty lane
-  std::optional<std::uint64_t> announced;        // the task whose start was made an event
-  std::string last_words;                        // of a worker_init that failed
+  std::chrono::nanoseconds last_taken{};   // when results came last, or tasks to an empty lane
+  std::optional<std::uint64_t> announced;  // the task whose start was made an event
+  std::string last_words;                  // of a worker_init that failed
 
  private:
   struct Published {
@@ -102,7 +102,8 @@ void Worker::take_back(std::size_t most, Visit&& visit) {
   if (!before) return;
   std::vector<std::pair<ipc::Record*, std::uint64_t>> candidates;
   lane_.for_each_from(lane_.front_offset(), [&](ipc::Record& record, std::uint64_t at) {
-    if (mark(record) == Mark::dealt && (at > before->offset || (at == before->offset && before->phase == ipc::Phase::between)))
+    if (mark(record) == Mark::dealt &&
+        (at > before->offset || (at == before->offset && before->phase == ipc::Phase::between)))
       candidates.emplace_back(&record, at);
   });
   const std::size_t first = candidates.size() - std::min(most, candidates.size());

@@ -20,10 +20,11 @@ using ipc::Phase;
 
 namespace {
 
-constexpr std::uint64_t batch_bytes = 32u << 10;  // 4 to 32 KiB measured equal; the largest leaves the coordinator alone longest
-constexpr auto batch_time = 1ms;                  // no finished result waits longer for its batch
-constexpr auto tiny_task = 10us;                  // below this a clock read and a write of its own cost too much
-constexpr auto group_time = 100us;                // what a group of tiny tasks should take
+constexpr std::uint64_t batch_bytes =
+    32u << 10;                      // 4 to 32 KiB measured equal; the largest leaves the coordinator alone longest
+constexpr auto batch_time = 1ms;    // no finished result waits longer for its batch
+constexpr auto tiny_task = 10us;    // below this a clock read and a write of its own cost too much
+constexpr auto group_time = 100us;  // what a group of tiny tasks should take
 constexpr std::uint32_t max_group = 1024;
 
 std::stop_source& terminate_source() {
@@ -37,7 +38,7 @@ WorkerLoop::WorkerLoop(WorkerPlace place, detail::TaskBody& body, const WorkOpti
     : place_(std::move(place)),
       body_(body),
       options_(options),
-      page_(*::new(static_cast<void*>(place_.memory.data())) ipc::WorkerPage{}),
+      page_(*::new (static_cast<void*>(place_.memory.data())) ipc::WorkerPage{}),
       lane_(place_.queue.lane()),
       outbox_(page_, place_.memory.data() + ipc::worker_page_bytes, lane_, std::move(place_.pipe), place_.seed),
       current_(detail::current_task()) {}

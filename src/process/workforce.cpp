@@ -58,10 +58,11 @@ Worker* Coordinator::start_worker() {
     if (!child) live_as_worker(slot, memory, pipe, seed, owner_);
     lock.unlock();
 
-    ipc::Inbox inbox(ipc::Mapping(memory, ipc::Access::read_only, 0, ipc::worker_memory_bytes), std::move(pipe.read_end),
-                     seed, options_.max_result_bytes + frame_slack);
+    ipc::Inbox inbox(ipc::Mapping(memory, ipc::Access::read_only, 0, ipc::worker_memory_bytes),
+                     std::move(pipe.read_end), seed, options_.max_result_bytes + frame_slack);
     const std::size_t fixed = options_.prefetch == WorkOptions::automatic ? 0 : options_.prefetch + 1;
-    workers_[slot] = std::make_unique<Worker>(static_cast<int>(slot), *std::move(child), lane, std::move(inbox), Pace(fixed));
+    workers_[slot] =
+        std::make_unique<Worker>(static_cast<int>(slot), *std::move(child), lane, std::move(inbox), Pace(fixed));
   } catch (const std::system_error&) {
     if (live_ == 0) throw;
     most_workers_ = live_;  // the kernel grants no more: fewer workers do the same work
@@ -77,7 +78,8 @@ Worker* Coordinator::start_worker() {
   return &worker;
 }
 
-void Coordinator::live_as_worker(std::size_t slot, os::MemoryFile& memory, os::Pipe& pipe, std::uint32_t seed, int parent) {
+void Coordinator::live_as_worker(std::size_t slot, os::MemoryFile& memory, os::Pipe& pipe, std::uint32_t seed,
+                                 int parent) {
   os::become_worker(parent);
   try {
     WorkerPlace place{static_cast<int>(slot), ipc::TaskQueueView(queue_, slot),

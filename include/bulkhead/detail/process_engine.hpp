@@ -73,8 +73,8 @@ class ProcessEngine {
   /// The input may now keep us waiting: let workers see what they were dealt.
   void flush();
 
-  /// Waits until a task has ended, or until the input may have something: `input` is a descriptor that is readable then,
-  /// or `ask_again`: at the next heartbeat, or `no_input`. Idle: nothing is outstanding, and no input waited for.
+  /// Waits until a task has ended, or until the input may have something: `input` is a descriptor that is readable
+  /// then, or `ask_again`: at the next heartbeat, or `no_input`. Idle: nothing is outstanding, and no input waited for.
   Wake wait(int input = no_input);
   static constexpr int no_input = -1, ask_again = -2;
   std::span<Completion> completions() noexcept;

@@ -90,22 +90,22 @@ class CodedTask final : public TaskBody {
 
   F func_;
   std::uint64_t max_result_;
-  Ending ending_ = Ending::not_serializable;  // what an exception would mean at this stage: an item that does not decode
+  Ending ending_ =
+      Ending::not_serializable;  // what an exception would mean at this stage: an item that does not decode
 };
 
 /// The outcome that a completion stands for. Decoding happens here, in the caller, never in the coordinator's loop.
 template <class R>
 Outcome<R> outcome_of(Completion& done) {
-  const TaskStats stats = done.stats.unpack();
-  if (done.failure) return Outcome<R>(std::move(*done.failure), stats);
+  if (done.failure) return Outcome<R>(std::move(*done.failure), done.stats.unpack());
   try {
     if constexpr (std::is_void_v<R>) {
-      return Outcome<R>(stats);
+      return Outcome<R>(done.stats.unpack());
     } else {
-      return Outcome<R>(decode<R>(done.bytes()), stats);
+      return Outcome<R>(decode<R>(done.bytes()), done.stats);
     }
   } catch (...) {
-    return Outcome<R>(failure_from_current_exception(Ending::protocol_error), stats);
+    return Outcome<R>(failure_from_current_exception(Ending::protocol_error), done.stats.unpack());
   }
 }
 
@@ -246,8 +246,8 @@ template <class Items, class F>
 class ProcessStream {
  public:
   using R = detail::WorkResult<Items, F>;
-  static constexpr std::size_t window = 1u << 16;             ///< tasks
-  static constexpr std::size_t window_bytes = 64u << 20;      ///< encoded results that wait for their turn
+  static constexpr std::size_t window = 1u << 16;         ///< tasks
+  static constexpr std::size_t window_bytes = 64u << 20;  ///< encoded results that wait for their turn
 
   ProcessStream(Items&& items, F&& func, const WorkOptions& options)
       : state_(std::make_unique<State>(std::forward<Items>(items), std::forward<F>(func), options)) {}
