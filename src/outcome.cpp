@@ -3,6 +3,8 @@
 
 #include "os/signal_name.hpp"
 
+#include <algorithm>
+
 namespace bulkhead {
 namespace {
 
@@ -19,6 +21,17 @@ std::string exit_in_words(const Failure& failure) {
   if (failure.exit_code < 0) return with_reason("exited in the middle of the task", failure.what);
   const std::string code = "exited with code " + std::to_string(failure.exit_code);
   return with_reason(code + " in the middle of the task", failure.what);
+}
+
+std::string crash_in_words(const Failure& failure) {
+  std::string words = failure.signal ? "crashed by " + os::signal_name(failure.signal) : "crashed";
+  if (failure.backtrace.empty()) return words;
+  words += " at " + failure.backtrace.front();
+  // A crash inside a library without names is told by who called it.
+  const auto has_name = [](const std::string& frame) { return frame.find(".so") == std::string::npos; };
+  const auto named = std::find_if(failure.backtrace.begin(), failure.backtrace.end(), has_name);
+  if (named != failure.backtrace.begin() && named != failure.backtrace.end()) words += " under " + *named;
+  return words;
 }
 
 }  // namespace
@@ -86,7 +99,7 @@ std::string Failure::describe() const {
     case Ending::exited:
       return exit_in_words(*this);
     case Ending::crashed:
-      return with_reason(signal ? "crashed by " + os::signal_name(signal) : "crashed", what);
+      return with_reason(crash_in_words(*this), what);
     case Ending::timed_out:
       return with_reason("timed out", what);
     case Ending::out_of_memory:

@@ -2,6 +2,8 @@
 // believes nothing in them that does not check out.
 #pragma once
 
+#include "os/crash_record.hpp"
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -45,6 +47,8 @@ struct WorkerPage {
   std::atomic<std::uint64_t> committed;  // outbox stream: frames before this offset are whole
   alignas(64) std::atomic<std::uint32_t> asleep;
   std::atomic<std::uint64_t> ring_from;  // outbox stream: bytes before this went straight to the pipe
+
+  alignas(64) os::CrashRecord crash;    // its last words, written by a signal handler
 
   // The worker's side. The cursor is stored before the record's mark is looked at, with a full fence between.
   void claim(std::uint64_t offset, std::uint32_t seed) noexcept {

@@ -1,5 +1,7 @@
 #include "process/worker.hpp"
 
+#include "os/frame_names.hpp"
+
 namespace bulkhead::process {
 
 Mark Worker::mark(const ipc::Record& record) noexcept { return static_cast<Mark>(record.taken_back.load()); }
@@ -70,6 +72,14 @@ void Worker::end(KillReason reason, std::chrono::nanoseconds now, std::chrono::n
   doom = reason;
   kill_at = now + grace;
   child_.signal(grace.count() > 0 ? os::Signal::terminate : os::Signal::kill);
+}
+
+std::vector<std::string> Worker::last_frames(int signal) const {
+  const os::CrashRecord crash = inbox_.page().crash;  // a copy: what is checked is what is used
+  std::vector<std::string> names;
+  if (crash.signal != static_cast<std::uint64_t>(signal) || crash.count > os::CrashRecord::max_frames) return names;
+  for (std::size_t i = 0; i < crash.count; ++i) names.push_back(os::frame_name(crash.frames[i]));
+  return names;
 }
 
 void Worker::close_descriptors() noexcept {

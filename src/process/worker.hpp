@@ -61,6 +61,9 @@ class Worker {
   /// In a fresh sibling: none of its business.
   void close_descriptors() noexcept;
 
+  /// Where a dead worker was when `signal` ended it, innermost first; empty if it noted nothing, or nothing plausible.
+  std::vector<std::string> last_frames(int signal) const;
+
   bool accepts() const noexcept { return doom == KillReason::none && !alone; }
   void end(KillReason reason, std::chrono::nanoseconds now, std::chrono::nanoseconds grace);
 

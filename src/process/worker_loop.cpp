@@ -59,6 +59,7 @@ void WorkerLoop::start() {
   current_.task.worker = place_.slot;
   current_.sink = this;
   current_.active = false;
+  os::note_crashes_in(page_.crash);
   if (body_.takes_stop_token()) os::on_terminate([] { terminate_source().request_stop(); });
   if (options_.worker_init) {
     try {

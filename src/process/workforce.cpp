@@ -134,6 +134,7 @@ void Coordinator::bury(Worker& worker) {
 
 void Coordinator::settle_death(Worker& worker, const ipc::Record& culprit, const Death& death) {
   Failure failure = judge_death(death);
+  if (failure.signal != 0) failure.backtrace = worker.last_frames(failure.signal);
   announce_start(worker, culprit.task, culprit.attempt);
   const std::size_t before = completions_.size();
   settle_failure(worker, culprit, std::move(failure));
