@@ -42,6 +42,7 @@ class SpanWriter : public cereal::OutputArchive<SpanWriter, cereal::AllowEmptyCl
       : OutputArchive(this), position_(into.data()), end_(into.data() + into.size()), begin_(into.data()) {}
 
   void write(const void* data, std::size_t size) {
+    if (size == 0) return;  // an empty container may have no memory at all
     if (static_cast<std::size_t>(end_ - position_) >= size && beyond_ == 0) {
       std::memcpy(position_, data, size);
       position_ += size;
@@ -65,6 +66,7 @@ class SpanReader : public cereal::InputArchive<SpanReader, cereal::AllowEmptyCla
   explicit SpanReader(std::span<const std::byte> from) : InputArchive(this), left_(from) {}
 
   void read(void* data, std::size_t size) {
+    if (size == 0) return;
     if (size > left_.size()) throw DecodeError("the bytes end in the middle of a value");
     std::memcpy(data, left_.data(), size);
     left_ = left_.subspan(size);

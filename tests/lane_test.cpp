@@ -1,0 +1,131 @@
+// The lane between one writer and one reader, without processes: wrapping, filling up, taking back; and the arena.
+#include "ipc/lane.hpp"
+#include "ipc/task_queue.hpp"
+
+#include "catch.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <random>
+#include <string>
+#include <vector>
+
+using namespace bulkhead::ipc;
+
+namespace {
+
+std::string item_of(std::uint64_t task, std::size_t size) {
+  return std::string(size, static_cast<char>('a' + task % 26));
+}
+
+bool put(LaneWriter& lane, std::uint64_t task, std::size_t size) {
+  std::byte* const room = lane.room();
+  if (!room) return false;
+  std::memcpy(room, item_of(task, size).data(), size);
+  lane.put(task, 1, size);
+  return true;
+}
+
+// Reads as a worker does.
+class Reader {
+ public:
+  explicit Reader(const TaskQueue& queue) : view_(queue, 0), lane_(view_.lane()) {}
+  std::vector<std::pair<std::uint64_t, std::string>> read_all() {
+    std::vector<std::pair<std::uint64_t, std::string>> read;
+    for (const std::uint64_t tail = lane_.tail(); head_ != tail;) {
+      const Record& record = lane_.at(head_);
+      if (record.form != RecordForm::filler) {
+        const auto item = view_.item(record);
+        read.emplace_back(record.task, std::string(reinterpret_cast<const char*>(item.data()), item.size()));
+      }
+      head_ += record_stride(record);
+    }
+    return read;
+  }
+
+ private:
+  TaskQueueView view_;
+  LaneReader lane_;
+  std::uint64_t head_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a lane hands over every item unchanged, lap after lap", "[lane]") {
+  TaskQueue queue(1, 1 << 20);
+  LaneWriter lane = queue.open_lane(0);
+  Reader reader(queue);
+  std::mt19937 random(7);
+  std::deque<std::size_t> sizes;
+  std::uint64_t written = 0, answered = 0;
+  while (answered < 20'000) {
+    for (std::size_t n = random() % 200; n > 0; --n) {
+      const std::size_t size = random() % 8 == 0 ? random() % (max_inlined + 1) : random() % 40;
+      if (!put(lane, written, size)) break;
+      sizes.push_back(size);
+      ++written;
+    }
+    lane.publish();
+    for (const auto& [task, item] : reader.read_all()) {
+      REQUIRE(task == answered);
+      REQUIRE(item == item_of(task, sizes.front()));
+      sizes.pop_front();
+      REQUIRE(lane.front()->task == answered);
+      lane.pop();
+      ++answered;
+    }
+    REQUIRE(lane.front() == nullptr);
+  }
+}
+
+TEST_CASE("a full lane has no room until its oldest record is answered", "[lane]") {
+  TaskQueue queue(1, 1 << 20);
+  LaneWriter lane = queue.open_lane(0);
+  std::uint64_t count = 0;
+  while (put(lane, count, 1000)) ++count;
+  CHECK(count > 200);
+  std::uint64_t popped = 0;
+  while (!lane.room()) {
+    REQUIRE(lane.front()->task == popped++);
+    lane.pop();
+  }
+  CHECK(popped <= 20);
+  CHECK(put(lane, count, 1000));
+}
+
+TEST_CASE("what was not published is not seen", "[lane]") {
+  TaskQueue queue(1, 1 << 20);
+  LaneWriter lane = queue.open_lane(0);
+  Reader reader(queue);
+  REQUIRE(put(lane, 0, 8));
+  CHECK(reader.read_all().empty());
+  CHECK(lane.unpublished());
+  lane.publish();
+  CHECK(reader.read_all().size() == 1);
+}
+
+TEST_CASE("the arena gives back what was released, and says when it is full", "[lane]") {
+  TaskQueue queue(1, 4 << 20);
+  std::mt19937 random(11);
+  std::vector<ArenaPlace> places;
+  bool was_full = false;
+  for (int i = 0; i < 5'000; ++i) {
+    if (places.size() > 3 && random() % 2 == 0) {
+      const std::size_t which = random() % places.size();
+      const auto bytes = queue.bytes(places[which]);
+      const auto filled = static_cast<std::byte>(places[which].size & 0xff);
+      REQUIRE(std::all_of(bytes.begin(), bytes.end(), [&](std::byte b) { return b == filled; }));
+      queue.release(places[which]);
+      places.erase(places.begin() + static_cast<std::ptrdiff_t>(which));
+    } else if (const auto place = queue.allocate(1 + random() % 300'000)) {
+      std::memset(queue.bytes(*place).data(), static_cast<int>(place->size & 0xff), place->size);
+      places.push_back(*place);
+    } else {
+      was_full = true;
+      queue.release(places.back());
+      places.pop_back();
+    }
+  }
+  CHECK(was_full);
+}
