@@ -35,7 +35,7 @@ TEST_CASE("what we ended ourselves is never a crash", "[judgement]") {
   CHECK(ending(KillReason::bad_frames).ending == Ending::protocol_error);
 }
 
-TEST_CASE("tiny tasks are dealt deep, by steps; long ones one ahead", "[judgement]") {
+TEST_CASE("tiny tasks are dealt deep by steps, long ones one ahead", "[judgement]") {
   Pace pace;
   CHECK(pace.depth() == 2);
   pace.learn(100ns, 1);

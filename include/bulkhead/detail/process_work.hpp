@@ -1,238 +1,28 @@
-// do_process_work and process_stream: the typed side of the process executor.
+// do_process_work and process_stream: the doors to the process executor.
 #pragma once
 
-#include <bulkhead/codec.hpp>
 #include <bulkhead/detail/caller_memory.hpp>
-#include <bulkhead/detail/exception_failure.hpp>
+#include <bulkhead/detail/coded_task.hpp>
 #include <bulkhead/detail/process_engine.hpp>
+#include <bulkhead/detail/process_feed.hpp>
 #include <bulkhead/detail/reorder.hpp>
-#include <bulkhead/detail/task_function.hpp>
 #include <bulkhead/options.hpp>
 #include <bulkhead/outcome.hpp>
 
-#include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <exception>
-#include <functional>
 #include <iterator>
 #include <memory>
-#include <optional>
-#include <ranges>
 #include <span>
-#include <stop_token>
-#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace bulkhead {
-
-/// A range whose source may keep one waiting (a pipe, a socket) can say so, and is then never waited for alone: while
-/// `ready()` is false the coordinator waits for `wait_descriptor()` to become readable together with its workers.
-///
-/// `ready()`: the next item, or the end, is there without blocking. It is asked again after each wait and may read what
-/// has come. `wait_descriptor()`: a descriptor, or -1 where only the end of another task can change the answer.
-template <class T>
-concept WaitableInput = requires(T& range) {
-  { range.ready() } -> std::convertible_to<bool>;
-  { range.wait_descriptor() } -> std::convertible_to<int>;
-};
-
 namespace detail {
 
 template <class Items, class F>
-using WorkResult = TaskResult<std::remove_reference_t<F>, std::ranges::range_value_t<std::views::all_t<Items>>>;
-
-std::string too_large_words(const char* what, std::size_t size, const char* limit_name, std::uint64_t limit);
-
-/// Decode, call, encode: what a worker does with an item. Refers to the function or owns it (F a value or reference).
-template <class Item, class R, class F>
-class CodedTask final : public TaskBody {
- public:
-  CodedTask(F func, std::uint64_t max_result_bytes) : func_(std::forward<F>(func)), max_result_(max_result_bytes) {}
-
-  bool takes_stop_token() const noexcept override { return StoppableFunction<F, Item>; }
-
-  void run(std::span<const std::byte> bytes, ResultSlot& result) override {
-    try {
-      Item item = decode<Item>(bytes);
-      ending_ = Ending::exception;
-      if constexpr (std::is_void_v<R>) {
-        invoke_task(func_, std::move(item), stop_token());
-      } else {
-        const R value = invoke_task(func_, std::move(item), stop_token());
-        ending_ = Ending::not_serializable;
-        encode(value, result);
-      }
-    } catch (...) {
-      result.failure = failure_from_current_exception(ending_);
-    }
-    ending_ = Ending::not_serializable;
-  }
-
- private:
-  static std::stop_token stop_token() noexcept {
-    if constexpr (StoppableFunction<F, Item>) return worker_stop_token();
-    return {};
-  }
-  template <class Value>
-  void encode(const Value& value, ResultSlot& result) {
-    result.size = encode_into(result.room, value);
-    if (result.size > max_result_) {
-      result.failure.emplace().ending = Ending::too_large;
-      result.failure->what = too_large_words("result", result.size, "max_result_bytes", max_result_);
-    } else if (result.size > result.room.size()) {
-      result.overflow.resize(result.size);
-      encode_into(result.overflow, value);
-    }
-  }
-
-  F func_;
-  std::uint64_t max_result_;
-  Ending ending_ =
-      Ending::not_serializable;  // what an exception would mean at this stage: an item that does not decode
-};
-
-/// The outcome that a completion stands for. Decoding happens here, in the caller, never in the coordinator's loop.
-template <class R>
-Outcome<R> outcome_of(Completion& done) {
-  if (done.failure) return Outcome<R>(std::move(*done.failure), done.stats.unpack());
-  try {
-    if constexpr (std::is_void_v<R>) {
-      return Outcome<R>(done.stats.unpack());
-    } else {
-      return Outcome<R>(decode<R>(done.bytes()), done.stats);
-    }
-  } catch (...) {
-    return Outcome<R>(failure_from_current_exception(Ending::protocol_error), done.stats.unpack());
-  }
-}
-
-/// Feeds items to an engine: as many as it wants, none twice, and an exception of the range's only once all that came
-/// before is done.
-template <class Items>
-class ProcessFeed {
- public:
-  using View = std::views::all_t<Items>;
-  using Item = std::ranges::range_value_t<View>;
-  static_assert(Encodable<Item>, "the items must be something that cereal can serialize");
-
-  ProcessFeed(Items&& items, const WorkOptions& options)
-      : view_(std::views::all(std::forward<Items>(items))), max_item_(options.max_item_bytes) {}
-
-  bool ended() const noexcept { return ended_; }
-  std::uint64_t fed() const noexcept { return next_; }
-  std::exception_ptr error() const noexcept { return error_; }
-  View& view() noexcept { return view_; }
-
-  /// Adds tasks while the engine and `may_feed(index)` want more. Returns what ProcessEngine::wait() should
-  /// wait for besides the end of tasks.
-  template <class MayFeed>
-  int feed(ProcessEngine& engine, MayFeed&& may_feed) {
-    try {
-      while (!ended_ && may_feed(next_) && !engine.closed()) {
-        if constexpr (waitable) {
-          if (!offered_ && !source().ready()) return what_to_wait_for(engine);
-        }
-        if (!has_item() || !engine.wants_task() || !add(engine)) break;
-      }
-    } catch (...) {  // of the range's: iterating or encoding
-      error_ = std::current_exception();
-      ended_ = true;
-    }
-    return ProcessEngine::no_input;
-  }
-
- private:
-  // A reference view hides what its range can do.
-  template <class Range>
-  static auto& behind(std::ranges::ref_view<Range>& view) {
-    return view.base();
-  }
-  template <class Other>
-  static auto& behind(Other& view) {
-    return view;
-  }
-  auto& source() { return behind(view_); }
-  static constexpr bool waitable = WaitableInput<std::remove_reference_t<decltype(behind(std::declval<View&>()))>>;
-
-  int what_to_wait_for(ProcessEngine& engine) {
-    engine.flush();
-    if (!engine.wants_task()) return ProcessEngine::no_input;
-    const int descriptor = static_cast<int>(source().wait_descriptor());
-    return descriptor >= 0 ? descriptor : ProcessEngine::ask_again;
-  }
-
-  // Steps on only when the item before was taken: an item is pulled no sooner than there may be a place for it.
-  bool has_item() {
-    if (offered_) return true;
-    if (!position_)
-      position_.emplace(std::ranges::begin(view_));
-    else
-      ++*position_;
-    ended_ = *position_ == std::ranges::end(view_);
-    return offered_ = !ended_;
-  }
-
-  bool add(ProcessEngine& engine) {
-    using Reference = std::ranges::range_reference_t<View>;
-    if constexpr (std::same_as<std::remove_cvref_t<Reference>, Item>) {
-      return add_item(engine, **position_);
-    } else {
-      return add_item(engine, static_cast<Item>(**position_));
-    }
-  }
-
-  // False: there is no place for it now, and it is offered again after some task has ended.
-  bool add_item(ProcessEngine& engine, const Item& item) {
-    const auto room = engine.room();
-    std::size_t size = 0;
-    try {
-      size = encode_into(room, item);
-      if (size > max_item_) {
-        engine.add_failed(next_, Failure{.ending = Ending::too_large,
-                                         .type = {},
-                                         .what = too_large_words("item", size, "max_item_bytes", max_item_),
-                                         .backtrace = {}});
-        return took();
-      }
-      if (size > room.size()) {
-        const auto large = engine.large_room(size);
-        if (large.empty()) return no_place(engine, size);
-        encode_into(large, item);
-      }
-    } catch (...) {
-      engine.add_failed(next_, failure_from_current_exception(Ending::not_serializable));
-      return took();
-    }
-    engine.add(next_, size);
-    // An input that is read once may block at any step, and cannot say so.
-    if constexpr (!std::ranges::forward_range<View> && !waitable) engine.flush();
-    return took();
-  }
-  bool no_place(ProcessEngine& engine, std::size_t size) {
-    if (engine.outstanding() != 0) return false;
-    engine.add_failed(next_, Failure{.ending = Ending::out_of_memory,
-                                     .type = {},
-                                     .what = "no shared memory for an item of " + std::to_string(size) + " bytes",
-                                     .backtrace = {}});
-    return took();
-  }
-  bool took() noexcept {
-    ++next_;
-    offered_ = false;
-    return true;
-  }
-
-  View view_;
-  std::uint64_t max_item_;
-  std::optional<std::ranges::iterator_t<View>> position_;
-  std::uint64_t next_ = 0;
-  bool offered_ = false;  // the item at position_ waits for a place
-  bool ended_ = false;
-  std::exception_ptr error_;
-};
+using WorkResult = TaskResult<std::remove_reference_t<F>, ItemOf<Items>>;
 
 }  // namespace detail
 
@@ -362,11 +152,10 @@ auto do_process_work(Items&& items, F&& func, const WorkOptions& options = {})
   detail::ProcessEngine engine(std::make_unique<Body>(func, options.max_result_bytes), options);
   std::vector<Outcome<R>> results;
   detail::CallerMemory kept;  // advised before the first touch
-  if constexpr (std::ranges::sized_range<typename Feed::View>) {
-    const auto count = static_cast<std::size_t>(std::ranges::size(feed.view()));
-    results.reserve(count);
-    kept = detail::CallerMemory(results.data(), count * sizeof(Outcome<R>));
-    results.resize(count);
+  if (const auto count = feed.size()) {
+    results.reserve(*count);
+    kept = detail::CallerMemory(results.data(), *count * sizeof(Outcome<R>));
+    results.resize(*count);
   }
   std::size_t ended = 0;
   for (;;) {

@@ -1,4 +1,4 @@
-#include <bulkhead/detail/process_work.hpp>
+#include <bulkhead/detail/coded_task.hpp>
 
 namespace bulkhead::detail {
 

@@ -1,0 +1,85 @@
+// One task, typed: bytes to an item, the call, the result to bytes; and a completion's bytes to an outcome.
+#pragma once
+
+#include <bulkhead/codec.hpp>
+#include <bulkhead/detail/exception_failure.hpp>
+#include <bulkhead/detail/process_engine.hpp>
+#include <bulkhead/detail/task_function.hpp>
+#include <bulkhead/outcome.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace bulkhead::detail {
+
+std::string too_large_words(const char* what, std::size_t size, const char* limit_name, std::uint64_t limit);
+
+/// Decode, call, encode: what a worker does with an item. Refers to the function or owns it (F a value or reference).
+template <class Item, class R, class F>
+class CodedTask final : public TaskBody {
+ public:
+  CodedTask(F func, std::uint64_t max_result_bytes) : func_(std::forward<F>(func)), max_result_(max_result_bytes) {}
+
+  bool takes_stop_token() const noexcept override { return StoppableFunction<F, Item>; }
+
+  void run(std::span<const std::byte> bytes, ResultSlot& result) override {
+    try {
+      Item item = decode<Item>(bytes);
+      ending_ = Ending::exception;
+      if constexpr (std::is_void_v<R>) {
+        invoke_task(func_, std::move(item), stop_token());
+      } else {
+        const R value = invoke_task(func_, std::move(item), stop_token());
+        ending_ = Ending::not_serializable;
+        encode(value, result);
+      }
+    } catch (...) {
+      result.failure = failure_from_current_exception(ending_);
+    }
+    ending_ = Ending::not_serializable;
+  }
+
+ private:
+  static std::stop_token stop_token() noexcept {
+    if constexpr (StoppableFunction<F, Item>) return worker_stop_token();
+    return {};
+  }
+  template <class Value>
+  void encode(const Value& value, ResultSlot& result) {
+    result.size = encode_into(result.room, value);
+    if (result.size > max_result_) {
+      result.failure.emplace().ending = Ending::too_large;
+      result.failure->what = too_large_words("result", result.size, "max_result_bytes", max_result_);
+    } else if (result.size > result.room.size()) {
+      result.overflow.resize(result.size);
+      encode_into(result.overflow, value);
+    }
+  }
+
+  F func_;
+  std::uint64_t max_result_;
+  Ending ending_ =
+      Ending::not_serializable;  // what an exception would mean at this stage: an item that does not decode
+};
+
+/// The outcome that a completion stands for. Decoding happens here, in the caller, never in the coordinator's loop.
+template <class R>
+Outcome<R> outcome_of(Completion& done) {
+  if (done.failure) return Outcome<R>(std::move(*done.failure), done.stats.unpack());
+  try {
+    if constexpr (std::is_void_v<R>) {
+      return Outcome<R>(done.stats.unpack());
+    } else {
+      return Outcome<R>(decode<R>(done.bytes()), done.stats);
+    }
+  } catch (...) {
+    return Outcome<R>(failure_from_current_exception(Ending::protocol_error), done.stats.unpack());
+  }
+}
+
+}  // namespace bulkhead::detail
