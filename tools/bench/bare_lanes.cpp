@@ -106,7 +106,7 @@ class Worker {
 
 class Lanes {
  public:
-  explicit Lanes(std::size_t tasks) : results_(tasks), buffer_(256u << 10) {
+  explicit Lanes(std::size_t tasks) {
     queue_ = ::memfd_create("bare-lanes", MFD_CLOEXEC);
     require(queue_ >= 0 && ::ftruncate(queue_, sizeof(Lane) * workers) == 0, "memfd_create");
     lanes_ = map<Lane>(MAP_SHARED | MAP_POPULATE, queue_);
@@ -115,6 +115,8 @@ class Lanes {
       lanes_[w].taken_back_from = ~std::uint64_t{0};
       start(w);
     }
+    results_.resize(tasks);  // after the forks: pages shared with children would be copied at the first store
+    buffer_.resize(256u << 10);
   }
   ~Lanes() {
     for (std::size_t w = 0; w < workers; ++w) {
