@@ -48,7 +48,8 @@ struct Failure {
   std::string type, what;  ///< of an exception: its demangled type and what(); otherwise the reason in words
   std::vector<std::string> backtrace;  ///< innermost frame first; empty where none could be had
 
-  /// One line for people: "crashed by SIGSEGV at parse_header+0x41", "exited with code 3", "std::runtime_error: no such row".
+  /// One line for people: "crashed by SIGSEGV at parse_header+0x41", "exited with code 3", "std::runtime_error: no such
+  /// row".
   std::string describe() const;
 };
 

@@ -48,7 +48,7 @@ struct WorkerPage {
   alignas(64) std::atomic<std::uint32_t> asleep;
   std::atomic<std::uint64_t> ring_from;  // outbox stream: bytes before this went straight to the pipe
 
-  alignas(64) os::CrashRecord crash;    // its last words, written by a signal handler
+  alignas(64) os::CrashRecord crash;  // its last words, written by a signal handler
 
   // The worker's side. The cursor is stored before the record's mark is looked at, with a full fence between.
   void claim(std::uint64_t offset, std::uint32_t seed) noexcept {
