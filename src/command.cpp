@@ -1,6 +1,7 @@
 #include <bulkhead/command.hpp>
 
 #include "os/descendants.hpp"
+#include "os/lifeline.hpp"
 #include "os/program_streams.hpp"
 #include "os/spawn.hpp"
 
@@ -136,8 +137,8 @@ CommandResult run_command(const Command& command, std::stop_token stop) {
 
   const os::KeepChildStatuses keep;
   if (command.owns_children) os::adopt_orphans();
-  std::optional<os::ParentWatch> parent;
-  if (command.owns_children) parent.emplace();
+  std::optional<os::LifelineWatch> coordinator;
+  if (command.owns_children) coordinator.emplace();
   os::ProgramStreams streams(command.output, command.error, command.on_lines);
   streams.give_to(image);
   os::WakeUp stopped;
@@ -147,7 +148,7 @@ CommandResult run_command(const Command& command, std::stop_token stop) {
   const os::Spawned program = os::spawn(image);
   if (program.pid == 0) return not_started(result, program.error);
   Watch watch(command, program, streams, result);
-  watch.until_it_ends(stopped.fd().get(), parent ? parent->descriptor() : -1);
+  watch.until_it_ends(stopped.fd().get(), coordinator ? coordinator->descriptor() : -1);
   result.ran_ns = std::chrono::nanoseconds(Clock::now() - started).count();
   collect(command, program, result);
   const os::StoredRanges stored = streams.finish();

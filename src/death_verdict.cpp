@@ -5,6 +5,7 @@
 namespace bulkhead {
 
 std::string describe_death(const Death& death) {
+  if (death.reason == KillReason::init_timed_out) return judge_death(death).what;
   if (!death.status_known) return "ended, and somebody else in this process collected its status";
   if (death.signaled) return "ended by " + os::signal_name(death.number);
   return "exited with code " + std::to_string(death.number);
@@ -16,6 +17,10 @@ Failure judge_death(const Death& death) {
     case KillReason::timed_out:
       failure.ending = Ending::timed_out;
       failure.what = "still running after " + std::to_string(death.task_timeout.count()) + " ms";
+      return failure;
+    case KillReason::init_timed_out:
+      failure.ending = Ending::timed_out;
+      failure.what = "worker_init was still running after " + std::to_string(death.init_timeout.count()) + " ms";
       return failure;
     case KillReason::cancelled:
       failure.ending = Ending::cancelled;

@@ -14,6 +14,7 @@ enum class KillReason : std::uint8_t {
   timed_out,   // the task outlived its time
   cancelled,   // the run was stopped
   bad_frames,  // what it sent did not check out
+  init_timed_out,
   retired,     // told to leave: recycling, or nothing left to do
 };
 
@@ -23,7 +24,9 @@ struct Death {
   int number = 0;            // the signal, or the exit code
   bool status_known = true;  // false: somebody else reaped it
   KillReason reason = KillReason::none;
-  std::chrono::milliseconds task_timeout{0};
+  std::chrono::milliseconds task_timeout{0}, init_timeout{0};
+
+  bool left_in_order() const noexcept { return status_known && !signaled && number == 0; }
 };
 
 /// The ending of the task that the worker had in its hands.

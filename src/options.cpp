@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::uint64_t most_bytes = std::uint64_t{2} << 30;  // a frame's length must fit 32 bits with room to spare
 
+constexpr unsigned most_attempts = 0xffff;                 // a frame counts them in 16 bits
+
 [[noreturn]] void refuse(const char* field, const std::string& why) {
   throw std::invalid_argument(std::string("WorkOptions::") + field + ": " + why);
 }
@@ -37,12 +39,15 @@ void check_common_options(const WorkOptions& options) {
   if (options.per_sync_timeout.count() <= 0) refuse("per_sync_timeout", "a wait must last longer than 0");
   check_duration("task_timeout", options.task_timeout);
   check_duration("kill_grace", options.kill_grace);
+  check_duration("init_timeout", options.init_timeout);
   check_duration("cpu_time", options.cpu_time);
   check_duration("retry.delay", options.retry.delay);
   check_duration("retry.max_delay", options.retry.max_delay);
   check_duration("respawn.period", options.respawn.period);
   if (options.retry.max_delay.count() > 0 && options.retry.max_delay < options.retry.delay)
     refuse("retry.max_delay", "shorter than retry.delay");
+  if (options.retry.max_retries >= most_attempts)
+    refuse("retry.max_retries", "at most " + std::to_string(most_attempts - 1));
   check_size("max_item_bytes", options.max_item_bytes);
   check_size("max_result_bytes", options.max_result_bytes);
 }
@@ -54,6 +59,7 @@ void check_thread_options(const WorkOptions& options) {
   constexpr const char* no_limit = "threads share the limits of their process";
   constexpr const char* no_bytes = "threads hand items and results over as they are, not encoded";
   refuse_in_threads(options.task_timeout.count() != 0, "task_timeout", no_end);
+  refuse_in_threads(options.init_timeout.count() != 0, "init_timeout", no_end);
   refuse_in_threads(options.memory_limit != 0, "memory_limit", no_limit);
   refuse_in_threads(options.cpu_time.count() != 0, "cpu_time", no_limit);
   refuse_in_threads(options.file_size != 0, "file_size", no_limit);

@@ -82,6 +82,14 @@ std::string_view to_string(EventKind kind) noexcept {
       return "task_finished";
     case EventKind::worker_died:
       return "worker_died";
+    case EventKind::worker_refused:
+      return "worker_refused";
+    case EventKind::processes_left:
+      return "processes_left";
+    case EventKind::fork_server_started:
+      return "fork_server_started";
+    case EventKind::fork_server_lost:
+      return "fork_server_lost";
     case EventKind::heartbeat:
       return "heartbeat";
     case EventKind::run_finished:

@@ -19,7 +19,12 @@ enum class EventKind : std::uint8_t {
   task_output,     ///< task, attempt, worker, channel, output: what emit_output() sent, in order
   attempt_lost,    ///< task, attempt, worker, failure: this attempt failed and the task is tried again
   task_finished,   ///< task, attempt, worker, ending, failure (null for a value), stats
-  worker_died,     ///< worker, process, failure: it ended without being told to
+  worker_died,     ///< worker, process, failure: it ended without being told to, or badly when told
+  worker_refused,  ///< failure: the system grants no further worker now; fewer do the work, and it is asked again
+  processes_left,  ///< task, attempt, worker, process, count: descendants that outlived the task, and were ended;
+                   ///< attempt 0: not known of which of the worker's last tasks
+  fork_server_started,  ///< process: the process that forks the workers
+  fork_server_lost,     ///< it was ended by somebody else; the workers go on, and another takes its place
   heartbeat,       ///< the coordinator looked round: at least every `per_sync_timeout`, and when a signal woke it
   run_finished,    ///< -
 };
@@ -34,6 +39,7 @@ struct Event {
   long process = 0;        ///< the worker's process id (0 for threads)
   Ending ending{};
   int channel = 0;  ///< as given to emit_output()
+  std::size_t count = 0;
   std::span<const std::byte> output{};
   const Failure* failure = nullptr;
   TaskStats stats{};

@@ -62,6 +62,8 @@ struct WorkOptions {
                                                      ///< coordinator waits for any one event before it looks round
   std::chrono::milliseconds task_timeout{0};         ///< per attempt, from its start; 0: none. Processes only
   std::chrono::milliseconds kill_grace{2000};        ///< from TERM to KILL
+  std::chrono::milliseconds init_timeout{0};         ///< for worker_init; 0: none. The run is given up when it was
+                                                     ///< too slow twice in a row. Processes only
   std::uint64_t memory_limit = 0;  ///< bytes of private memory beyond what the worker inherits; 0: none
   RetryPolicy retry{};
   RespawnPolicy respawn{};

@@ -60,6 +60,7 @@ struct TaskStats {
   std::chrono::nanoseconds waited{};  ///< from its hand-over to a worker to its start
   std::chrono::nanoseconds ran{};     ///< of the last attempt
   std::uint64_t peak_rss = 0;         ///< bytes, the worker's peak so far; 0: not measured
+  unsigned processes_left = 0;        ///< descendants that outlived the task, and were ended: it leaks; at most 255
 };
 
 /// Thrown by Outcome::value() where there is none.
@@ -79,6 +80,7 @@ namespace detail {
 // A float keeps a duration to seven digits.
 struct PackedStats {
   Ending ending = Ending::abandoned;
+  std::uint8_t processes_left = 0;
   std::uint16_t attempts = 0;
   std::int32_t worker = 0;
   float waited_ns = 0, ran_ns = 0;
@@ -87,6 +89,7 @@ struct PackedStats {
   PackedStats() = default;
   PackedStats(Ending how, const TaskStats& stats) noexcept
       : ending(how),
+        processes_left(static_cast<std::uint8_t>(stats.processes_left < 0xff ? stats.processes_left : 0xff)),
         attempts(static_cast<std::uint16_t>(stats.attempts < 0xffff ? stats.attempts : 0xffff)),
         worker(stats.worker),
         waited_ns(static_cast<float>(stats.waited.count())),
@@ -94,8 +97,12 @@ struct PackedStats {
         peak_rss_kib(static_cast<std::uint32_t>(stats.peak_rss >> 10)) {}
 
   TaskStats unpack() const noexcept {
-    return {attempts, worker, std::chrono::nanoseconds(static_cast<std::int64_t>(waited_ns)),
-            std::chrono::nanoseconds(static_cast<std::int64_t>(ran_ns)), std::uint64_t{peak_rss_kib} << 10};
+    return {attempts,
+            worker,
+            std::chrono::nanoseconds(static_cast<std::int64_t>(waited_ns)),
+            std::chrono::nanoseconds(static_cast<std::int64_t>(ran_ns)),
+            std::uint64_t{peak_rss_kib} << 10,
+            processes_left};
   }
 };
 static_assert(sizeof(PackedStats) == 20);
@@ -115,7 +122,10 @@ class Outcome {
 
   Outcome() noexcept : failure_(nullptr) {}
   explicit Outcome(R value, const TaskStats& stats = {}) : value_(std::move(value)), stats_(Ending::value, stats) {}
-  explicit Outcome(Failure failure, const TaskStats& stats = {}) : failure_(nullptr), stats_(failure.ending, stats) {
+  /// A failure that claims to be a value counts as `abandoned`.
+  explicit Outcome(Failure failure, const TaskStats& stats = {})
+      : failure_(nullptr),
+        stats_(failure.ending != Ending::value ? failure.ending : Ending::abandoned, stats) {
     failure_ = new Failure(std::move(failure));
   }
   Outcome(R value, const detail::PackedStats& stats) : value_(std::move(value)), stats_(stats) {}

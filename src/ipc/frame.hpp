@@ -26,7 +26,8 @@ enum class FrameKind : std::uint8_t {
   output,     // a channel number and bytes that the running task emitted
   skip,       // filler up to the end of the ring
   serving,    // the first frame of all: the worker was set up, and what it dies of now is no death at birth
-  last = serving,
+  left,       // how many processes the task left, which were ended; attempt 0: one of those since the last such look
+  last = left,
 };
 
 struct FrameHeader {
@@ -47,6 +48,10 @@ inline constexpr std::size_t max_ring_payload = 32u << 10;
 struct MeasuredPayload {
   std::uint64_t ran_ns;
   std::uint64_t peak_rss_kib;
+};
+
+struct LeftPayload {
+  std::uint64_t count;
 };
 
 /// The bytes a frame takes in the stream: frames start at multiples of eight.

@@ -16,7 +16,7 @@ bool Inbox::pull_from_pipe(Scratch& scratch) {
   large_size_ = large_filled_ = 0;
   const auto into = scratch.span();
   std::copy(carry_.begin(), carry_.end(), into.begin());
-  const std::ptrdiff_t n = os::read_some(pipe_, into.subspan(carry_.size()));
+  const std::ptrdiff_t n = read_pipe(into.subspan(carry_.size()));
   if (n <= 0) return false;
   const auto got = static_cast<std::size_t>(n);
   const std::uint64_t had = consumed_ + carry_.size();
@@ -30,9 +30,16 @@ bool Inbox::pull_from_pipe(Scratch& scratch) {
   return true;
 }
 
+std::ptrdiff_t Inbox::read_pipe(std::span<std::byte> into) {
+  if (pipe_ended_) return 0;
+  const std::ptrdiff_t n = os::read_some(pipe_, into);
+  pipe_ended_ = n == 0;
+  return n;
+}
+
 bool Inbox::pull_large() {
   const std::span<std::byte> rest(large_.get() + large_filled_, large_size_ - large_filled_);
-  const std::ptrdiff_t n = os::read_some(pipe_, rest);
+  const std::ptrdiff_t n = read_pipe(rest);
   if (n <= 0) return false;
   large_filled_ += static_cast<std::size_t>(n);
   pipe_at_ += static_cast<std::uint64_t>(n);

@@ -39,6 +39,8 @@ class Inbox {
 
   /// Reads once from the pipe. False: it holds nothing now. Then take frames with next() until it has none.
   bool pull_from_pipe(Scratch& scratch);
+  /// Nothing will ever come by the pipe again. A sign of nothing else: the ring may still fill.
+  bool pipe_ended() const noexcept { return pipe_ended_; }
   /// Copies what the ring holds beyond the last frame that was taken. False: nothing, or the ring cannot be right.
   bool pull_from_ring(Scratch& scratch);
   /// The next frame: whole or bad, or incomplete: no more for now.
@@ -51,15 +53,16 @@ class Inbox {
   std::uint64_t consumed() const noexcept { return consumed_; }
   const WorkerPage& page() const noexcept { return *reinterpret_cast<const WorkerPage*>(memory_.data()); }
   const os::Fd& pipe() const noexcept { return pipe_; }
-  void close_descriptor() noexcept { pipe_.reset(); }
 
  private:
+  std::ptrdiff_t read_pipe(std::span<std::byte> into);
   bool pull_large();
   void keep_rest();
   void begin_large(const FrameHeader& header);
 
   Mapping memory_;
   os::Fd pipe_;
+  bool pipe_ended_ = false;
   std::uint32_t seed_;
   std::uint64_t max_payload_;
   std::uint64_t consumed_ = 0;           // stream offset behind the last frame taken

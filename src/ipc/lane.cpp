@@ -50,6 +50,11 @@ void LaneWriter::request_stop() noexcept {
   ring_bell();
 }
 
+void LaneWriter::admit(std::uint32_t seed) noexcept {
+  header_->admitted.store(seed, std::memory_order_seq_cst);
+  ring_bell();
+}
+
 void LaneReader::sleep(std::uint32_t heard) const noexcept {
   using namespace std::chrono_literals;
   os::futex_wait(reinterpret_cast<const std::uint32_t*>(&header_->bell), heard, 500ms);

@@ -42,6 +42,7 @@ struct LaneHeader {
   alignas(64) std::atomic<std::uint64_t> tail;          // records before this offset may be read
   alignas(64) std::atomic<std::uint32_t> bell;          // a worker sleeps on it; changes with each ring
   std::atomic<std::uint32_t> stop;                      // 1: leave when the lane is empty
+  std::atomic<std::uint32_t> admitted;                  // the seed of the one incarnation that may take records; 0: none
   alignas(64) std::atomic<std::uint64_t> acknowledged;  // the worker's outbox may be overwritten up to here
 };
 static_assert(sizeof(LaneHeader) <= lane_header_bytes);
@@ -80,6 +81,9 @@ class LaneWriter {
 
   void ring_bell() noexcept;
   void request_stop() noexcept;
+  /// From here on the worker with this seed, and no other, may take records. Until then it may be that a worker was
+  /// forked of which nobody knows: it must not execute what is dealt again to another.
+  void admit(std::uint32_t seed) noexcept;
   void acknowledge(std::uint64_t offset) noexcept;
 
   /// The oldest record without an answer, or null.
@@ -136,6 +140,7 @@ class LaneReader {
 
   std::uint64_t tail() const noexcept { return header_->tail.load(std::memory_order_acquire); }
   bool stop_requested() const noexcept { return header_->stop.load(std::memory_order_acquire) != 0; }
+  std::uint32_t admitted() const noexcept { return header_->admitted.load(std::memory_order_acquire); }
   std::uint64_t acknowledged() const noexcept { return header_->acknowledged.load(std::memory_order_acquire); }
   const Record& at(std::uint64_t offset) const noexcept {
     return *reinterpret_cast<const Record*>(ring_ + offset % lane_ring_bytes);

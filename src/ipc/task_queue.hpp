@@ -34,7 +34,6 @@ class TaskQueue {
   std::span<std::byte> bytes(const ArenaPlace& place) const noexcept;
 
   const os::MemoryFile& file() const noexcept { return file_; }
-  void close_descriptor() noexcept { file_.close(); }
   std::size_t arena_offset() const noexcept { return arena_offset_; }
   std::size_t arena_bytes() const noexcept { return arena_bytes_; }
 

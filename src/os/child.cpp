@@ -1,14 +1,15 @@
 #include "os/child.hpp"
 
 #include <signal.h>
+#include <stdio_ext.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdio>
+#include <ext/stdio_sync_filebuf.h>
 #include <iostream>
 
 namespace bulkhead::os {
@@ -29,14 +30,36 @@ void flush_standard_output() noexcept {
   std::clog.flush();
 }
 
+// As far as no other thread holds the stream: that one may be blocked for ever in a pipe that nobody reads.
+// False: what it holds is not flushed.
+bool flush_before_fork() noexcept {
+  const bool free = ::ftrylockfile(stdout) == 0;
+  if (free) {
+    ::fflush_unlocked(stdout);
+    ::funlockfile(stdout);
+  }
+  // Unless it was unbound from stdio, std::cout is that same stream, and its flush() would wait for the lock.
+  if (dynamic_cast<__gnu_cxx::stdio_sync_filebuf<char>*>(std::cout.rdbuf()) == nullptr) std::cout.flush();
+  return free;
+}
+
+void send(const Fd& pidfd, int number) noexcept {
+  if (pidfd) ::syscall(SYS_pidfd_send_signal, pidfd.get(), number, nullptr, 0);
+}
+
 }  // namespace
+
+void ProcessHandle::terminate() const noexcept { send(pidfd_, SIGTERM); }
+void ProcessHandle::kill() const noexcept { send(pidfd_, SIGKILL); }
 
 void Child::signal(Signal which) const noexcept {
   if (pid_ <= 0) return;
   // The group's number cannot be reused while its leader, our unreaped child, still holds it.
   ::kill(-pid_, number_of(which));
-  ::syscall(SYS_pidfd_send_signal, pidfd_.get(), number_of(which), nullptr, 0);
+  send(pidfd_, number_of(which));
 }
+
+void Child::proceed() const noexcept { send(pidfd_, SIGCONT); }
 
 std::optional<ExitStatus> Child::try_reap() { return collect(WNOHANG); }
 
@@ -63,10 +86,13 @@ std::optional<ExitStatus> Child::collect(int flags) {
 }
 
 std::optional<Child> fork_child() {
-  flush_standard_output();
+  const bool flushed = flush_before_fork();
   const pid_t pid = ::fork();
   if (pid < 0) throw_errno("fork");
-  if (pid == 0) return std::nullopt;
+  if (pid == 0) {
+    if (!flushed) ::__fpurge(stdout);  // the parent still has it
+    return std::nullopt;
+  }
   ::setpgid(pid, pid);  // both sides do it: whoever comes first, the group stands before anyone signals it
   Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd) {
@@ -76,29 +102,41 @@ std::optional<Child> fork_child() {
     errno = error;
     throw_errno("pidfd_open");
   }
-  return Child(pid, above_standard_streams(std::move(pidfd)));
+  return Child(pid, kept_from_children(std::move(pidfd)));
 }
 
-void become_worker(int parent) noexcept {
+void lead_own_group() noexcept {
   ::setpgid(0, 0);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(1);  // it ended before the line above could arm
-  constexpr std::array ending{SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2, SIGCHLD};
-  sigset_t set;
-  sigemptyset(&set);
-  for (int sig : ending) {
+  for (const int sig : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2, SIGCHLD, SIGXCPU, SIGXFSZ})
     ::signal(sig, SIG_DFL);
-    sigaddset(&set, sig);
-  }
-  sigprocmask(SIG_UNBLOCK, &set, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 int process_id() noexcept { return ::getpid(); }
+
+Fd watch_process(int pid) {
+  Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd) throw_errno("pidfd_open");
+  return kept_from_children(std::move(pidfd));
+}
+
+bool is_parent(int pid) noexcept { return ::getppid() == pid; }
+void name_process(const char* name) noexcept { ::prctl(PR_SET_NAME, name); }
+
+std::string process_name() {
+  char name[16] = {};
+  ::prctl(PR_GET_NAME, name);
+  return name;
+}
 
 void leave_worker(int code) noexcept {
   flush_standard_output();
   ::_exit(code);
 }
+
+void leave_at_once(int code) noexcept { ::_exit(code); }
 
 KeepChildStatuses::KeepChildStatuses() noexcept {
   struct sigaction action {};

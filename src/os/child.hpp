@@ -4,6 +4,7 @@
 #include "os/fd.hpp"
 
 #include <optional>
+#include <string>
 
 namespace bulkhead::os {
 
@@ -13,6 +14,24 @@ struct ExitStatus {
   int number = 0;       ///< the signal, or the exit code
   bool known = true;    ///< false: somebody else reaped it (a host that waits for any child)
   bool dumped = false;  ///< a core was written
+};
+
+/// A process that somebody else forked and reaps, as far as a pidfd reaches: it can be watched, and signalled.
+class ProcessHandle {
+ public:
+  ProcessHandle() noexcept = default;
+  ProcessHandle(int pid, Fd pidfd) noexcept : pid_(pid), pidfd_(std::move(pidfd)) {}
+
+  int pid() const noexcept { return pid_; }
+  const Fd& pidfd() const noexcept { return pidfd_; }
+  explicit operator bool() const noexcept { return static_cast<bool>(pidfd_); }
+  /// To this process alone. Never fails: it may be gone already.
+  void terminate() const noexcept;
+  void kill() const noexcept;
+
+ private:
+  int pid_ = 0;
+  Fd pidfd_;
 };
 
 /// The wish of a worker, as a signal number this room knows.
@@ -25,11 +44,12 @@ class Child {
 
   int pid() const noexcept { return pid_; }
   const Fd& pidfd() const noexcept { return pidfd_; }
-  void close_descriptor() noexcept { pidfd_.reset(); }
   explicit operator bool() const noexcept { return pid_ > 0; }
 
   /// To the child, and to every process of the group that it leads. Never fails: the child may be gone already.
   void signal(Signal which) const noexcept;
+  /// Lets it go on if it was stopped.
+  void proceed() const noexcept;
   /// Collects the status if the child has ended; afterwards this owns nothing.
   std::optional<ExitStatus> try_reap();
   ExitStatus reap();
@@ -46,14 +66,24 @@ class Child {
 /// The host's buffered standard output is flushed first, so that the child cannot print it a second time.
 std::optional<Child> fork_child();
 
-/// In a fresh worker: leads its own process group, dies with its parent, and has the default action for the signals
-/// that end a process. `parent` is the process that forked it: if that has ended already, this process ends too.
-void become_worker(int parent) noexcept;
+/// In a fresh child: leads its own process group, and takes the signals that end a process as if nobody had ever handled,
+/// ignored or blocked them.
+void lead_own_group() noexcept;
 
 int process_id() noexcept;
 
+/// A descriptor that becomes readable when process `pid` has ended. Throws std::system_error.
+Fd watch_process(int pid);
+/// Whether this process' parent is `pid`.
+bool is_parent(int pid) noexcept;
+/// What ps(1) shows; at most 15 characters count.
+void name_process(const char* name) noexcept;
+std::string process_name();
+
 /// Ends this process without running destructors or exit handlers; flushes what the task printed.
 [[noreturn]] void leave_worker(int code) noexcept;
+/// The same, without flushing anything.
+[[noreturn]] void leave_at_once(int code) noexcept;
 
 /// While one lives, SIGCHLD has its default action: with SIG_IGN (which is inherited) the kernel throws statuses away.
 class KeepChildStatuses {

@@ -39,7 +39,8 @@ void note(int sig, siginfo_t* info, void*) {
     Walk walk{*record};
     _Unwind_Backtrace(note_frame, &walk);  // finds its tables by _dl_find_object, which takes no lock
   }
-  if (info->si_code <= 0) ::raise(sig);  // sent, not raised by an instruction that would fault again
+  // Where an instruction faulted it will fault again; what was sent, or comes behind its instruction, would be over.
+  if (info->si_code <= 0 || sig == SIGTRAP || sig == SIGSYS) ::raise(sig);
 }
 
 // The first unwinding loads and resolves what later ones only use: here, where that is harmless.

@@ -1,6 +1,8 @@
 #include "os/descendants.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -8,9 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <mutex>
 #include <string>
 
 namespace bulkhead::os {
@@ -32,39 +37,63 @@ std::string read_file(const std::string& path) {
   }
 }
 
-// The kernel lists children per thread: all of ours hang off the thread that forked or adopted them, mostly the main
-// one.
-void kill_listed_children() {
-  const std::string list = read_file("/proc/self/task/" + std::to_string(::getpid()) + "/children");
+// The kernel lists children per thread that forked or adopted them.
+void append_children_of_thread(const std::string& path, std::vector<int>& all) {
+  const std::string list = read_file(path);
   const char* at = list.data();
   const char* end = at + list.size();
   while (at < end) {
-    pid_t pid = 0;
+    int pid = 0;
     const auto [next, error] = std::from_chars(at, end, pid);
-    if (error == std::errc() && pid > 0) ::kill(pid, SIGKILL);
+    if (error == std::errc() && pid > 0) all.push_back(pid);
     at = next == at ? at + 1 : next;
   }
 }
 
-std::chrono::nanoseconds to_duration(const timeval& t) {
-  return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
+std::vector<int> children_of(const std::string& process) {
+  std::vector<int> all;
+  const std::string threads = "/proc/" + process + "/task";
+  DIR* const folder = ::opendir(threads.c_str());
+  if (folder == nullptr) return all;
+  while (const dirent* entry = ::readdir(folder))
+    if (entry->d_name[0] != '.') append_children_of_thread(threads + "/" + entry->d_name + "/children", all);
+  ::closedir(folder);
+  return all;
 }
 
-struct Parent {
-  pid_t child = 0;  // the process this was opened in: a fork must not use its parent's
-  pid_t pid = 0;
-  Fd pidfd;
-};
-Parent& parent() {
-  static Parent of;
-  if (of.child != ::getpid()) {
-    of.pid = ::getppid();
-    of.pidfd.reset();
-    Fd opened(static_cast<int>(::syscall(SYS_pidfd_open, of.pid, 0)));
-    if (opened) of.pidfd = above_standard_streams(std::move(opened));
-    of.child = ::getpid();
+// What multiplies must not outrun its end: a process is stopped first and asked for its children then, so that none can
+// be born behind our back.
+void stop_whole_trees(std::vector<int>& processes) {
+  for (std::size_t i = 0; i < processes.size(); ++i) {
+    ::kill(processes[i], SIGSTOP);
+    const std::vector<int> below = children_of(std::to_string(processes[i]));
+    processes.insert(processes.end(), below.begin(), below.end());
   }
-  return of;
+}
+
+std::mutex spared_mutex;
+std::vector<int> always_spared;
+
+void erase_spared(std::vector<int>& found, std::span<const int> spared) {
+  const std::lock_guard lock(spared_mutex);
+  std::erase_if(found, [&](int pid) {
+    return std::find(spared.begin(), spared.end(), pid) != spared.end() ||
+           std::find(always_spared.begin(), always_spared.end(), pid) != always_spared.end();
+  });
+}
+
+std::atomic<bool> forked{false};
+
+// False: it had ended otherwise before.
+bool reap_killed(int pid) noexcept {
+  siginfo_t info{};
+  while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | __WALL) != 0 && errno == EINTR) {
+  }
+  return info.si_code == CLD_KILLED && info.si_status == SIGKILL;
+}
+
+std::chrono::nanoseconds to_duration(const timeval& t) {
+  return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
 }
 
 }  // namespace
@@ -78,7 +107,7 @@ std::size_t kill_all_children() noexcept {
     if (pid > 0) {
       ++found;
     } else if (pid == 0) {  // some live
-      kill_listed_children();
+      for (const int child : children()) ::kill(child, SIGKILL);
       if (::waitpid(-1, nullptr, __WALL) > 0) ++found;
     } else if (errno != EINTR) {
       return found;
@@ -117,19 +146,44 @@ void signal_group(int group, GroupSignal which) noexcept {
   }
 }
 
-ParentWatch::ParentWatch() {
-  const Parent& watched = parent();
-  if (!watched.pidfd) return;  // no pidfd to be had: the instant SIGKILL stays
-  ::prctl(PR_SET_PDEATHSIG, 0);
-  armed_ = true;
+bool has_children() noexcept {
+  siginfo_t info{};
+  return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 || errno != ECHILD;
 }
 
-ParentWatch::~ParentWatch() {
-  if (!armed_) return;
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent().pid) ::kill(::getpid(), SIGKILL);  // it ended before the line above could arm
+void spare_child(int pid) {
+  const std::lock_guard lock(spared_mutex);
+  always_spared.push_back(pid);
 }
 
-int ParentWatch::descriptor() const noexcept { return armed_ ? parent().pidfd.get() : -1; }
+void spare_child_no_more(int pid) noexcept {
+  const std::lock_guard lock(spared_mutex);
+  std::erase(always_spared, pid);
+}
+
+void note_forks() noexcept {
+  ::pthread_atfork(nullptr, [] { forked = true; }, nullptr);
+}
+
+bool forked_meanwhile() noexcept { return forked && forked.exchange(false); }
+
+std::vector<int> children() { return children_of("self"); }
+
+std::size_t end_children_except(std::span<const int> spared) noexcept {
+  std::size_t living = 0;
+  try {
+    for (;;) {
+      std::vector<int> found = children();
+      erase_spared(found, spared);
+      if (found.empty()) return living;
+      const std::size_t ours = found.size();
+      stop_whole_trees(found);
+      for (const int pid : found) ::kill(pid, SIGKILL);
+      for (std::size_t i = 0; i < ours; ++i) living += reap_killed(found[i]) ? 1 : 0;
+    }
+  } catch (...) {  // no memory for the list: what was found is ended, and the fork server looks again
+    return living;
+  }
+}
 
 }  // namespace bulkhead::os

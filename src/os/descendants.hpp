@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 namespace bulkhead::os {
 
@@ -29,18 +31,24 @@ enum class GroupSignal { terminate, kill, proceed };
 /// To every process of the group; none left is no error.
 void signal_group(int group, GroupSignal which) noexcept;
 
-/// While one lives, the death of this process' parent is told by a descriptor that becomes readable, instead of by an
-/// instant SIGKILL: whoever waits can then take its descendants along.
-class ParentWatch {
- public:
-  ParentWatch();
-  ~ParentWatch();
-  ParentWatch(const ParentWatch&) = delete;
-  ParentWatch& operator=(const ParentWatch&) = delete;
-  int descriptor() const noexcept;
+/// Whether this process has any child at all, zombies included. One system call.
+bool has_children() noexcept;
 
- private:
-  bool armed_ = false;
-};
+/// The living and dead children of this process, of whichever thread. Empty where there is no /proc.
+std::vector<int> children();
+
+/// Children that end_children_except() leaves alone although it is not told of them: processes of ours that serve this
+/// one until they are dismissed. Thread-safe.
+void spare_child(int pid);
+void spare_child_no_more(int pid) noexcept;
+
+/// From here on calls of fork() in this process are noted (not those of vfork() and posix_spawn()).
+void note_forks() noexcept;
+/// Whether there was one since this was asked last.
+bool forked_meanwhile() noexcept;
+
+/// Kills and reaps every child that is not in `spared`, and those that come to this process by their ends, until there
+/// is none. Returns how many there were that had not ended by themselves.
+std::size_t end_children_except(std::span<const int> spared) noexcept;
 
 }  // namespace bulkhead::os

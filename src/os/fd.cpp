@@ -1,10 +1,14 @@
 #include "os/fd.hpp"
 
+#include "os/private_descriptors.hpp"
+
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -14,7 +18,10 @@ namespace bulkhead::os {
 void throw_errno(const char* call) { throw std::system_error(errno, std::generic_category(), call); }
 
 void Fd::reset(int fd) noexcept {
-  if (fd_ >= 0) ::close(fd_);  // EINTR still closes on Linux: never retried
+  if (fd_ >= 0) {
+    unmark_private(fd_);
+    ::close(fd_);  // EINTR still closes on Linux: never retried
+  }
   fd_ = fd;
 }
 
@@ -23,6 +30,18 @@ Fd above_standard_streams(Fd fd) {
   Fd moved(::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
   if (!moved) throw_errno("fcntl(F_DUPFD_CLOEXEC)");
   return moved;
+}
+
+Fd kept_from_children(Fd fd) {
+  fd = above_standard_streams(std::move(fd));
+  mark_private(fd.get());
+  return fd;
+}
+
+Fd duplicate(const Fd& fd) {
+  Fd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  if (!copy) throw_errno("fcntl(F_DUPFD_CLOEXEC)");
+  return kept_from_children(std::move(copy));
 }
 
 Pipe make_pipe(std::size_t capacity) {
@@ -49,6 +68,18 @@ std::ptrdiff_t read_some(const Fd& fd, std::span<std::byte> into) {
   }
 }
 
+bool wait_readable(const Fd& fd, std::chrono::milliseconds timeout) {
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+    pollfd waited{fd.get(), POLLIN, 0};
+    const int n = ::poll(&waited, 1, static_cast<int>(std::max<std::int64_t>(left, 0)));
+    if (n > 0) return true;
+    if (n == 0) return false;
+    if (errno != EINTR) throw_errno("poll");
+  }
+}
+
 bool write_all(const Fd& fd, std::span<const std::byte> head, std::span<const std::byte> body) {
   while (!head.empty() || !body.empty()) {
     const std::array<iovec, 2> parts{iovec{const_cast<std::byte*>(head.data()), head.size()},
@@ -69,7 +100,7 @@ bool write_all(const Fd& fd, std::span<const std::byte> head, std::span<const st
 
 WakeUp::WakeUp() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!fd_) throw_errno("eventfd");
-  fd_ = above_standard_streams(std::move(fd_));
+  fd_ = kept_from_children(std::move(fd_));
 }
 
 void WakeUp::notify() const noexcept {

@@ -1,6 +1,7 @@
 // Owner of one descriptor, and the few verbs on descriptors that the program needs.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -42,10 +43,19 @@ Pipe make_pipe(std::size_t capacity);
 /// ours for its standard streams. Close-on-exec.
 Fd above_standard_streams(Fd fd);
 
+/// The same, and forked children of ours close it: see private_descriptors.hpp.
+Fd kept_from_children(Fd fd);
+
+/// A second descriptor of the same open file, private as well.
+Fd duplicate(const Fd& fd);
+
 void set_nonblocking(const Fd& fd);
 
 /// Reads what is there. -1: nothing now (non-blocking); 0: end of file. Throws on other errors.
 std::ptrdiff_t read_some(const Fd& fd, std::span<std::byte> into);
+
+/// Waits until `fd` is readable or at its end. False: the time ran out.
+bool wait_readable(const Fd& fd, std::chrono::milliseconds timeout);
 
 /// Writes all of `head`, then all of `body`. False if the reader has gone. Retries on EINTR; throws on other errors.
 bool write_all(const Fd& fd, std::span<const std::byte> head, std::span<const std::byte> body = {});
@@ -57,7 +67,6 @@ class WakeUp {
   const Fd& fd() const noexcept { return fd_; }
   void notify() const noexcept;
   void clear() const noexcept;
-  void close() noexcept { fd_.reset(); }
 
  private:
   Fd fd_;

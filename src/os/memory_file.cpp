@@ -15,7 +15,7 @@ namespace bulkhead::os {
 MemoryFile::MemoryFile(const char* label, std::size_t size)
     : fd_(::memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING)), size_(size) {
   if (!fd_) throw_errno("memfd_create");
-  fd_ = above_standard_streams(std::move(fd_));
+  fd_ = kept_from_children(std::move(fd_));
   if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) throw_errno("ftruncate(memfd)");
 }
 

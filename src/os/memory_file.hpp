@@ -13,6 +13,9 @@ class MemoryFile {
   /// `size` bytes are reserved, none is occupied. `label` shows in /proc only. Throws std::system_error.
   MemoryFile(const char* label, std::size_t size);
 
+  /// One that another process made.
+  MemoryFile(Fd fd, std::size_t size) noexcept : fd_(std::move(fd)), size_(size) {}
+
   const Fd& fd() const noexcept { return fd_; }
   std::size_t size() const noexcept { return size_; }
 

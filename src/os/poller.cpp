@@ -10,7 +10,7 @@ namespace bulkhead::os {
 
 Poller::Poller() : fd_(::epoll_create1(EPOLL_CLOEXEC)) {
   if (!fd_) throw_errno("epoll_create1");
-  fd_ = above_standard_streams(std::move(fd_));
+  fd_ = kept_from_children(std::move(fd_));
   keys_.reserve(max_ready);
 }
 

@@ -18,7 +18,8 @@ class Poller {
   void forget(int fd) noexcept;
   /// The keys of what is readable, at most `max_ready` at a time. Empty: the time ran out or a signal came.
   std::span<const std::uint64_t> wait(std::chrono::nanoseconds timeout);
-  void close() noexcept { fd_.reset(); }
+
+  const Fd& fd() const noexcept { return fd_; }
 
  private:
   static constexpr int max_ready = 64;

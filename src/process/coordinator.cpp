@@ -30,8 +30,10 @@ Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptio
       num_workers_(options.num_workers != 0 ? options.num_workers : usable_cores()),
       owner_(os::process_id()),
       queue_(num_workers_, arena_bytes(options)),
+      lifeline_(os::make_lifeline()),
       workers_(num_workers_),
       most_workers_(num_workers_),
+      respawn_(options_.respawn),
       random_(std::random_device{}()) {
   completions_.reserve(4096);
   if (options_.stop.stop_possible()) {
@@ -42,16 +44,15 @@ Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptio
   next_look_ = now_ + batch_look;
   next_heartbeat_ = now_ + options_.per_sync_timeout;
   notify({.kind = EventKind::run_started});
-  enlist(this);
 }
 
 Coordinator::~Coordinator() {
   on_stop_.reset();
-  delist(this);
   for (const auto& worker : workers_)
-    if (worker) worker->child().signal(os::Signal::kill);
-  for (const auto& worker : workers_)
-    if (worker) worker->child().reap();
+    if (worker) worker->process().kill();
+  server_.reset();
+  for (const auto& worker : workers_)  // those whose fork server was lost: nobody of ours reaps them
+    if (worker && worker->orphaned) os::wait_readable(worker->process().pidfd(), 2s);
 }
 
 bool Coordinator::belongs_to_this_process() const noexcept { return os::process_id() == owner_; }
@@ -103,18 +104,20 @@ bool Coordinator::poll() {
 }
 
 Coordinator::Nanoseconds Coordinator::patience() const {
-  Nanoseconds most = next_heartbeat_ - now_;
-  bool batches = false, idle = live_ < most_workers_, busy = false;
+  Nanoseconds most = std::min(next_heartbeat_, may_ask_again_at_) - now_;
+  bool batches = false, idle = live_ < most_workers_, busy = false, waited_for = false;
   for (const auto& worker : workers_) {
     if (!worker) continue;
     batches |= worker->outstanding > 1;
     busy |= worker->outstanding > 0;
     idle |= worker->outstanding == 0;
+    waited_for |= !worker->serving || worker->dying;
     most = std::min(most, worker->kill_at - now_);
   }
   if (batches) most = std::min<Nanoseconds>(most, idle && !closed() ? idle_look : batch_look);
   if (busy && options_.task_timeout > 0ms)
     most = std::min(most, std::clamp<Nanoseconds>(options_.task_timeout / 10, 1ms, batch_look));
+  if (waited_for) most = std::min<Nanoseconds>(most, 100ms);
   if (const auto due = backlog_.next_due()) most = std::min(most, *due - now_);
   return std::max(most, Nanoseconds(0));
 }
@@ -122,7 +125,8 @@ Coordinator::Nanoseconds Coordinator::patience() const {
 // Takes in one thing that the poller reported, or one more chunk of what a dead worker left. False: nothing was left.
 bool Coordinator::take_one_ready() {
   for (const auto& worker : workers_)
-    if (worker && worker->dying) return see_death_through(*worker), true;
+    if (worker && worker->dying && (!worker->said_all || worker->may_be_buried()))
+      return see_death_through(*worker), true;
   if (ready_.empty()) return false;
   const std::uint64_t key = ready_.front();
   ready_.pop_front();
@@ -130,9 +134,11 @@ bool Coordinator::take_one_ready() {
     input_ready_ = true;
   } else if (key == stop_key) {
     stop_wake_.clear();
+  } else if (key == server_key || key == server_death_key) {
+    hear_server();
   } else if (Worker* const worker = workers_[slot_of(key)].get()) {  // null: buried since the poller spoke
     if (is_death(key))
-      worker->dying = true;
+      look_at_death(*worker);
     else
       take_chunk(*worker);
   }
@@ -140,49 +146,100 @@ bool Coordinator::take_one_ready() {
 }
 
 bool Coordinator::take_chunk(Worker& worker) {
-  if (worker.suspect || !worker.inbox().pull_from_pipe(scratch_)) return false;
-  if (take_frames(worker)) return true;
-  worker.suspect = true;  // what comes after a bad frame means nothing; the ring may still tell
-  if (!worker.dying) worker.end(KillReason::bad_frames, now_, 0ns);
+  if (worker.suspect || !worker.inbox().pull_from_pipe(scratch_)) {
+    if (worker.inbox().pipe_ended()) poller_.forget(worker.inbox().pipe().get());
+    return false;
+  }
+  if (!take_frames(worker)) distrust(worker);  // what comes after a bad frame means nothing; the ring may still tell
   return true;
 }
 
-// One chunk at a time: completions refer into the scratch until the caller has had them.
+void Coordinator::distrust(Worker& worker) {
+  worker.suspect = true;
+  if (worker.dying) return;
+  if (worker.doom == KillReason::none)
+    end_worker(worker, KillReason::bad_frames, 0ns);
+  else
+    worker.process().kill();
+}
+
+// The pidfd may still be that of a predecessor, or be reported twice.
+void Coordinator::look_at_death(Worker& worker) {
+  if (worker.dying || !worker.born() || !os::wait_readable(worker.process().pidfd(), 0ms)) return;
+  poller_.forget(worker.process().pidfd().get());
+  worker.dying = true;
+  worker.since = now_;
+}
+
+// One chunk at a time: completions refer into the scratch until the caller has had them. How it ended is told by the
+// fork server, as a rule while this goes on.
 void Coordinator::see_death_through(Worker& worker) {
-  if (take_chunk(worker)) return;
-  if (!std::exchange(worker.ring_taken, true) && worker.inbox().pull_from_ring(scratch_)) {
-    worker.suspect = !take_frames(worker);
-    return;
+  if (!worker.said_all) {
+    if (take_chunk(worker)) return;
+    if (!std::exchange(worker.ring_taken, true) && worker.inbox().pull_from_ring(scratch_)) {
+      worker.suspect = !take_frames(worker);
+      return;
+    }
+    worker.said_all = true;
   }
-  bury(worker);
+  if (worker.may_be_buried()) bury(worker);
 }
 
 void Coordinator::look_round() {
   next_look_ = now_ + std::min<Nanoseconds>(batch_look, std::max<Nanoseconds>(patience(), 1ms));
+  if (now_ >= may_ask_again_at_) {
+    may_ask_again_at_ = Nanoseconds::max();
+    most_workers_ = num_workers_;
+  }
   for (const auto& worker : workers_)
-    if (worker && !worker->dying && completions_.empty()) look_at(*worker);
+    if (worker && completions_.empty()) look_at(*worker);
 }
 
 void Coordinator::look_at(Worker& worker) {
-  const bool in_hand = worker.look_at_hand(now_);
-  if (worker.doom != KillReason::none) {
-    if (now_ >= worker.kill_at) worker.child().signal(os::Signal::kill);
-    return;
+  if (worker.dying || !worker.born() || !worker.serving) look_at_birth(worker);
+  if (worker.dying) return;
+  if (now_ >= worker.kill_at) {
+    worker.process().kill();
+    worker.kill_at = Nanoseconds::max();
   }
-  const auto since = now_ - worker.hand_since();
-  if (worker.outstanding != 0 && worker.inbox().ring_is_ahead() && since >= batch_look / 2) {
-    // Finished results sit in the ring while their worker is busy with a long task: fetch them.
-    if (!take_chunk(worker) && worker.inbox().pull_from_ring(scratch_) && !take_frames(worker)) {
-      worker.suspect = true;
-      worker.end(KillReason::bad_frames, now_, 0ns);
-    }
-    return;
-  }
+  if (!worker.serving) return;
+  worker.look_at_hand(now_);
+  look_at_ring(worker);
+  if (completions_.empty() && worker.doom == KillReason::none) look_at_time(worker);
+}
+
+// A fork server that says nothing where it should has been stopped, or worse: another takes its place.
+void Coordinator::look_at_birth(Worker& worker) {
+  constexpr auto for_a_fork = 5s, for_a_status = 1s;
+  const auto since = now_ - worker.since;
+  const bool silent = (!worker.born() && since > for_a_fork) || (worker.dying && !worker.ended && since > for_a_status);
+  if (silent && server_) server_->kill();
+  if (worker.born() && !worker.dying && worker.doom == KillReason::none && options_.init_timeout > 0ms &&
+      since >= options_.init_timeout)
+    end_worker(worker, KillReason::init_timed_out, 0ns);
+}
+
+// Finished results sit in the ring while their worker is busy with a long task: fetch them.
+void Coordinator::look_at_ring(Worker& worker) {
+  const bool stranded = worker.outstanding != 0 && worker.inbox().ring_is_ahead();
+  if (!stranded || worker.suspect || now_ - worker.hand_since() < batch_look / 2) return;
+  if (take_chunk(worker) || !worker.inbox().pull_from_ring(scratch_)) return;
+  if (!take_frames(worker)) distrust(worker);
+}
+
+// What it has said is taken in first: a task that finished in time while we were busy, or stopped, was not late. But
+// one that floods us with output is.
+void Coordinator::look_at_time(Worker& worker) {
   const ipc::Record* const front = worker.lane().front();
-  if (!in_hand || !front) return;
+  if (!worker.look_at_hand(now_) || !front) return;
   announce_start(worker, front->task, front->attempt);
-  if (options_.task_timeout > 0ms && since >= options_.task_timeout && !take_chunk(worker))
-    worker.end(KillReason::timed_out, now_, options_.kill_grace);
+  if (options_.task_timeout == 0ms || now_ - worker.hand_since() < options_.task_timeout) return;
+  constexpr int most_chunks = 8;  // more than pipe and ring can hold
+  for (int chunk = 0; chunk < most_chunks && take_chunk(worker);)
+    if (!completions_.empty() || worker.doom != KillReason::none || ++chunk == most_chunks) break;
+  const bool same = worker.look_at_hand(now_) && now_ - worker.hand_since() >= options_.task_timeout;
+  if (completions_.empty() && same && worker.doom == KillReason::none)
+    end_worker(worker, KillReason::timed_out, options_.kill_grace);
 }
 
 void Coordinator::watch_input(int input) {
@@ -202,6 +259,7 @@ void Coordinator::finish() {
   while (live_ != 0) {
     if (!take_one_ready()) poll();
   }
+  server_.reset();
   notify({.kind = EventKind::run_finished});
   if (admitted_ != settled_ || !backlog_.empty())
     throw std::logic_error("bulkhead: " + std::to_string(admitted_) + " tasks were taken on and " +
@@ -224,6 +282,7 @@ ProcessEngine::~ProcessEngine() {
   if (state_ && !state_->belongs_to_this_process()) static_cast<void>(state_.release());
 }
 
+void ProcessEngine::start() { state_->start(); }
 bool ProcessEngine::wants_task() { return state_->wants_task(); }
 std::span<std::byte> ProcessEngine::room() { return state_->room(); }
 std::span<std::byte> ProcessEngine::large_room(std::size_t size) { return state_->large_room(size); }
@@ -234,6 +293,7 @@ Wake ProcessEngine::wait(int input) { return state_->wait(input); }
 std::span<Completion> ProcessEngine::completions() noexcept { return state_->completions(); }
 std::uint64_t ProcessEngine::outstanding() const noexcept { return state_->outstanding(); }
 bool ProcessEngine::closed() const noexcept { return state_->closed(); }
+const Failure* ProcessEngine::why_closed() const noexcept { return state_->why_closed(); }
 void ProcessEngine::finish() { state_->finish(); }
 
 }  // namespace bulkhead::detail

@@ -18,9 +18,12 @@
 
 #include "ipc/task_queue.hpp"
 #include "os/caller_memory.hpp"
+#include "os/lifeline.hpp"
 #include "os/poller.hpp"
 #include "process/backlog.hpp"
+#include "process/fork_server.hpp"
 #include "process/worker.hpp"
+#include "respawn_policy.hpp"
 
 #include <chrono>
 #include <deque>
@@ -39,6 +42,8 @@ class Coordinator {
   Coordinator(const Coordinator&) = delete;
   Coordinator& operator=(const Coordinator&) = delete;
 
+  /// Forks the fork server, unless that stands. Throws std::system_error.
+  void start();
   bool wants_task() {
     if (quota_ != 0 && (room_ = filling_->lane().room()) != nullptr) return true;
     return open_lane_to_fill();
@@ -54,10 +59,9 @@ class Coordinator {
 
   std::uint64_t outstanding() const noexcept { return admitted_ - settled_; }
   bool closed() const noexcept { return closed_.has_value(); }
+  const Failure* why_closed() const noexcept { return closed_ ? &*closed_ : nullptr; }
   void finish();
   bool belongs_to_this_process() const noexcept;
-  /// In a fresh worker: none of its business.
-  void close_descriptors() noexcept;
 
  private:
   using Nanoseconds = std::chrono::nanoseconds;
@@ -76,14 +80,24 @@ class Coordinator {
 
   // Workers coming and going (workforce.cpp)
   Worker* start_worker();
-  [[noreturn]] void live_as_worker(std::size_t slot, os::MemoryFile& memory, os::Pipe& pipe, std::uint32_t seed,
-                                   int parent);
+  std::unique_ptr<Worker> ask_for_worker(std::size_t slot);
+  [[noreturn]] void live_as_worker(Cradle cradle);
+  void be_refused(const std::string& why);
   void bury(Worker& worker);
+  std::unique_ptr<Worker> take_out(Worker& worker);
   void settle_death(Worker& worker, const ipc::Record& culprit, const Death& death);
-  void count_death_at_birth(const Worker& worker, const Death& death);
+  Death death_of(const Worker& worker) const;
+  void count_death(const Worker& worker, const Death& death);
   void retire(Worker& worker);
+  void end_worker(Worker& worker, KillReason reason, Nanoseconds grace);
   void redeal_rest(Worker& worker, const ipc::Record* culprit, bool all_suspect);
   void close(Ending ending, std::string why);
+
+  // The fork server (fork_server_watch.cpp)
+  void hear_server();
+  void take_report(const Report& report, os::Fd pidfd);
+  void lose_server();
+  Worker* worker_numbered(std::uint64_t number) const noexcept;
 
   // The loop (coordinator.cpp)
   bool poll();
@@ -94,12 +108,19 @@ class Coordinator {
   void see_death_through(Worker& worker);
   void look_round();
   void look_at(Worker& worker);
+  void look_at_ring(Worker& worker);
+  void look_at_time(Worker& worker);
+  void look_at_birth(Worker& worker);
+  void look_at_death(Worker& worker);
+  void distrust(Worker& worker);
   void watch_input(int input);
 
   // Settling (settling.cpp)
   bool take_frames(Worker& worker);
   bool take_frame(Worker& worker, const ipc::ParsedFrame& frame);
   bool take_answer(Worker& worker, const ipc::ParsedFrame& frame);
+  bool take_left(Worker& worker, const ipc::ParsedFrame& frame, const ipc::Record* of);
+  void announce_left(const Worker& worker, const ipc::Record* of, std::size_t count) const;
   void date_group(Worker& worker, std::size_t first);
   void settle_value(Worker& worker, const ipc::Record& record, std::span<const std::byte> bytes);
   void settle_failure(Worker& worker, const ipc::Record& record, Failure failure);
@@ -115,17 +136,19 @@ class Coordinator {
   const WorkOptions options_;
   const std::size_t num_workers_;
   const int owner_;  // process id: after a fork this object belongs to the parent alone
-  os::KeepChildStatuses keep_statuses_;
   ipc::TaskQueue queue_;
   os::Poller poller_;
+  os::Pipe lifeline_;
+  std::unique_ptr<ForkServer> server_;
   os::WakeUp stop_wake_;
   std::optional<std::stop_callback<std::function<void()>>> on_stop_;
 
   std::vector<std::unique_ptr<Worker>> workers_;  // by slot; null: nobody
   std::size_t live_ = 0;
-  std::size_t most_workers_;      // fewer than num_workers_ where the kernel grants no more
-  unsigned deaths_at_birth_ = 0;  // in a row, with nothing done between
-  Nanoseconds first_birth_death_{};
+  std::uint64_t next_number_ = 0;
+  std::size_t most_workers_;       // fewer than num_workers_ where the kernel grants no more
+  Nanoseconds may_ask_again_at_ = Nanoseconds::max();
+  RespawnBook respawn_;
 
   Worker* filling_ = nullptr;
   std::size_t quota_ = 0;  // how many more the lane being filled should get
@@ -148,9 +171,5 @@ class Coordinator {
   Nanoseconds now_{}, next_look_{}, next_heartbeat_{};
   std::minstd_rand random_;
 };
-
-/// The coordinators of this process, known to each fresh worker, which closes what they hold (workforce.cpp).
-void enlist(Coordinator* coordinator);
-void delist(Coordinator* coordinator);
 
 }  // namespace bulkhead::process

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <system_error>
 
 namespace bulkhead::process {
 
@@ -73,7 +74,11 @@ void Coordinator::look_at_input() {
 }
 
 std::span<std::byte> Coordinator::large_room(std::size_t size) {
-  large_ = queue_.allocate(size);
+  try {
+    large_ = queue_.allocate(size);
+  } catch (const std::system_error&) {  // memory is short now; when tasks have ended there may be some
+    large_.reset();
+  }
   return large_ ? queue_.bytes(*large_) : std::span<std::byte>{};
 }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 namespace bulkhead::process {
 
@@ -14,16 +15,22 @@ using detail::Completion;
 using detail::PackedStats;
 using ipc::FrameKind;
 
+namespace {
+
+std::uint8_t packed_count(std::uint64_t count) {
+  return static_cast<std::uint8_t>(std::min<std::uint64_t>(count, std::numeric_limits<std::uint8_t>::max()));
+}
+
+}  // namespace
+
 bool Coordinator::take_frames(Worker& worker) {
   const std::size_t first = completions_.size();
-  for (;;) {
-    const ipc::ParsedFrame frame = worker.inbox().next();
-    if (frame.check == ipc::FrameCheck::incomplete) break;
-    if (frame.check == ipc::FrameCheck::bad || !take_frame(worker, frame)) return false;
-  }
-  worker.acknowledge();
+  ipc::ParsedFrame frame = worker.inbox().next();
+  while (frame.check == ipc::FrameCheck::whole && take_frame(worker, frame)) frame = worker.inbox().next();
+  const bool good = frame.check == ipc::FrameCheck::incomplete;
+  if (good) worker.acknowledge();
   if (completions_.size() > first) date_group(worker, first);
-  return true;
+  return good;
 }
 
 // The lane's oldest record is the only one that an answer can be about: whatever names another is not to be believed.
@@ -35,6 +42,7 @@ bool Coordinator::take_frame(Worker& worker, const ipc::ParsedFrame& frame) {
     if (const auto failure = ipc::decode_failure(frame.payload)) worker.last_words = failure->describe();
     return true;
   }
+  if (frame.header.kind == FrameKind::left && frame.header.attempt == 0) return take_left(worker, frame, nullptr);
   if (!front || static_cast<std::uint32_t>(front->task) != frame.header.task || front->attempt != frame.header.attempt)
     return false;
   switch (frame.header.kind) {
@@ -42,6 +50,8 @@ bool Coordinator::take_frame(Worker& worker, const ipc::ParsedFrame& frame) {
       if (frame.payload.size() != sizeof(ipc::MeasuredPayload)) return false;
       std::memcpy(&worker.measured.emplace(), frame.payload.data(), sizeof(ipc::MeasuredPayload));
       return true;
+    case FrameKind::left:
+      return take_left(worker, frame, front);
     case FrameKind::output: {
       int channel = 0;
       if (frame.payload.size() < sizeof channel) return false;
@@ -60,6 +70,24 @@ bool Coordinator::take_frame(Worker& worker, const ipc::ParsedFrame& frame) {
     default:
       return take_answer(worker, frame);
   }
+}
+
+bool Coordinator::take_left(Worker& worker, const ipc::ParsedFrame& frame, const ipc::Record* of) {
+  ipc::LeftPayload left{};
+  if (frame.payload.size() != sizeof left) return false;
+  std::memcpy(&left, frame.payload.data(), sizeof left);
+  if (of) worker.left = left.count;
+  announce_left(worker, of, left.count);
+  return true;
+}
+
+void Coordinator::announce_left(const Worker& worker, const ipc::Record* of, std::size_t count) const {
+  notify({.kind = EventKind::processes_left,
+          .task = of ? of->task : 0,
+          .attempt = of ? of->attempt : 0u,
+          .worker = worker.slot(),
+          .process = worker.pid(),
+          .count = count});
 }
 
 bool Coordinator::take_answer(Worker& worker, const ipc::ParsedFrame& frame) {
@@ -83,6 +111,8 @@ bool Coordinator::take_answer(Worker& worker, const ipc::ParsedFrame& frame) {
       settle_failure(worker, record, *std::move(failure));
     }
   }
+  worker.answered = true;
+  worker.left = 0;
   worker.measured.reset();
   worker.lane().pop();
   return true;
@@ -107,15 +137,16 @@ void Coordinator::settle_value(Worker& worker, const ipc::Record& record, std::s
     done.stats.ran_ns = static_cast<float>(worker.measured->ran_ns);
     worker.peak_rss_kib = static_cast<std::uint32_t>(worker.measured->peak_rss_kib);
   }
+  done.stats.processes_left = packed_count(worker.left);
   left_one(worker);
-  deaths_at_birth_ = 0;
+  respawn_.note_progress();
   release_item(record, worker.lane());
   ++settled_;
 }
 
 void Coordinator::settle_failure(Worker& worker, const ipc::Record& record, Failure failure) {
   left_one(worker);
-  deaths_at_birth_ = 0;
+  respawn_.note_progress();
   const double jitter = std::generate_canonical<double, 30>(random_);
   const auto verdict = detail::judge(options_.retry, failure.ending, record.attempt, jitter);
   if (verdict.again && !closed()) {
@@ -136,7 +167,9 @@ void Coordinator::settle_failure(Worker& worker, const ipc::Record& record, Fail
   }
   release_item(record, worker.lane());
   end_task(record.task, record.attempt, worker.slot(), std::move(failure));
-  if (worker.measured) completions_.back().stats.ran_ns = static_cast<float>(worker.measured->ran_ns);
+  PackedStats& stats = completions_.back().stats;
+  if (worker.measured) stats.ran_ns = static_cast<float>(worker.measured->ran_ns);
+  stats.processes_left = packed_count(worker.left);
 }
 
 void Coordinator::end_task(std::uint64_t task, unsigned attempts, int worker, Failure failure) {

@@ -10,6 +10,12 @@ void Worker::set_mark(ipc::Record& record, Mark mark) noexcept {
   record.taken_back.store(static_cast<std::uint8_t>(mark));
 }
 
+void Worker::be_born(os::ProcessHandle process, std::chrono::nanoseconds now) noexcept {
+  process_ = std::move(process);
+  since = now;
+  lane_.admit(seed_);
+}
+
 bool Worker::publish(std::chrono::nanoseconds now) {
   if (!lane_.unpublished()) return false;
   lane_.publish();
@@ -68,23 +74,12 @@ std::optional<ipc::Record*> Worker::record_in_hand() noexcept {
   return std::nullopt;
 }
 
-void Worker::end(KillReason reason, std::chrono::nanoseconds now, std::chrono::nanoseconds grace) {
-  doom = reason;
-  kill_at = now + grace;
-  child_.signal(grace.count() > 0 ? os::Signal::terminate : os::Signal::kill);
-}
-
 std::vector<std::string> Worker::last_frames(int signal) const {
   const os::CrashRecord crash = inbox_.page().crash;  // a copy: what is checked is what is used
   std::vector<std::string> names;
   if (crash.signal != static_cast<std::uint64_t>(signal) || crash.count > os::CrashRecord::max_frames) return names;
   for (std::size_t i = 0; i < crash.count; ++i) names.push_back(os::frame_name(crash.frames[i]));
   return names;
-}
-
-void Worker::close_descriptors() noexcept {
-  child_.close_descriptor();
-  inbox_.close_descriptor();
 }
 
 }  // namespace bulkhead::process

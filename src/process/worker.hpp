@@ -24,14 +24,28 @@ enum class Mark : std::uint8_t {
   moved = 2,  // taken back before it was started, and dealt elsewhere
 };
 
+/// How a worker ended, and what it left.
+struct WorkerEnd {
+  os::ExitStatus status;
+  std::size_t left = 0;  // descendants that were ended with it
+  std::uint64_t max_rss = 0;
+  std::chrono::microseconds user_time{}, system_time{};
+};
+
 class Worker {
  public:
-  Worker(int slot, os::Child child, ipc::LaneWriter lane, ipc::Inbox inbox, Pace pace)
-      : slot_(slot), pid_(child.pid()), child_(std::move(child)), lane_(lane), inbox_(std::move(inbox)), pace_(pace) {}
+  /// Not born yet: the fork server was asked for it.
+  Worker(int slot, std::uint64_t number, std::uint32_t seed, ipc::LaneWriter lane, ipc::Inbox inbox, Pace pace)
+      : slot_(slot), number_(number), seed_(seed), lane_(lane), inbox_(std::move(inbox)), pace_(pace) {}
 
   int slot() const noexcept { return slot_; }
-  long pid() const noexcept { return pid_; }
-  os::Child& child() noexcept { return child_; }
+  /// Told apart from every other worker of the run, also from those that had its slot.
+  std::uint64_t number() const noexcept { return number_; }
+  long pid() const noexcept { return process_.pid(); }
+  const os::ProcessHandle& process() const noexcept { return process_; }
+  /// The fork server has forked it: it may take records from now on.
+  void be_born(os::ProcessHandle process, std::chrono::nanoseconds now) noexcept;
+  bool born() const noexcept { return static_cast<bool>(process_); }
   ipc::LaneWriter& lane() noexcept { return lane_; }
   ipc::Inbox& inbox() noexcept { return inbox_; }
   Pace& pace() noexcept { return pace_; }
@@ -58,25 +72,30 @@ class Worker {
   /// The record that the dead worker was executing: null for none. Nothing if its page contradicts what it sent.
   std::optional<ipc::Record*> record_in_hand() noexcept;
 
-  /// In a fresh sibling: none of its business.
-  void close_descriptors() noexcept;
-
   /// Where a dead worker was when `signal` ended it, innermost first; empty if it noted nothing, or nothing plausible.
   std::vector<std::string> last_frames(int signal) const;
 
-  bool accepts() const noexcept { return doom == KillReason::none && !alone; }
-  void end(KillReason reason, std::chrono::nanoseconds now, std::chrono::nanoseconds grace);
+  bool accepts() const noexcept { return doom == KillReason::none && !alone && !orphaned && !dying; }
+  /// Everything is known that will ever be: what it said, and how it ended where that can be known.
+  bool may_be_buried() const noexcept { return said_all && (ended || orphaned); }
 
   std::size_t outstanding = 0;  // dealt and neither answered nor moved
   std::size_t dealt = 0;        // over its life, without what was taken back
   bool alone = false;           // holds one suspect, and gets nothing else until that is answered
   bool serving = false;         // it has said that it was set up
+  bool answered = false;        // it has done something
   bool dying = false;           // its end was seen; what it said is being taken
   bool ring_taken = false;
+  bool said_all = false;                 // pipe and ring are empty, and it has ended
+  bool orphaned = false;                 // its fork server is gone: it does what it was dealt, and leaves
+  std::optional<WorkerEnd> ended;        // as the fork server reaped it
+  std::chrono::nanoseconds since{};      // asked for; then born; then seen dead
+  std::chrono::nanoseconds cpu_before{}; // processor time when the task in hand was first seen there
   bool suspect = false;  // something it wrote did not check out
   KillReason doom = KillReason::none;
   std::chrono::nanoseconds kill_at = std::chrono::nanoseconds::max();
   std::optional<ipc::MeasuredPayload> measured;  // of the next result
+  std::uint64_t left = 0;                         // processes that the task in hand left
   std::uint32_t peak_rss_kib = 0;
   std::chrono::nanoseconds last_taken{};   // when results came last, or tasks to an empty lane
   std::optional<std::uint64_t> announced;  // the task whose start was made an event
@@ -89,8 +108,9 @@ class Worker {
   };
 
   int slot_;
-  long pid_;
-  os::Child child_;
+  std::uint64_t number_;
+  std::uint32_t seed_;
+  os::ProcessHandle process_;
   ipc::LaneWriter lane_;
   ipc::Inbox inbox_;
   Pace pace_;

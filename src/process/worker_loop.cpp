@@ -4,6 +4,7 @@
 
 #include "os/child.hpp"
 #include "os/clock.hpp"
+#include "os/descendants.hpp"
 #include "os/terminate_watch.hpp"
 
 #include <algorithm>
@@ -45,6 +46,7 @@ WorkerLoop::WorkerLoop(WorkerPlace place, detail::TaskBody& body, const WorkOpti
 
 void WorkerLoop::run() noexcept {
   start();
+  wait_for_admission();
   serve();
   if (options_.worker_exit) {
     try {
@@ -71,9 +73,22 @@ void WorkerLoop::start() {
       os::leave_worker(1);
     }
   }
+  if (os::has_children()) helpers_ = os::children();
+  os::note_forks();
   outbox_.put_copy(FrameKind::serving, 0, 0, {});
   outbox_.flush();  // nothing it does to its memory later can take this back
   group_start_ = last_flush_ = os::now();
+}
+
+// If the fork server died before it could say that it forked us, our tasks are somebody else's.
+void WorkerLoop::wait_for_admission() {
+  for (;;) {
+    const std::uint32_t heard = lane_.bell();
+    const std::uint32_t admitted = lane_.admitted();
+    if (admitted == place_.seed) return;
+    if (admitted != 0) os::leave_worker(0);
+    lane_.sleep(heard);
+  }
 }
 
 void WorkerLoop::serve() {
@@ -91,7 +106,7 @@ void WorkerLoop::serve() {
     }
   }
   page_.move_to(0, Phase::between, place_.seed);
-  outbox_.flush();
+  flush();
 }
 
 // The claim and the coordinator's mark are ordered by a full fence on either side: at least one of the two sees the
@@ -120,6 +135,7 @@ void WorkerLoop::do_task(const ipc::Record& record) {
   } else {
     reused_.room = outbox_.room();
     body_.run(place_.queue.item(record), reused_);
+    if (os::forked_meanwhile()) look_after_fork(record);
     answer(record, reused_);
   }
   current_.active = false;
@@ -133,6 +149,7 @@ void WorkerLoop::do_measured(const ipc::Record& record, detail::ResultSlot& slot
   slot.room = apart;
   body_.run(place_.queue.item(record), slot);
   const auto ran = os::now() - group_start_;
+  if (ran >= group_time || os::forked_meanwhile()) end_what_was_left(record.task, record.attempt);
   if (ran >= tiny_task) {
     if (ran >= group_time) peak_rss_kib_ = os::peak_rss_kib();
     const ipc::MeasuredPayload measured{static_cast<std::uint64_t>(ran.count()), peak_rss_kib_};
@@ -167,19 +184,41 @@ void WorkerLoop::after_task() {
     group_ = std::min(group_, max_group);
     group_left_ = group_;
     if (now - last_flush_ >= batch_time) {
-      outbox_.flush();
+      flush();
       last_flush_ = now;
     }
   }
   if (outbox_.unsent() >= batch_bytes) {
-    outbox_.flush();
+    flush();
     last_flush_ = group_start_;
   }
 }
 
+// Whatever escaped from its parents came to us, a subreaper. A task of a hundred microseconds or more, or one that
+// called fork(), is looked after by itself; of the others, which can hardly have started a program, only that one of
+// them did is known.
+void WorkerLoop::end_what_was_left(std::uint64_t task, unsigned attempt) {
+  if (!os::has_children()) return;
+  const ipc::LeftPayload left{os::end_children_except(helpers_)};
+  if (left.count != 0) outbox_.put_copy(FrameKind::left, task, attempt, std::as_bytes(std::span(&left, 1)));
+}
+
+// What is said of a task stands before its result in the stream, and that was composed where it is sent from.
+void WorkerLoop::look_after_fork(const ipc::Record& record) {
+  const auto composed = reused_.room.first(std::min(reused_.size, reused_.room.size()));
+  if (!reused_.failure && reused_.overflow.empty()) reused_.overflow.assign(composed.begin(), composed.end());
+  end_what_was_left(record.task, record.attempt);
+  reused_.room = outbox_.room();
+}
+
+void WorkerLoop::flush() {
+  end_what_was_left(0, 0);
+  outbox_.flush();
+}
+
 void WorkerLoop::idle(std::uint64_t head) {
   page_.move_to(head, Phase::between, place_.seed);
-  outbox_.flush();
+  flush();
   const std::uint32_t heard = lane_.bell();
   page_.set_asleep(ipc::Sleep::for_tasks);
   if (lane_.tail() == head && !lane_.stop_requested()) lane_.sleep(heard);

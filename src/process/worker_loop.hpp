@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <vector>
 
 namespace bulkhead::process {
 
@@ -30,12 +31,16 @@ class WorkerLoop final : public detail::OutputSink {
 
  private:
   void start();
+  void wait_for_admission();
   void serve();
   void claim_and_answer(const ipc::Record& record, std::uint64_t offset);
   void do_task(const ipc::Record& record);
   void do_measured(const ipc::Record& record, detail::ResultSlot& slot);
   void answer(const ipc::Record& record, const detail::ResultSlot& slot);
   void after_task();
+  void end_what_was_left(std::uint64_t task, unsigned attempt);
+  void look_after_fork(const ipc::Record& record);
+  void flush();
   void idle(std::uint64_t head);
   void emit(const ThisTask& task, int channel, std::span<const std::byte> bytes) override;
 
@@ -53,6 +58,7 @@ class WorkerLoop final : public detail::OutputSink {
   std::uint32_t group_ = 1, group_left_ = 1;
   std::chrono::nanoseconds group_start_{}, last_flush_{};
   std::uint64_t peak_rss_kib_ = 0;
+  std::vector<int> helpers_;  // processes that worker_init started: they serve all tasks
 };
 
 }  // namespace bulkhead::process

@@ -1,11 +1,14 @@
 // The coordinator's workforce: starting workers, ending them, and burying those that ended.
 #include "os/clock.hpp"
+#include "os/descendants.hpp"
+#include "os/private_descriptors.hpp"
 #include "process/coordinator.hpp"
 #include "process/poll_keys.hpp"
 #include "process/worker_loop.hpp"
 
 #include <algorithm>
-#include <mutex>
+#include <array>
+#include <cerrno>
 #include <system_error>
 
 namespace bulkhead::process {
@@ -17,119 +20,119 @@ namespace {
 constexpr std::size_t pipe_bytes = 256u << 10;
 constexpr std::uint64_t frame_slack = 192u << 10;  // failures in words, filler and channel numbers are not results
 
-// Every coordinator of this process, so that a fresh worker can close what is none of its business. The forking thread
-// holds the lock across the fork: the child finds the list whole.
-struct Registry {
-  std::mutex mutex;
-  std::vector<Coordinator*> coordinators;
-};
-Registry& registry() {
-  static Registry all;
-  return all;
-}
-
-// In a worker: its own pipe, which the workers of a nested run must not inherit.
-int own_pipe = -1;
+constexpr auto before_asking_again = 200ms;
 
 }  // namespace
-
-void enlist(Coordinator* coordinator) {
-  const std::lock_guard lock(registry().mutex);
-  registry().coordinators.push_back(coordinator);
-}
-
-void delist(Coordinator* coordinator) {
-  const std::lock_guard lock(registry().mutex);
-  std::erase(registry().coordinators, coordinator);
-}
 
 Worker* Coordinator::start_worker() {
   const auto slot = static_cast<std::size_t>(std::find(workers_.begin(), workers_.end(), nullptr) - workers_.begin());
   try {
-    os::MemoryFile memory("bulkhead-worker", ipc::worker_memory_bytes);
-    if (!memory.occupy(0, ipc::worker_memory_bytes))
-      throw std::system_error(ENOMEM, std::generic_category(), "fallocate of a worker's memory");
-    os::Pipe pipe = os::make_pipe(pipe_bytes);
-    const ipc::LaneWriter lane = queue_.open_lane(slot);
-    const auto seed = static_cast<std::uint32_t>(random_());
-
-    std::unique_lock lock(registry().mutex);
-    auto child = os::fork_child();
-    if (!child) live_as_worker(slot, memory, pipe, seed, owner_);
-    lock.unlock();
-
-    ipc::Inbox inbox(ipc::Mapping(memory, ipc::Access::read_only, 0, ipc::worker_memory_bytes),
-                     std::move(pipe.read_end), seed, options_.max_result_bytes + frame_slack);
-    const std::size_t fixed = options_.prefetch == WorkOptions::automatic ? 0 : options_.prefetch + 1;
-    workers_[slot] =
-        std::make_unique<Worker>(static_cast<int>(slot), *std::move(child), lane, std::move(inbox), Pace(fixed));
-  } catch (const std::system_error&) {
-    if (live_ == 0) throw;
-    most_workers_ = live_;  // the kernel grants no more: fewer workers do the same work
+    start();
+    workers_[slot] = ask_for_worker(slot);
+  } catch (const std::system_error& error) {
+    be_refused(error.what());
     return nullptr;
   }
-  Worker& worker = *workers_[slot];
   ++live_;
-  now_ = os::now();
-  worker.last_taken = now_;
-  poller_.watch(worker.inbox().pipe().get(), pipe_key(slot));
-  poller_.watch(worker.child().pidfd().get(), death_key(slot));
-  notify({.kind = EventKind::worker_started, .worker = worker.slot(), .process = worker.pid()});
-  return &worker;
+  return workers_[slot].get();
 }
 
-void Coordinator::live_as_worker(std::size_t slot, os::MemoryFile& memory, os::Pipe& pipe, std::uint32_t seed,
-                                 int parent) {
-  os::become_worker(parent);
+std::unique_ptr<Worker> Coordinator::ask_for_worker(std::size_t slot) {
+  os::MemoryFile memory("bulkhead-worker", ipc::worker_memory_bytes);
+  if (!memory.occupy(0, ipc::worker_memory_bytes))
+    throw std::system_error(ENOMEM, std::generic_category(), "fallocate of a worker's memory");
+  os::Pipe pipe = os::make_pipe(pipe_bytes);
+  pipe = {os::kept_from_children(std::move(pipe.read_end)), os::kept_from_children(std::move(pipe.write_end))};
+  std::uint32_t seed = 0;
+  while (seed == 0) seed = static_cast<std::uint32_t>(random_());
+  const std::size_t fixed = options_.prefetch == WorkOptions::automatic ? 0 : options_.prefetch + 1;
+  auto worker = std::make_unique<Worker>(
+      static_cast<int>(slot), next_number_++, seed, queue_.open_lane(slot),
+      ipc::Inbox(ipc::Mapping(memory, ipc::Access::read_only, 0, ipc::worker_memory_bytes), std::move(pipe.read_end),
+                 seed, options_.max_result_bytes + frame_slack),
+      Pace(fixed));
+  worker->since = worker->last_taken = now_ = os::now();
+  const Order order{.worker = worker->number(), .slot = static_cast<std::int32_t>(slot), .seed = seed};
+  if (!server_->ask_for_worker(order, memory, pipe.write_end)) {
+    server_->kill();  // its end is heard of like any other
+    throw std::system_error(EAGAIN, std::generic_category(), "the fork server does not listen");
+  }
+  poller_.watch(worker->inbox().pipe().get(), pipe_key(slot));
+  return worker;
+}
+
+// Fewer workers do the same work; with none left, the run ends rather than wait for ever.
+void Coordinator::be_refused(const std::string& why) {
+  most_workers_ = live_;
+  may_ask_again_at_ = now_ + before_asking_again;
+  Failure failure;
+  failure.ending = Ending::abandoned;
+  failure.what = "no worker could be started: " + why;
+  notify({.kind = EventKind::worker_refused, .ending = failure.ending, .failure = &failure});
+  if (live_ == 0 && respawn_.is_enough(IdleDeath::by_itself, now_)) close(Ending::abandoned, std::move(failure.what));
+}
+
+void Coordinator::live_as_worker(Cradle cradle) {
+  os::lead_own_group();
+  os::adopt_orphans();
+  static_cast<void>(os::tie_to(lifeline_.read_end));
   try {
-    WorkerPlace place{static_cast<int>(slot), ipc::TaskQueueView(queue_, slot),
+    os::MemoryFile memory(std::move(cradle.memory), ipc::worker_memory_bytes);
+    WorkerPlace place{cradle.slot, ipc::TaskQueueView(queue_, static_cast<std::size_t>(cradle.slot)),
                       ipc::Mapping(memory, ipc::Access::read_write, 0, ipc::worker_memory_bytes),
-                      std::move(pipe.write_end), seed};
+                      std::move(cradle.pipe), cradle.seed};
     memory.close();
-    pipe.read_end.reset();
-    for (Coordinator* coordinator : registry().coordinators) coordinator->close_descriptors();
-    registry().coordinators.clear();
-    registry().mutex.unlock();
-    os::Fd(std::exchange(own_pipe, place.pipe.get())).reset();
+    os::close_private_descriptors(std::array{place.pipe.get(), os::tied_descriptor()});
     WorkerLoop(std::move(place), *body_, options_).run();
   } catch (...) {  // nothing may escape into the caller's copy of the stack
     os::leave_worker(1);
   }
 }
 
-void Coordinator::close_descriptors() noexcept {
-  poller_.close();
-  stop_wake_.close();
-  queue_.close_descriptor();
-  for (const auto& worker : workers_)
-    if (worker) worker->close_descriptors();
+// First of all it is taken out of the books: who is told of its death may throw.
+std::unique_ptr<Worker> Coordinator::take_out(Worker& worker) {
+  poller_.forget(worker.inbox().pipe().get());
+  if (worker.born() && !worker.dying) poller_.forget(worker.process().pidfd().get());
+  if (filling_ == &worker) filling_ = nullptr, quota_ = 0;
+  --live_;
+  return std::move(workers_[static_cast<std::size_t>(worker.slot())]);
 }
 
-void Coordinator::bury(Worker& worker) {
-  const std::size_t slot = static_cast<std::size_t>(worker.slot());
+void Coordinator::bury(Worker& alive) {
+  const std::unique_ptr<Worker> dead = take_out(alive);
+  Worker& worker = *dead;
   const bool at_birth = !worker.serving;
   const auto in_hand = at_birth ? std::optional<ipc::Record*>(nullptr) : worker.record_in_hand();
-  poller_.forget(worker.inbox().pipe().get());
-  poller_.forget(worker.child().pidfd().get());
-  const os::ExitStatus status = worker.child().reap();
-  const Death death{status.signaled, status.number, status.known, worker.doom, options_.task_timeout};
+  const Death death = death_of(worker);
+  const ipc::Record* const culprit = in_hand.value_or(nullptr);
 
-  if (worker.doom != KillReason::retired) {
-    const Failure failure = judge_death(death);
+  if (worker.doom != KillReason::retired || !death.left_in_order()) {
+    Failure failure = judge_death(death);
+    if (failure.signal != 0) failure.backtrace = worker.last_frames(failure.signal);
+    if (!worker.last_words.empty()) failure.what = worker.last_words;
     notify({.kind = EventKind::worker_died,
             .worker = worker.slot(),
             .process = worker.pid(),
             .ending = failure.ending,
             .failure = &failure});
   }
-  const ipc::Record* const culprit = in_hand.value_or(nullptr);
+  if (worker.ended && worker.ended->left != 0) {
+    worker.left += worker.ended->left;
+    announce_left(worker, culprit, worker.ended->left);
+  }
   if (culprit) settle_death(worker, *culprit, death);
   redeal_rest(worker, culprit, !in_hand);
+  if (!culprit && !worker.orphaned) count_death(worker, death);
+}
 
-  if (filling_ == &worker) filling_ = nullptr, quota_ = 0;
-  const std::unique_ptr<Worker> dead = std::move(workers_[slot]);
-  --live_;
-  if (at_birth && worker.doom == KillReason::none) count_death_at_birth(worker, death);
+Death Coordinator::death_of(const Worker& worker) const {
+  Death death{.reason = worker.doom, .task_timeout = options_.task_timeout, .init_timeout = options_.init_timeout};
+  death.status_known = worker.ended && worker.ended->status.known;
+  if (death.status_known) {
+    death.signaled = worker.ended->status.signaled;
+    death.number = worker.ended->status.number;
+  }
+  return death;
 }
 
 void Coordinator::settle_death(Worker& worker, const ipc::Record& culprit, const Death& death) {
@@ -141,7 +144,9 @@ void Coordinator::settle_death(Worker& worker, const ipc::Record& culprit, const
   if (completions_.size() == before) return;
   auto& stats = completions_.back().stats;
   if (worker.hand_since() > 0ns) stats.ran_ns = static_cast<float>((now_ - worker.hand_since()).count());
-  stats.peak_rss_kib = worker.peak_rss_kib;
+  stats.peak_rss_kib = worker.ended && worker.ended->max_rss != 0
+                           ? static_cast<std::uint32_t>(worker.ended->max_rss >> 10)
+                           : worker.peak_rss_kib;
 }
 
 // What the dead worker had not started goes on elsewhere, uncharged. Where its page cannot be believed, any of them
@@ -166,15 +171,31 @@ void Coordinator::redeal_rest(Worker& worker, const ipc::Record* culprit, bool a
   });
 }
 
-void Coordinator::count_death_at_birth(const Worker& worker, const Death& death) {
-  if (deaths_at_birth_ == 0 || now_ - first_birth_death_ > options_.respawn.period) {
-    deaths_at_birth_ = 0;
-    first_birth_death_ = now_;
-  }
-  if (++deaths_at_birth_ <= options_.respawn.limit) return;
+// A death that hit no task says something about the next one only if the worker had not done anything yet.
+void Coordinator::count_death(const Worker& worker, const Death& death) {
+  const bool ours = worker.doom != KillReason::none && worker.doom != KillReason::init_timed_out;
+  if (ours || worker.answered) return;
+  constexpr int kill_signal = 9;
+  const bool killed = death.reason == KillReason::none && death.signaled && death.number == kill_signal;
+  const bool slow = worker.doom == KillReason::init_timed_out;
+  if (!respawn_.is_enough(slow ? IdleDeath::too_slow : killed ? IdleDeath::killed : IdleDeath::by_itself, now_)) return;
   const std::string words = worker.last_words.empty() ? describe_death(death) : worker.last_words;
-  close(Ending::abandoned, "given up after " + std::to_string(deaths_at_birth_) +
-                               " workers in a row died before their first task; the last one: " + words);
+  close(Ending::abandoned, "given up after " + std::to_string(respawn_.deaths()) +
+                               " workers in a row died before they had done anything; the last one: " + words);
+}
+
+// What its lane still holds is dealt elsewhere first: the next record must not find a worker that was told to end.
+void Coordinator::end_worker(Worker& worker, KillReason reason, Nanoseconds grace) {
+  if (filling_ == &worker) close_fill();
+  worker.doom = reason;
+  if (!closed()) take_back_from(worker, worker.outstanding);
+  worker.kill_at = grace > 0ns ? now_ + grace : Nanoseconds::max();
+  if (grace == 0ns)
+    worker.process().kill();
+  else if (server_ && !worker.orphaned)
+    server_->terminate_group(worker.number());
+  else
+    worker.process().terminate();
 }
 
 // Leaves when its lane is empty; not for ever: worker_exit gets as long as a task that was told to end.
@@ -196,7 +217,7 @@ void Coordinator::close(Ending ending, std::string why) {
       end_pending(pending_from(record, worker->lane()), Failure(*closed_));
     });
     if (worker->outstanding != 0 && worker->doom == KillReason::none)
-      worker->end(KillReason::cancelled, now_, options_.kill_grace);
+      end_worker(*worker, KillReason::cancelled, options_.kill_grace);
   }
 }
 

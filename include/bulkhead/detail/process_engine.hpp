@@ -60,6 +60,8 @@ class ProcessEngine {
   ProcessEngine(const ProcessEngine&) = delete;
   ProcessEngine& operator=(const ProcessEngine&) = delete;
 
+  /// Forks the process that will fork the workers, from the calling thread; before any task. Throws std::system_error.
+  void start();
   /// Whether another task can be taken now without any worker's lane growing deeper than it should.
   bool wants_task();
   /// Place for the next item. What is encoded may be larger: then ask large_room() for the exact size.
@@ -82,6 +84,8 @@ class ProcessEngine {
   std::uint64_t outstanding() const noexcept;
   /// Stop was requested, or the run was given up: what would be added ends at once, as cancelled or abandoned.
   bool closed() const noexcept;
+  /// With what; null while it is not.
+  const Failure* why_closed() const noexcept;
   /// The end of a run: checks that as many tasks ended as were added. Throws std::logic_error if not.
   void finish();
 

@@ -82,6 +82,7 @@ class ProcessStream {
           ordered(options.preserve_result_ordering) {}
 
     void advance() {
+      if (feed.size() != 0) engine.start();
       while (!at_end && !take_next()) wait();
     }
 
@@ -157,6 +158,7 @@ auto do_process_work(Items&& items, F&& func, const WorkOptions& options = {})
     kept = detail::CallerMemory(results.data(), *count * sizeof(Outcome<R>));
     results.resize(*count);
   }
+  if (feed.size() != 0) engine.start();
   std::size_t ended = 0;
   for (;;) {
     const int input = feed.feed(engine, [](std::uint64_t) { return true; });
@@ -172,9 +174,9 @@ auto do_process_work(Items&& items, F&& func, const WorkOptions& options = {})
   }
   engine.finish();
   if (feed.error()) std::rethrow_exception(feed.error());
-  // Stopped before every item was taken on: those have an outcome as well.
-  for (std::size_t i = static_cast<std::size_t>(feed.fed()); i < results.size(); ++i)
-    results[i] = Outcome<R>(Failure{.ending = Ending::cancelled, .type = {}, .what = "never started", .backtrace = {}});
+  // Closed before every item was taken on: those have an outcome as well.
+  if (const Failure* const why = engine.why_closed())
+    for (std::size_t i = static_cast<std::size_t>(feed.fed()); i < results.size(); ++i) results[i] = Outcome<R>(*why);
   return results;
 }
 

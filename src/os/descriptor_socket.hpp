@@ -1,0 +1,34 @@
+// A local socket that carries small messages, whole, together with open descriptors.
+#pragma once
+
+#include "os/fd.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace bulkhead::os {
+
+/// One end. Never blocks. Both ends are private to the processes that hold them.
+class DescriptorSocket {
+ public:
+  explicit DescriptorSocket(Fd fd) noexcept : fd_(std::move(fd)) {}
+  static std::pair<DescriptorSocket, DescriptorSocket> make_pair();
+
+  /// False: the peer has gone, or does not take in what it was sent.
+  bool send(std::span<const std::byte> message, std::span<const int> descriptors = {}) noexcept;
+
+  enum class Receipt { message, nothing_now, peer_gone };
+  /// Fills `message`; one of another size is not ours and counts as the peer having gone. Received descriptors are
+  /// close-on-exec and above 2.
+  Receipt receive(std::span<std::byte> message, std::vector<Fd>& descriptors);
+
+  const Fd& fd() const noexcept { return fd_; }
+
+ private:
+  Fd fd_;
+};
+
+}  // namespace bulkhead::os

@@ -1,0 +1,45 @@
+#include "os/private_descriptors.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace bulkhead::os {
+
+namespace {
+
+// A bit for each descriptor: a set with a lock could be held by another thread at the moment of the fork, and a walk
+// over its owners could meet one half changed. Higher numbers are not noted; nobody has so many open.
+constexpr std::size_t most = 1u << 16;
+std::array<std::atomic<std::uint64_t>, most / 64> marked;
+
+bool in_range(int fd) noexcept { return fd >= 0 && static_cast<std::size_t>(fd) < most; }
+std::atomic<std::uint64_t>& word_of(int fd) noexcept { return marked[static_cast<std::size_t>(fd) / 64]; }
+std::uint64_t bit_of(int fd) noexcept { return std::uint64_t{1} << (fd % 64); }
+
+}  // namespace
+
+void mark_private(int fd) noexcept {
+  if (in_range(fd)) word_of(fd) |= bit_of(fd);
+}
+
+void unmark_private(int fd) noexcept {
+  if (in_range(fd) && (word_of(fd) & bit_of(fd)) != 0) word_of(fd) &= ~bit_of(fd);
+}
+
+void close_private_descriptors(std::span<const int> except) noexcept {
+  for (std::size_t i = 0; i < marked.size(); ++i) {
+    for (int bit = 0; marked[i] != 0 && bit < 64; ++bit) {
+      const int fd = static_cast<int>(i) * 64 + bit;
+      if ((marked[i] & bit_of(fd)) == 0 || std::find(except.begin(), except.end(), fd) != except.end()) continue;
+      marked[i] &= ~bit_of(fd);
+      ::close(fd);
+    }
+  }
+}
+
+}  // namespace bulkhead::os

@@ -1,0 +1,62 @@
+// The fork server, as the coordinator sees it: a process of few words that forks the workers, reaps them, and ends what
+// they leave behind.
+//
+// A worker is forked by a process with one thread, in which nobody holds a lock; at the same price whatever the host
+// has touched since; and as nobody's child that the host might wait for by mistake. The server adopts what escapes from
+// a worker's process group. When the coordinator ends, however it ends, the server takes everything along; when the
+// server is killed, the workers go on, and a new one is forked from the coordinator's process.
+#pragma once
+
+#include "os/child.hpp"
+#include "os/descriptor_socket.hpp"
+#include "os/memory_file.hpp"
+#include "process/fork_server_messages.hpp"
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+namespace bulkhead::process {
+
+/// What a fresh worker finds in its hands.
+struct Cradle {
+  int slot = 0;
+  std::uint32_t seed = 0;
+  os::Fd memory, pipe;
+};
+
+class ForkServer {
+ public:
+  /// What a worker does with its life. Never returns.
+  using Life = std::function<void(Cradle)>;
+
+  /// Forks. `kept` are private descriptors that workers need at birth. Throws std::system_error.
+  ForkServer(Life life, const std::vector<int>& kept);
+  /// Ends it, every worker, and all that these left, and waits for that.
+  ~ForkServer();
+  ForkServer(const ForkServer&) = delete;
+  ForkServer& operator=(const ForkServer&) = delete;
+
+  /// False: the server is gone or does not listen.
+  bool ask_for_worker(const Order& order, const os::MemoryFile& memory, const os::Fd& pipe) noexcept;
+  void terminate_group(std::uint64_t worker) noexcept;
+
+  enum class Word { report, none, gone };
+  struct Received {
+    Word word = Word::none;
+    Report report{};
+    os::Fd pidfd{};
+  };
+  Received receive();
+
+  const os::Fd& socket() const noexcept { return socket_.fd(); }
+  const os::Fd& pidfd() const noexcept { return child_.pidfd(); }
+  long pid() const noexcept { return child_.pid(); }
+  void kill() noexcept { child_.signal(os::Signal::kill); }
+
+ private:
+  os::DescriptorSocket socket_;
+  os::Child child_;
+};
+
+}  // namespace bulkhead::process

@@ -1,0 +1,47 @@
+// What the coordinator and its fork server say to each other: fixed, small, whole messages. Both are our own code, in
+// processes that run nothing of the user's.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace bulkhead::process {
+
+enum class OrderKind : std::uint8_t {
+  fork,       // a worker; with descriptors: its memory, the write end of its pipe
+  terminate,  // SIGTERM to its whole process group
+};
+
+struct Order {
+  std::uint64_t worker = 0;  // the coordinator's number for it, never used twice
+  std::int32_t slot = 0;
+  std::uint32_t seed = 0;
+  OrderKind kind = OrderKind::fork;
+};
+
+enum class ReportKind : std::uint8_t {
+  ready,    // the server serves
+  born,     // with a descriptor: its pidfd
+  refused,  // by the kernel: `error`
+  ended,    // reaped, and everything that it left was ended
+};
+
+struct Report {
+  std::uint64_t worker = 0;
+  ReportKind kind = ReportKind::ready;
+  bool signaled = false;
+  bool dumped = false;
+  std::int32_t pid = 0;
+  std::int32_t error = 0;
+  std::int32_t number = 0;     // the signal, or the exit code
+  std::uint32_t left = 0;      // descendants that outlived it, and were ended
+  std::uint64_t max_rss = 0;   // bytes
+  std::uint64_t user_us = 0, system_us = 0;
+};
+
+template <class Message>
+std::span<std::byte> bytes_of(Message& message) noexcept {
+  return std::as_writable_bytes(std::span(&message, 1));
+}
+
+}  // namespace bulkhead::process

@@ -1,0 +1,92 @@
+// The coordinator and its fork server: births, refusals and ends that it reports, and its own end.
+#include "os/clock.hpp"
+#include "process/coordinator.hpp"
+#include "process/poll_keys.hpp"
+
+#include <system_error>
+
+namespace bulkhead::process {
+
+using namespace std::chrono_literals;
+
+void Coordinator::start() {
+  if (server_) return;
+  server_ = std::make_unique<ForkServer>([this](Cradle cradle) { live_as_worker(std::move(cradle)); },
+                                         std::vector<int>{queue_.file().fd().get(), lifeline_.read_end.get()});
+  poller_.watch(server_->socket().get(), server_key);
+  poller_.watch(server_->pidfd().get(), server_death_key);
+  notify({.kind = EventKind::fork_server_started, .process = server_->pid()});
+}
+
+void Coordinator::hear_server() {
+  for (bool ended = false; server_;) {
+    ForkServer::Received heard = server_->receive();
+    if (heard.word == ForkServer::Word::report) {
+      take_report(heard.report, std::move(heard.pidfd));
+    } else if (heard.word == ForkServer::Word::gone || ended) {
+      return lose_server();
+    } else if (ended = os::wait_readable(server_->pidfd(), 0ms); !ended) {
+      return;
+    }
+  }
+}
+
+Worker* Coordinator::worker_numbered(std::uint64_t number) const noexcept {
+  for (const auto& worker : workers_)
+    if (worker && worker->number() == number) return worker.get();
+  return nullptr;
+}
+
+void Coordinator::take_report(const Report& report, os::Fd pidfd) {
+  Worker* const worker = worker_numbered(report.worker);
+  os::ProcessHandle process(report.pid, std::move(pidfd));
+  if (!worker) return process.kill();
+  switch (report.kind) {
+    case ReportKind::ready:
+      return;
+    case ReportKind::born:
+      worker->be_born(std::move(process), now_);
+      poller_.watch(worker->process().pidfd().get(), death_key(static_cast<std::size_t>(worker->slot())));
+      if (worker->doom != KillReason::none && worker->doom != KillReason::retired) worker->process().kill();
+      return notify({.kind = EventKind::worker_started, .worker = worker->slot(), .process = worker->pid()});
+    case ReportKind::refused: {
+      const std::unique_ptr<Worker> unborn = take_out(*worker);
+      redeal_rest(*unborn, nullptr, false);
+      return be_refused(std::system_error(report.error, std::generic_category(), "fork").what());
+    }
+    case ReportKind::ended:
+      worker->ended = WorkerEnd{.status = {report.signaled, report.number, true, report.dumped},
+                                .left = report.left,
+                                .max_rss = report.max_rss,
+                                .user_time = std::chrono::microseconds(report.user_us),
+                                .system_time = std::chrono::microseconds(report.system_us)};
+      return look_at_death(*worker);
+  }
+}
+
+// Its workers are not touched by its end: they finish what they have in hand, and are replaced then. One of which we do
+// not know that it was born waits to be admitted, which it never will be.
+void Coordinator::lose_server() {
+  poller_.forget(server_->socket().get());
+  poller_.forget(server_->pidfd().get());
+  server_->kill();
+  server_.reset();
+  notify({.kind = EventKind::fork_server_lost});
+  for (const auto& worker : workers_) {
+    if (!worker) continue;
+    if (!worker->born()) {
+      const std::unique_ptr<Worker> unborn = take_out(*worker);
+      redeal_rest(*unborn, nullptr, false);
+      continue;
+    }
+    worker->orphaned = true;
+    if (filling_ == worker.get()) close_fill();
+    if (worker->dying || worker->doom != KillReason::none) continue;
+    if (!closed()) take_back_from(*worker, worker->outstanding);
+    worker->lane().request_stop();
+  }
+  if (respawn_.is_enough(IdleDeath::killed, now_))
+    close(Ending::abandoned, "given up: the process that forks the workers was killed again and again");
+}
+
+}  // namespace bulkhead::process
