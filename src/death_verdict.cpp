@@ -2,7 +2,34 @@
 
 #include "os/signal_name.hpp"
 
+#include <csignal>
+
 namespace bulkhead {
+
+namespace {
+
+// A limit that is the evident cause. What only looks like one stays a crash.
+bool judge_limits(const Death& death, Failure& failure) {
+  const std::string how = "the worker " + describe_death(death);
+  if (death.signaled && death.number == SIGXFSZ && death.file_size != 0) {
+    failure.ending = Ending::limit_exceeded;
+    failure.what = how + ": a file grew beyond WorkOptions::file_size (" + std::to_string(death.file_size) + " bytes)";
+  } else if (death.signaled && death.number == SIGKILL && death.killed_for_memory) {
+    failure.ending = Ending::out_of_memory;
+    failure.what = how + " by the kernel, which counted a process of this control group ended for want of memory";
+  } else if (death.allocation_refused && death.memory_limit != 0) {
+    failure.ending = Ending::out_of_memory;
+    failure.what = how + " after `new` was refused memory (WorkOptions::memory_limit is " +
+                   std::to_string(death.memory_limit) + ")";
+  } else {
+    return false;
+  }
+  if (death.signaled) failure.signal = death.number;
+  if (!death.signaled) failure.exit_code = death.number;
+  return true;
+}
+
+}  // namespace
 
 std::string describe_death(const Death& death) {
   if (death.reason == KillReason::init_timed_out) return judge_death(death).what;
@@ -22,6 +49,11 @@ Failure judge_death(const Death& death) {
       failure.ending = Ending::timed_out;
       failure.what = "worker_init was still running after " + std::to_string(death.init_timeout.count()) + " ms";
       return failure;
+    case KillReason::cpu_time:
+      failure.ending = Ending::limit_exceeded;
+      failure.what = "used more than " + std::to_string(death.cpu_time.count()) +
+                     " ms of processor time (WorkOptions::cpu_time)";
+      return failure;
     case KillReason::cancelled:
       failure.ending = Ending::cancelled;
       failure.what = "the run was stopped while the task was running";
@@ -34,6 +66,7 @@ Failure judge_death(const Death& death) {
     case KillReason::retired:
       break;
   }
+  if (death.status_known && judge_limits(death, failure)) return failure;
   if (!death.status_known) {
     failure.ending = Ending::crashed;
     failure.what = "the worker " + describe_death(death);

@@ -15,6 +15,7 @@ enum class KillReason : std::uint8_t {
   cancelled,   // the run was stopped
   bad_frames,  // what it sent did not check out
   init_timed_out,
+  cpu_time,  // the task used up its processor time
   retired,     // told to leave: recycling, or nothing left to do
 };
 
@@ -24,7 +25,10 @@ struct Death {
   int number = 0;            // the signal, or the exit code
   bool status_known = true;  // false: somebody else reaped it
   KillReason reason = KillReason::none;
-  std::chrono::milliseconds task_timeout{0}, init_timeout{0};
+  std::chrono::milliseconds task_timeout{0}, init_timeout{0}, cpu_time{0};
+  std::uint64_t memory_limit = 0, file_size = 0;
+  bool allocation_refused = false;  // `new` had found no memory while this task was in its hands
+  bool killed_for_memory = false;   // the kernel counted a kill for want of memory in our control group
 
   bool left_in_order() const noexcept { return status_known && !signaled && number == 0; }
 };

@@ -4,9 +4,20 @@
 
 namespace bulkhead::detail {
 
-Verdict judge(const RetryPolicy& policy, Ending ending, unsigned attempts_made, double jitter) noexcept {
-  if (ending == Ending::value || !policy.on.contains(ending)) return {};
-  if (attempts_made == 0 || attempts_made > policy.max_retries) return {};
+namespace {
+
+bool budget_is_left(const RetryPolicy& policy, Ending ending, unsigned attempts_made, unsigned out_of_memory) {
+  if (policy.max_oom_retries == RetryPolicy::as_max_retries) return attempts_made <= policy.max_retries;
+  if (ending == Ending::out_of_memory) return out_of_memory <= policy.max_oom_retries;
+  return attempts_made - std::min(out_of_memory, attempts_made) <= policy.max_retries;
+}
+
+}  // namespace
+
+Verdict judge(const RetryPolicy& policy, Ending ending, unsigned attempts_made, double jitter,
+              unsigned out_of_memory) noexcept {
+  if (ending == Ending::value || !policy.on.contains(ending) || attempts_made == 0) return {};
+  if (!budget_is_left(policy, ending, attempts_made, out_of_memory)) return {};
   const std::chrono::nanoseconds cap = policy.max_delay.count() > 0
                                            ? policy.max_delay
                                            : std::max<std::chrono::milliseconds>(uncapped_retry_delay, policy.delay);

@@ -242,6 +242,6 @@ TEMPLATE_TEST_CASE("options that cannot be meant are refused by name", "[executo
   };
   CHECK_THROWS_AS(with({.per_sync_timeout = 0ms}), std::invalid_argument);
   CHECK_THROWS_AS(with({.task_timeout = -1ms}), std::invalid_argument);
-  CHECK_THROWS_AS(with({.memory_limit = 1}), std::invalid_argument);
+  CHECK_THROWS_AS(with({.retry = {.max_retries = 70000}}), std::invalid_argument);
   CHECK_THROWS_AS(with({.max_item_bytes = 0}), std::invalid_argument);
 }

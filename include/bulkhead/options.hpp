@@ -36,6 +36,10 @@ struct RetryPolicy {
   std::chrono::milliseconds max_delay{0};  ///< 0: no cap but one minute
   EndingSet on{Ending::exception, Ending::exited,        Ending::crashed,
                Ending::timed_out, Ending::out_of_memory, Ending::limit_exceeded};
+  /// Extra attempts after running out of memory: a budget of their own, which the others do not use up. While it is
+  /// used fewer tasks run at once. `as_max_retries`: as many as max_retries, counted together.
+  unsigned max_oom_retries = as_max_retries;
+  static constexpr unsigned as_max_retries = std::numeric_limits<unsigned>::max();
 };
 
 /// When to stop replacing workers that die without a task in hand (at birth, in `worker_init`).
@@ -64,14 +68,19 @@ struct WorkOptions {
   std::chrono::milliseconds kill_grace{2000};        ///< from TERM to KILL
   std::chrono::milliseconds init_timeout{0};         ///< for worker_init; 0: none. The run is given up when it was
                                                      ///< too slow twice in a row. Processes only
-  std::uint64_t memory_limit = 0;  ///< bytes of private memory beyond what the worker inherits; 0: none
+  /// Bytes of private memory beyond what the worker inherits (RLIMIT_DATA: heap, stacks of threads, private mappings);
+  /// 0: none. A task that lets std::bad_alloc out, or dies after an allocation by `new` was refused, is
+  /// `out_of_memory`; what becomes of malloc() that returns null is the task's own.
+  std::uint64_t memory_limit = 0;
   RetryPolicy retry{};
   RespawnPolicy respawn{};
-  std::size_t max_tasks_per_worker = 0;  ///< a fresh worker after so many tasks; 0: never
+  std::size_t max_tasks_per_worker = 0;  ///< a fresh worker after so many tasks, or up to an eighth fewer, so that not
+                                         ///< all are renewed at once; 0: never
   std::uint64_t max_item_bytes = 64u << 20, max_result_bytes = 64u << 20;  ///< encoded; larger: too_large
-  std::chrono::milliseconds cpu_time{0};                                   ///< 0: no limit
-  std::uint64_t file_size = 0;                                             ///< bytes; 0: no limit
-  unsigned open_files = 0;                                                 ///< 0: no limit
+  std::chrono::milliseconds cpu_time{0};  ///< processor time of one attempt, all threads of the worker, without the
+                                          ///< processes it starts; looked at every 20 ms or more often; 0: no limit
+  std::uint64_t file_size = 0;            ///< bytes, of any file a task writes; 0: no limit
+  unsigned open_files = 0;                ///< descriptors that a worker may have, the inherited included; 0: no limit
   Isolation isolation = Isolation::contained;
   std::function<void()> worker_init{}, worker_exit{};  ///< run in each worker before its first and after its last task
   std::stop_token stop{};                              ///< stop requested: start nothing more, end what runs

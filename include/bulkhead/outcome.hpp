@@ -48,6 +48,14 @@ struct Failure {
   std::string type, what;  ///< of an exception: its demangled type and what(); otherwise the reason in words
   std::vector<std::string> backtrace;  ///< innermost frame first; empty where none could be had
 
+  // Of a worker that died; zero and empty where not known or not applicable.
+  std::uint64_t fault_address{};  ///< that the instruction could not reach (SIGSEGV, SIGBUS), or its own (SIGILL, SIGFPE)
+  bool core_dumped{};
+  std::chrono::microseconds user_time{}, system_time{};  ///< processor time over the worker's life
+  std::uint64_t max_rss{};                               ///< bytes, over the worker's life
+  std::vector<std::uint64_t> tasks_before{};  ///< the last ones that this worker had finished, youngest first: one of
+                                              ///< them may have done the damage
+
   /// One line for people: "crashed by SIGSEGV at parse_header+0x41", "exited with code 3", "std::runtime_error: no such
   /// row".
   std::string describe() const;

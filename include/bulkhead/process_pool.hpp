@@ -40,7 +40,7 @@ class ProcessPool<R(Item)> {
   template <class F>
   explicit ProcessPool(F&& func, const WorkOptions& options = {}) {
     using Body = detail::CodedTask<Value, R, std::decay_t<F>>;
-    pool_ = std::make_unique<Pool>(std::make_unique<Body>(std::forward<F>(func), options.max_result_bytes), options);
+    pool_ = std::make_unique<Pool>(std::make_unique<Body>(std::forward<F>(func), options), options);
   }
   /// Cancels what is queued, ends the workers (those with a task in hand with `kill_grace`) and waits for them. Every
   /// future is ready afterwards.

@@ -17,7 +17,7 @@ static_assert(sizeof(FailurePayload) == 8);
 
 bool reportable(Ending ending) {
   return ending == Ending::exception || ending == Ending::not_serializable || ending == Ending::too_large ||
-         ending == Ending::out_of_memory || ending == Ending::cancelled;
+         ending == Ending::out_of_memory || ending == Ending::limit_exceeded || ending == Ending::cancelled;
 }
 
 }  // namespace

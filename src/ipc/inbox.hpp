@@ -50,6 +50,7 @@ class Inbox {
   bool ring_is_ahead() const noexcept { return page().read_committed() != consumed_; }
   /// What the worker has in hand, by its own word; nothing if that is not to be believed.
   std::optional<Cursor> cursor() const noexcept { return page().read_cursor(seed_); }
+  bool was_refused_memory(std::uint64_t record) const noexcept { return page().was_refused(record, seed_); }
   std::uint64_t consumed() const noexcept { return consumed_; }
   const WorkerPage& page() const noexcept { return *reinterpret_cast<const WorkerPage*>(memory_.data()); }
   const os::Fd& pipe() const noexcept { return pipe_; }

@@ -48,6 +48,8 @@ struct WorkerPage {
   alignas(64) std::atomic<std::uint32_t> asleep;
   std::atomic<std::uint64_t> ring_from;  // outbox stream: bytes before this went straight to the pipe
 
+  std::atomic<std::uint64_t> refused;  // the cursor when `new` was last refused memory
+
   alignas(64) os::CrashRecord crash;  // its last words, written by a signal handler
 
   // The worker's side. The cursor is stored before the record's mark is looked at, with a full fence between.
@@ -60,9 +62,15 @@ struct WorkerPage {
   void commit(std::uint64_t offset) noexcept { committed.store(offset, std::memory_order_release); }
   void set_asleep(Sleep now) noexcept { asleep.store(static_cast<std::uint32_t>(now), std::memory_order_seq_cst); }
 
+  void note_refusal() noexcept { refused.store(cursor.load(std::memory_order_relaxed), std::memory_order_release); }
+
   // The coordinator's side. Nothing: this is no cursor of that worker's.
   std::optional<Cursor> read_cursor(std::uint32_t seed) const noexcept {
     return Cursor::unpack(cursor.load(std::memory_order_seq_cst), seed);
+  }
+  /// Whether memory was refused while the task at `offset` was running.
+  bool was_refused(std::uint64_t offset, std::uint32_t seed) const noexcept {
+    return refused.load(std::memory_order_acquire) == Cursor{offset, Phase::running}.packed(seed);
   }
   std::uint64_t read_committed() const noexcept { return committed.load(std::memory_order_acquire); }
   std::uint64_t read_ring_from() const noexcept { return ring_from.load(std::memory_order_acquire); }

@@ -1,6 +1,7 @@
 #include "process/coordinator.hpp"
 
 #include "os/clock.hpp"
+#include "os/limits.hpp"
 #include "process/poll_keys.hpp"
 #include "process/process_options.hpp"
 
@@ -34,6 +35,8 @@ Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptio
       workers_(num_workers_),
       most_workers_(num_workers_),
       respawn_(options_.respawn),
+      parallelism_(num_workers_),
+      kills_for_memory_(os::out_of_memory_kills()),
       random_(std::random_device{}()) {
   completions_.reserve(4096);
   if (options_.stop.stop_possible()) {
@@ -95,6 +98,7 @@ bool Coordinator::poll() {
   const bool heartbeat = keys.empty() || now_ >= next_heartbeat_;
   if (heartbeat) {
     next_heartbeat_ = now_ + options_.per_sync_timeout;
+    static_cast<void>(count_kills_for_memory());
     notify({.kind = EventKind::heartbeat});
   }
   if (options_.stop.stop_requested() && !closed())
@@ -115,8 +119,8 @@ Coordinator::Nanoseconds Coordinator::patience() const {
     most = std::min(most, worker->kill_at - now_);
   }
   if (batches) most = std::min<Nanoseconds>(most, idle && !closed() ? idle_look : batch_look);
-  if (busy && options_.task_timeout > 0ms)
-    most = std::min(most, std::clamp<Nanoseconds>(options_.task_timeout / 10, 1ms, batch_look));
+  for (const auto limit : {options_.task_timeout, options_.cpu_time})
+    if (busy && limit > 0ms) most = std::min(most, std::clamp<Nanoseconds>(limit / 10, 1ms, batch_look));
   if (waited_for) most = std::min<Nanoseconds>(most, 100ms);
   if (const auto due = backlog_.next_due()) most = std::min(most, *due - now_);
   return std::max(most, Nanoseconds(0));
@@ -233,6 +237,8 @@ void Coordinator::look_at_time(Worker& worker) {
   const ipc::Record* const front = worker.lane().front();
   if (!worker.look_at_hand(now_) || !front) return;
   announce_start(worker, front->task, front->attempt);
+  look_at_processor_time(worker);
+  if (worker.doom != KillReason::none) return;
   if (options_.task_timeout == 0ms || now_ - worker.hand_since() < options_.task_timeout) return;
   constexpr int most_chunks = 8;  // more than pipe and ring can hold
   for (int chunk = 0; chunk < most_chunks && take_chunk(worker);)
@@ -240,6 +246,16 @@ void Coordinator::look_at_time(Worker& worker) {
   const bool same = worker.look_at_hand(now_) && now_ - worker.hand_since() >= options_.task_timeout;
   if (completions_.empty() && same && worker.doom == KillReason::none)
     end_worker(worker, KillReason::timed_out, options_.kill_grace);
+}
+
+void Coordinator::look_at_processor_time(Worker& worker) {
+  if (options_.cpu_time == 0ms) return;
+  const auto used = os::processor_time(worker.pid());
+  if (!used) return;
+  if (std::exchange(worker.cpu_hand, worker.hand_since()) != worker.hand_since())
+    worker.cpu_before = *used;
+  else if (*used - worker.cpu_before >= options_.cpu_time)
+    end_worker(worker, KillReason::cpu_time, options_.kill_grace);
 }
 
 void Coordinator::watch_input(int input) {

@@ -22,6 +22,7 @@
 #include "os/poller.hpp"
 #include "process/backlog.hpp"
 #include "process/fork_server.hpp"
+#include "parallelism.hpp"
 #include "process/worker.hpp"
 #include "respawn_policy.hpp"
 
@@ -31,6 +32,7 @@
 #include <optional>
 #include <random>
 #include <stop_token>
+#include <unordered_map>
 #include <vector>
 
 namespace bulkhead::process {
@@ -86,7 +88,9 @@ class Coordinator {
   void bury(Worker& worker);
   std::unique_ptr<Worker> take_out(Worker& worker);
   void settle_death(Worker& worker, const ipc::Record& culprit, const Death& death);
-  Death death_of(const Worker& worker) const;
+  Death death_of(const Worker& worker, const ipc::Record* culprit);
+  bool count_kills_for_memory();
+  std::size_t busy_workers() const noexcept;
   void count_death(const Worker& worker, const Death& death);
   void retire(Worker& worker);
   void end_worker(Worker& worker, KillReason reason, Nanoseconds grace);
@@ -110,6 +114,7 @@ class Coordinator {
   void look_at(Worker& worker);
   void look_at_ring(Worker& worker);
   void look_at_time(Worker& worker);
+  void look_at_processor_time(Worker& worker);
   void look_at_birth(Worker& worker);
   void look_at_death(Worker& worker);
   void distrust(Worker& worker);
@@ -119,6 +124,8 @@ class Coordinator {
   bool take_frames(Worker& worker);
   bool take_frame(Worker& worker, const ipc::ParsedFrame& frame);
   bool take_answer(Worker& worker, const ipc::ParsedFrame& frame);
+  bool try_again(Worker& worker, const ipc::Record& record, const Failure& failure);
+  void notify_of(EventKind kind, const Worker& worker, const ipc::Record& record, const Failure& failure) const;
   bool take_left(Worker& worker, const ipc::ParsedFrame& frame, const ipc::Record* of);
   void announce_left(const Worker& worker, const ipc::Record* of, std::size_t count) const;
   void date_group(Worker& worker, std::size_t first);
@@ -149,6 +156,9 @@ class Coordinator {
   std::size_t most_workers_;       // fewer than num_workers_ where the kernel grants no more
   Nanoseconds may_ask_again_at_ = Nanoseconds::max();
   RespawnBook respawn_;
+  Parallelism parallelism_;
+  std::unordered_map<std::uint64_t, unsigned> out_of_memory_;  // how often, of tasks that may be tried again
+  std::optional<std::uint64_t> kills_for_memory_;              // counted by the kernel so far
 
   Worker* filling_ = nullptr;
   std::size_t quota_ = 0;  // how many more the lane being filled should get

@@ -12,12 +12,19 @@ using namespace std::chrono_literals;
 
 std::size_t Coordinator::quota_of(Worker& worker) const noexcept {
   if (!worker.accepts()) return 0;
+  // After memory ran out fewer tasks run at once, and none waits behind another.
+  if (parallelism_.lowered()) return worker.outstanding == 0 && busy_workers() < parallelism_.allowed() ? 1 : 0;
   // As long as workers can be added, one that has proved nothing gets no second task.
   const bool unproven = worker.pace().mean() == 0ns && live_ < most_workers_;
   const std::size_t depth = unproven ? 1 : worker.pace().depth();
   std::size_t quota = depth > worker.outstanding ? depth - worker.outstanding : 0;
-  if (options_.max_tasks_per_worker != 0) quota = std::min(quota, options_.max_tasks_per_worker - worker.dealt);
+  if (worker.most_tasks != 0) quota = std::min(quota, worker.most_tasks - worker.dealt);
   return quota != 0 && worker.lane().room() == nullptr ? 0 : quota;
+}
+
+std::size_t Coordinator::busy_workers() const noexcept {
+  return static_cast<std::size_t>(
+      std::count_if(workers_.begin(), workers_.end(), [](const auto& w) { return w && w->outstanding != 0; }));
 }
 
 // An idle worker first, then a new one; then the lane that is emptiest for its depth, once it is half empty.
@@ -29,7 +36,7 @@ Worker* Coordinator::worker_to_fill(bool may_deepen) {
     if (worker->outstanding * 2 > worker->pace().depth()) continue;
     if (!best || worker->outstanding < best->outstanding) best = worker.get();
   }
-  if (live_ < most_workers_)
+  if (live_ < most_workers_ && (!parallelism_.lowered() || busy_workers() < parallelism_.allowed()))
     if (Worker* fresh = start_worker()) return fresh;
   return may_deepen ? best : nullptr;
 }

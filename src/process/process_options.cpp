@@ -21,10 +21,6 @@ void refuse_if(bool asked_for, const char* field) {
 
 void check_process_options(const WorkOptions& options) {
   detail::check_common_options(options);
-  refuse_if(options.memory_limit != 0, "memory_limit");
-  refuse_if(options.cpu_time.count() != 0, "cpu_time");
-  refuse_if(options.file_size != 0, "file_size");
-  refuse_if(options.open_files != 0, "open_files");
   refuse_if(options.isolation != Isolation::contained, "isolation");
   if (options.num_workers > most_workers)
     throw std::invalid_argument("bulkhead: WorkOptions::num_workers: " + std::to_string(options.num_workers) +

@@ -111,7 +111,7 @@ bool Coordinator::take_answer(Worker& worker, const ipc::ParsedFrame& frame) {
       settle_failure(worker, record, *std::move(failure));
     }
   }
-  worker.answered = true;
+  worker.recent[worker.answers++ % worker.recent.size()] = record.task;
   worker.left = 0;
   worker.measured.reset();
   worker.lane().pop();
@@ -121,7 +121,7 @@ bool Coordinator::take_answer(Worker& worker, const ipc::ParsedFrame& frame) {
 void Coordinator::left_one(Worker& worker) {
   --worker.outstanding;
   worker.alone = false;
-  const std::size_t most = options_.max_tasks_per_worker;
+  const std::size_t most = worker.most_tasks;
   if (most != 0 && worker.dealt >= most && worker.outstanding == 0 && worker.doom == KillReason::none) retire(worker);
 }
 
@@ -140,6 +140,8 @@ void Coordinator::settle_value(Worker& worker, const ipc::Record& record, std::s
   done.stats.processes_left = packed_count(worker.left);
   left_one(worker);
   respawn_.note_progress();
+  parallelism_.note_success();
+  if (!out_of_memory_.empty()) out_of_memory_.erase(record.task);
   release_item(record, worker.lane());
   ++settled_;
 }
@@ -147,29 +149,48 @@ void Coordinator::settle_value(Worker& worker, const ipc::Record& record, std::s
 void Coordinator::settle_failure(Worker& worker, const ipc::Record& record, Failure failure) {
   left_one(worker);
   respawn_.note_progress();
-  const double jitter = std::generate_canonical<double, 30>(random_);
-  const auto verdict = detail::judge(options_.retry, failure.ending, record.attempt, jitter);
-  if (verdict.again && !closed()) {
-    announce_start(worker, record.task, record.attempt);
-    notify({.kind = EventKind::attempt_lost,
-            .task = record.task,
-            .attempt = record.attempt,
-            .worker = worker.slot(),
-            .process = worker.pid(),
-            .ending = failure.ending,
-            .failure = &failure});
-    worker.announced.reset();
-    PendingTask task = pending_from(record, worker.lane());
-    ++task.attempt;
-    task.due = os::now() + verdict.delay;
-    backlog_.add_later(std::move(task));
-    return;
-  }
+  const bool again = try_again(worker, record, failure);
+  if (again) return;
+  out_of_memory_.erase(record.task);
+  if (options_.retry.max_retries != 0 && options_.retry.on.contains(failure.ending))
+    notify_of(EventKind::quarantined, worker, record, failure);
   release_item(record, worker.lane());
   end_task(record.task, record.attempt, worker.slot(), std::move(failure));
   PackedStats& stats = completions_.back().stats;
   if (worker.measured) stats.ran_ns = static_cast<float>(worker.measured->ran_ns);
   stats.processes_left = packed_count(worker.left);
+}
+
+bool Coordinator::try_again(Worker& worker, const ipc::Record& record, const Failure& failure) {
+  unsigned out_of_memory = 0;
+  if (failure.ending == Ending::out_of_memory) {
+    parallelism_.note_out_of_memory();
+    out_of_memory = ++out_of_memory_[record.task];
+  } else if (const auto found = out_of_memory_.find(record.task); found != out_of_memory_.end()) {
+    out_of_memory = found->second;
+  }
+  const double jitter = std::generate_canonical<double, 30>(random_);
+  const auto verdict = detail::judge(options_.retry, failure.ending, record.attempt, jitter, out_of_memory);
+  if (!verdict.again || closed()) return false;
+  announce_start(worker, record.task, record.attempt);
+  notify_of(EventKind::attempt_lost, worker, record, failure);
+  worker.announced.reset();
+  PendingTask task = pending_from(record, worker.lane());
+  ++task.attempt;
+  task.due = os::now() + verdict.delay;
+  backlog_.add_later(std::move(task));
+  return true;
+}
+
+void Coordinator::notify_of(EventKind kind, const Worker& worker, const ipc::Record& record,
+                            const Failure& failure) const {
+  notify({.kind = kind,
+          .task = record.task,
+          .attempt = record.attempt,
+          .worker = worker.slot(),
+          .process = worker.pid(),
+          .ending = failure.ending,
+          .failure = &failure});
 }
 
 void Coordinator::end_task(std::uint64_t task, unsigned attempts, int worker, Failure failure) {

@@ -74,12 +74,24 @@ std::optional<ipc::Record*> Worker::record_in_hand() noexcept {
   return std::nullopt;
 }
 
-std::vector<std::string> Worker::last_frames(int signal) const {
+void Worker::explain(Failure& failure) const {
   const os::CrashRecord crash = inbox_.page().crash;  // a copy: what is checked is what is used
-  std::vector<std::string> names;
-  if (crash.signal != static_cast<std::uint64_t>(signal) || crash.count > os::CrashRecord::max_frames) return names;
-  for (std::size_t i = 0; i < crash.count; ++i) names.push_back(os::frame_name(crash.frames[i]));
-  return names;
+  const bool known = ended && ended->status.known;
+  const bool noted = crash.signal != 0 && crash.signal < 128 && crash.count <= os::CrashRecord::max_frames;
+  // Where somebody else took the status, its own note is all there is.
+  if (noted && !known && failure.ending == Ending::crashed) failure.signal = static_cast<int>(crash.signal);
+  if (noted && failure.signal == static_cast<int>(crash.signal)) {
+    failure.fault_address = crash.address;
+    for (std::size_t i = 0; i < crash.count; ++i) failure.backtrace.push_back(os::frame_name(crash.frames[i]));
+  }
+  if (known) {
+    failure.core_dumped = ended->status.dumped;
+    failure.user_time = ended->user_time;
+    failure.system_time = ended->system_time;
+    failure.max_rss = ended->max_rss;
+  }
+  for (std::size_t n = answers; n != 0 && answers - n < recent.size(); --n)
+    failure.tasks_before.push_back(recent[(n - 1) % recent.size()]);
 }
 
 }  // namespace bulkhead::process

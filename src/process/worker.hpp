@@ -7,6 +7,7 @@
 #include "os/child.hpp"
 #include "pace.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -62,6 +63,8 @@ class Worker {
 
   /// Dates the task in hand: when was it first seen there. True while there is one.
   bool look_at_hand(std::chrono::nanoseconds now) noexcept;
+  /// While its task in hand was running, `new` found no memory.
+  bool was_refused_memory() const noexcept { return inbox_.was_refused_memory(lane_.front_offset()); }
   std::chrono::nanoseconds hand_since() const noexcept { return hand_since_; }
 
   /// Takes back at most `most` records that were not started, youngest first, and marks them. Those that are certain
@@ -72,8 +75,8 @@ class Worker {
   /// The record that the dead worker was executing: null for none. Nothing if its page contradicts what it sent.
   std::optional<ipc::Record*> record_in_hand() noexcept;
 
-  /// Where a dead worker was when `signal` ended it, innermost first; empty if it noted nothing, or nothing plausible.
-  std::vector<std::string> last_frames(int signal) const;
+  /// What a dead worker noted of its end, if it noted anything plausible, and what is known of its life.
+  void explain(Failure& failure) const;
 
   bool accepts() const noexcept { return doom == KillReason::none && !alone && !orphaned && !dying; }
   /// Everything is known that will ever be: what it said, and how it ended where that can be known.
@@ -81,16 +84,19 @@ class Worker {
 
   std::size_t outstanding = 0;  // dealt and neither answered nor moved
   std::size_t dealt = 0;        // over its life, without what was taken back
+  std::size_t most_tasks = 0;   // then it is renewed; 0: never
   bool alone = false;           // holds one suspect, and gets nothing else until that is answered
   bool serving = false;         // it has said that it was set up
-  bool answered = false;        // it has done something
   bool dying = false;           // its end was seen; what it said is being taken
   bool ring_taken = false;
   bool said_all = false;                 // pipe and ring are empty, and it has ended
   bool orphaned = false;                 // its fork server is gone: it does what it was dealt, and leaves
   std::optional<WorkerEnd> ended;        // as the fork server reaped it
   std::chrono::nanoseconds since{};      // asked for; then born; then seen dead
-  std::chrono::nanoseconds cpu_before{}; // processor time when the task in hand was first seen there
+  std::chrono::nanoseconds cpu_before{};  // processor time when the task in hand was first seen there
+  std::chrono::nanoseconds cpu_hand{-1};  // which task that was: since when
+  std::array<std::uint64_t, 8> recent{};  // tasks that it answered last
+  std::size_t answers = 0;
   bool suspect = false;  // something it wrote did not check out
   KillReason doom = KillReason::none;
   std::chrono::nanoseconds kill_at = std::chrono::nanoseconds::max();

@@ -5,6 +5,7 @@
 #include "os/child.hpp"
 #include "os/clock.hpp"
 #include "os/descendants.hpp"
+#include "os/limits.hpp"
 #include "os/terminate_watch.hpp"
 
 #include <algorithm>
@@ -27,11 +28,14 @@ constexpr auto batch_time = 1ms;    // no finished result waits longer for its b
 constexpr auto tiny_task = 10us;    // below this a clock read and a write of its own cost too much
 constexpr auto group_time = 100us;  // what a group of tiny tasks should take
 constexpr std::uint32_t max_group = 1024;
+constexpr std::uint32_t few_tasks = 32;  // groups up to this can afford a system call a task: it lasts not long
 
 std::stop_source& terminate_source() {
   static std::stop_source source;
   return source;
 }
+
+ipc::WorkerPage* page_of_refusals = nullptr;
 
 }  // namespace
 
@@ -48,13 +52,19 @@ void WorkerLoop::run() noexcept {
   start();
   wait_for_admission();
   serve();
-  if (options_.worker_exit) {
-    try {
-      options_.worker_exit();
-    } catch (...) {  // every task has its outcome already: there is nobody left to blame
-    }
+  try {
+    if (options_.worker_exit) options_.worker_exit();
+  } catch (...) {  // every task has its outcome already: nobody is to blame, but it is said
+    leave_with_words(detail::failure_from_current_exception());
   }
   os::leave_worker(0);
+}
+
+void WorkerLoop::leave_with_words(const Failure& failure) {
+  const std::string words = ipc::encode_failure(failure);
+  outbox_.put_copy(FrameKind::failure, 0, 0, std::as_bytes(std::span(words)));
+  outbox_.flush();
+  os::leave_worker(1);
 }
 
 void WorkerLoop::start() {
@@ -62,16 +72,20 @@ void WorkerLoop::start() {
   current_.sink = this;
   current_.active = false;
   os::note_crashes_in(page_.crash);
+  os::prefer_for_out_of_memory();
+  if (options_.memory_limit != 0) {
+    page_of_refusals = &page_;
+    std::set_new_handler([] {
+      page_of_refusals->note_refusal();
+      throw std::bad_alloc();
+    });
+  }
   if (body_.takes_stop_token()) os::on_terminate([] { terminate_source().request_stop(); });
-  if (options_.worker_init) {
-    try {
-      options_.worker_init();
-    } catch (...) {
-      const std::string words = ipc::encode_failure(detail::failure_from_current_exception());
-      outbox_.put_copy(FrameKind::failure, 0, 0, std::as_bytes(std::span(words)));
-      outbox_.flush();
-      os::leave_worker(1);
-    }
+  try {
+    os::limit_this_process({options_.memory_limit, options_.file_size, options_.open_files});
+    if (options_.worker_init) options_.worker_init();
+  } catch (...) {
+    leave_with_words(detail::failure_from_current_exception());
   }
   if (os::has_children()) helpers_ = os::children();
   os::note_forks();
@@ -135,7 +149,7 @@ void WorkerLoop::do_task(const ipc::Record& record) {
   } else {
     reused_.room = outbox_.room();
     body_.run(place_.queue.item(record), reused_);
-    if (os::forked_meanwhile()) look_after_fork(record);
+    if (os::forked_meanwhile() || (group_ <= few_tasks && os::has_children())) look_after_fork(record);
     answer(record, reused_);
   }
   current_.active = false;
@@ -194,9 +208,9 @@ void WorkerLoop::after_task() {
   }
 }
 
-// Whatever escaped from its parents came to us, a subreaper. A task of a hundred microseconds or more, or one that
-// called fork(), is looked after by itself; of the others, which can hardly have started a program, only that one of
-// them did is known.
+// Whatever escaped from its parents came to us, a subreaper. A task that called fork(), or took a hundred microseconds
+// or more, is looked after by itself, and so is everyone as long as groups are small. What is left over is a program
+// started without fork() by one of a thousand tasks of nanoseconds: then only that one of them did is known.
 void WorkerLoop::end_what_was_left(std::uint64_t task, unsigned attempt) {
   if (!os::has_children()) return;
   const ipc::LeftPayload left{os::end_children_except(helpers_)};

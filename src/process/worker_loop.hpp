@@ -31,6 +31,7 @@ class WorkerLoop final : public detail::OutputSink {
 
  private:
   void start();
+  [[noreturn]] void leave_with_words(const Failure& failure);
   void wait_for_admission();
   void serve();
   void claim_and_answer(const ipc::Record& record, std::uint64_t offset);

@@ -1,6 +1,7 @@
 // The coordinator's workforce: starting workers, ending them, and burying those that ended.
 #include "os/clock.hpp"
 #include "os/descendants.hpp"
+#include "os/limits.hpp"
 #include "os/private_descriptors.hpp"
 #include "process/coordinator.hpp"
 #include "process/poll_keys.hpp"
@@ -10,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 namespace bulkhead::process {
 
@@ -21,6 +23,7 @@ constexpr std::size_t pipe_bytes = 256u << 10;
 constexpr std::uint64_t frame_slack = 192u << 10;  // failures in words, filler and channel numbers are not results
 
 constexpr auto before_asking_again = 200ms;
+constexpr int kill_signal = 9;
 
 }  // namespace
 
@@ -51,6 +54,9 @@ std::unique_ptr<Worker> Coordinator::ask_for_worker(std::size_t slot) {
       ipc::Inbox(ipc::Mapping(memory, ipc::Access::read_only, 0, ipc::worker_memory_bytes), std::move(pipe.read_end),
                  seed, options_.max_result_bytes + frame_slack),
       Pace(fixed));
+  // Up to an eighth fewer than asked for: workers that were started together are not to be renewed together.
+  if (const std::size_t most = options_.max_tasks_per_worker; most != 0)
+    worker->most_tasks = most - random_() % (most / 8 + 1);
   worker->since = worker->last_taken = now_ = os::now();
   const Order order{.worker = worker->number(), .slot = static_cast<std::int32_t>(slot), .seed = seed};
   if (!server_->ask_for_worker(order, memory, pipe.write_end)) {
@@ -103,12 +109,12 @@ void Coordinator::bury(Worker& alive) {
   Worker& worker = *dead;
   const bool at_birth = !worker.serving;
   const auto in_hand = at_birth ? std::optional<ipc::Record*>(nullptr) : worker.record_in_hand();
-  const Death death = death_of(worker);
   const ipc::Record* const culprit = in_hand.value_or(nullptr);
+  const Death death = death_of(worker, culprit);
 
   if (worker.doom != KillReason::retired || !death.left_in_order()) {
     Failure failure = judge_death(death);
-    if (failure.signal != 0) failure.backtrace = worker.last_frames(failure.signal);
+    worker.explain(failure);
     if (!worker.last_words.empty()) failure.what = worker.last_words;
     notify({.kind = EventKind::worker_died,
             .worker = worker.slot(),
@@ -125,19 +131,34 @@ void Coordinator::bury(Worker& alive) {
   if (!culprit && !worker.orphaned) count_death(worker, death);
 }
 
-Death Coordinator::death_of(const Worker& worker) const {
-  Death death{.reason = worker.doom, .task_timeout = options_.task_timeout, .init_timeout = options_.init_timeout};
+// Whether the kernel has ended a process of our control group for want of memory since this was asked last.
+bool Coordinator::count_kills_for_memory() {
+  if (!kills_for_memory_) return false;
+  const auto kills = os::out_of_memory_kills().value_or(*kills_for_memory_);
+  return kills > std::exchange(*kills_for_memory_, kills);
+}
+
+Death Coordinator::death_of(const Worker& worker, const ipc::Record* culprit) {
+  Death death{.reason = worker.doom,
+              .task_timeout = options_.task_timeout,
+              .init_timeout = options_.init_timeout,
+              .cpu_time = options_.cpu_time,
+              .memory_limit = options_.memory_limit,
+              .file_size = options_.file_size};
   death.status_known = worker.ended && worker.ended->status.known;
   if (death.status_known) {
     death.signaled = worker.ended->status.signaled;
     death.number = worker.ended->status.number;
   }
+  death.allocation_refused = culprit && worker.was_refused_memory();
+  if (death.signaled && death.number == kill_signal && worker.doom == KillReason::none)
+    death.killed_for_memory = count_kills_for_memory();
   return death;
 }
 
 void Coordinator::settle_death(Worker& worker, const ipc::Record& culprit, const Death& death) {
   Failure failure = judge_death(death);
-  if (failure.signal != 0) failure.backtrace = worker.last_frames(failure.signal);
+  worker.explain(failure);
   announce_start(worker, culprit.task, culprit.attempt);
   const std::size_t before = completions_.size();
   settle_failure(worker, culprit, std::move(failure));
@@ -174,8 +195,7 @@ void Coordinator::redeal_rest(Worker& worker, const ipc::Record* culprit, bool a
 // A death that hit no task says something about the next one only if the worker had not done anything yet.
 void Coordinator::count_death(const Worker& worker, const Death& death) {
   const bool ours = worker.doom != KillReason::none && worker.doom != KillReason::init_timed_out;
-  if (ours || worker.answered) return;
-  constexpr int kill_signal = 9;
+  if (ours || worker.answers != 0) return;
   const bool killed = death.reason == KillReason::none && death.signaled && death.number == kill_signal;
   const bool slow = worker.doom == KillReason::init_timed_out;
   if (!respawn_.is_enough(slow ? IdleDeath::too_slow : killed ? IdleDeath::killed : IdleDeath::by_itself, now_)) return;

@@ -23,7 +23,7 @@ std::string too_large_words(const char* what, std::size_t size, const char* limi
 template <class Item, class R, class F>
 class CodedTask final : public TaskBody {
  public:
-  CodedTask(F func, std::uint64_t max_result_bytes) : func_(std::forward<F>(func)), max_result_(max_result_bytes) {}
+  CodedTask(F func, const TaskLimits& limits) : func_(std::forward<F>(func)), limits_(limits) {}
 
   bool takes_stop_token() const noexcept override { return StoppableFunction<F, Item>; }
 
@@ -39,7 +39,7 @@ class CodedTask final : public TaskBody {
         encode(value, result);
       }
     } catch (...) {
-      result.failure = failure_from_current_exception(ending_);
+      result.failure = failure_under_limits(limits_, ending_);
     }
     ending_ = Ending::not_serializable;
   }
@@ -52,9 +52,9 @@ class CodedTask final : public TaskBody {
   template <class Value>
   void encode(const Value& value, ResultSlot& result) {
     result.size = encode_into(result.room, value);
-    if (result.size > max_result_) {
+    if (result.size > limits_.max_result_bytes) {
       result.failure.emplace().ending = Ending::too_large;
-      result.failure->what = too_large_words("result", result.size, "max_result_bytes", max_result_);
+      result.failure->what = too_large_words("result", result.size, "max_result_bytes", limits_.max_result_bytes);
     } else if (result.size > result.room.size()) {
       result.overflow.resize(result.size);
       encode_into(result.overflow, value);
@@ -62,7 +62,7 @@ class CodedTask final : public TaskBody {
   }
 
   F func_;
-  std::uint64_t max_result_;
+  TaskLimits limits_;
   Ending ending_ =
       Ending::not_serializable;  // what an exception would mean at this stage: an item that does not decode
 };

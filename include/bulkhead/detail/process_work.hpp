@@ -78,7 +78,7 @@ class ProcessStream {
   struct State {
     State(Items&& items, F&& func, const WorkOptions& options)
         : feed(std::forward<Items>(items), options),
-          engine(std::make_unique<Body>(std::forward<F>(func), options.max_result_bytes), options),
+          engine(std::make_unique<Body>(std::forward<F>(func), options), options),
           ordered(options.preserve_result_ordering) {}
 
     void advance() {
@@ -150,7 +150,7 @@ auto do_process_work(Items&& items, F&& func, const WorkOptions& options = {})
   using Body = detail::CodedTask<typename Feed::Item, R, std::remove_reference_t<F>&>;
 
   Feed feed(std::forward<Items>(items), options);
-  detail::ProcessEngine engine(std::make_unique<Body>(func, options.max_result_bytes), options);
+  detail::ProcessEngine engine(std::make_unique<Body>(func, options), options);
   std::vector<Outcome<R>> results;
   detail::CallerMemory kept;  // advised before the first touch
   if (const auto count = feed.size()) {

@@ -20,6 +20,10 @@ inline constexpr std::chrono::minutes uncapped_retry_delay{1};
 ///
 /// The delay before extra attempt n is delay x 2^(n-1), at most max_delay. `jitter` in [0, 1) lengthens it by up to a
 /// tenth, above the cap too: tasks that failed together shall not come back together.
-Verdict judge(const RetryPolicy& policy, Ending ending, unsigned attempts_made, double jitter = 0.0) noexcept;
+///
+/// Of these, `out_of_memory` ended that many (the last one included, if it did): they have a budget of their own where
+/// RetryPolicy::max_oom_retries says so.
+Verdict judge(const RetryPolicy& policy, Ending ending, unsigned attempts_made, double jitter = 0.0,
+              unsigned out_of_memory = 0) noexcept;
 
 }  // namespace bulkhead::detail

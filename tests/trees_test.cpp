@@ -1,0 +1,267 @@
+// Whole trees end: whatever a task starts is gone when the task is, however it tried to stay, and leaks are reported.
+#include <bulkhead/process_pool.hpp>
+#include <bulkhead/work.hpp>
+
+#include "catch.hpp"
+#include "left_behind.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <numeric>
+#include <string>
+#include <vector>
+
+using namespace bulkhead;
+using namespace std::chrono_literals;
+
+namespace {
+
+// Every process that holds the write end lives; end of file means that none does.
+class Roll {
+ public:
+  Roll() { REQUIRE(::pipe(ends_.data()) == 0); }
+  ~Roll() {
+    ::close(ends_[0]);
+    if (ends_[1] >= 0) ::close(ends_[1]);
+  }
+  Roll(const Roll&) = delete;
+  Roll& operator=(const Roll&) = delete;
+
+  /// In the process that asks: no more of our own.
+  bool everybody_is_gone(int within_ms) {
+    ::close(ends_[1]);
+    ends_[1] = -1;
+    pollfd waited{ends_[0], POLLIN, 0};
+    while (::poll(&waited, 1, within_ms) == 1) {
+      char byte;
+      if (::read(ends_[0], &byte, 1) == 0) return true;
+    }
+    return false;
+  }
+  void sign() const { static_cast<void>(!::write(ends_[1], "x", 1)); }
+  void wait_for_a_signature() const {
+    char byte;
+    static_cast<void>(!::read(ends_[0], &byte, 1));
+  }
+  int write_end() const { return ends_[1]; }
+
+ private:
+  std::array<int, 2> ends_{};
+};
+
+void stay() {
+  for (;;) ::pause();
+}
+
+// How a task leaves something: each returns when what it leaves stands.
+void leave_child(const Roll& roll) {
+  if (::fork() == 0) {
+    roll.sign();
+    stay();
+  }
+  roll.wait_for_a_signature();
+}
+void leave_deaf_child(const Roll& roll) {
+  if (::fork() == 0) {
+    ::signal(SIGTERM, SIG_IGN);
+    ::signal(SIGHUP, SIG_IGN);
+    roll.sign();
+    stay();
+  }
+  roll.wait_for_a_signature();
+}
+void leave_session(const Roll& roll) {
+  if (::fork() == 0) {
+    ::setsid();
+    roll.sign();
+    stay();
+  }
+  roll.wait_for_a_signature();
+}
+void leave_daemon(const Roll& roll) {
+  if (::fork() == 0) {
+    ::setsid();
+    if (::fork() != 0) ::_exit(0);
+    roll.sign();
+    stay();
+  }
+  roll.wait_for_a_signature();
+  ::wait(nullptr);
+}
+void leave_program(const Roll& roll) {
+  const std::string command = "(exec sleep 1000) & echo x >&" + std::to_string(roll.write_end());
+  static_cast<void>(!std::system(("setsid sh -c '" + command + "'").c_str()));
+  roll.wait_for_a_signature();
+}
+// Each generation forks the next two and dies: bounded by what a test may do to a machine, not by anything of ours.
+void leave_bomb(const Roll& roll) {
+  if (::fork() == 0) {
+    ::setsid();
+    for (int generation = 0; generation < 2000; ++generation) {
+      if (generation == 1) roll.sign();
+      const pid_t next = ::fork();
+      if (next < 0) ::_exit(0);
+      if (next != 0) {
+        if (generation % 8 == 0) ::fork();
+        ::_exit(0);
+      }
+    }
+    stay();
+  }
+  roll.wait_for_a_signature();
+}
+
+using Way = void (*)(const Roll&);
+const std::map<std::string, Way> ways{{"a child", leave_child},     {"a child deaf to signals", leave_deaf_child},
+                                      {"a session", leave_session}, {"a daemon", leave_daemon},
+                                      {"a program", leave_program}, {"a fork bomb", leave_bomb}};
+
+}  // namespace
+
+TEST_CASE("what a task leaves is gone before its outcome is there, and the outcome says so", "[trees]") {
+  for (const auto& [name, leave] : ways) {
+    DYNAMIC_SECTION(name) {
+      const NothingLeftBehind check;
+      Roll roll;
+      std::size_t announced = 0;
+      const auto results = do_process_work(
+          std::vector<int>{0, 1, 2, 3},
+          [&, leave = leave](int n) {
+            if (n == 1) leave(roll);
+            return n;
+          },
+          {.num_workers = 1, .on_event = [&](const Event& event) {
+                               if (event.kind == EventKind::processes_left) announced += event.count;
+                             }});
+      CHECK(roll.everybody_is_gone(0));
+      for (std::size_t n = 0; n < 4; ++n) CHECK(results[n].value() == static_cast<int>(n));
+      CHECK((results[1].stats().processes_left > 0 || name == "a fork bomb"));
+      CHECK(results[0].stats().processes_left == 0);
+      CHECK(results[2].stats().processes_left == 0);
+      CHECK(announced >= results[1].stats().processes_left);
+    }
+  }
+}
+
+TEST_CASE("a task that crashes or hangs takes its whole tree along", "[trees]") {
+  for (const auto& [name, leave] : ways) {
+    for (const bool hangs : {false, true}) {
+      DYNAMIC_SECTION(name << (hangs ? ", hanging" : ", crashing")) {
+        const NothingLeftBehind check;
+        Roll roll;
+        const auto results = do_process_work(
+            std::vector<int>{0, 1, 2, 3},
+            [&, leave = leave](int n) {
+              if (n == 1) {
+                leave(roll);
+                if (hangs) stay();
+                ::raise(SIGSEGV);
+              }
+              return n;
+            },
+            {.num_workers = 2, .task_timeout = 500ms, .kill_grace = 50ms});
+        CHECK(roll.everybody_is_gone(0));
+        CHECK(results[1].ending() == (hangs ? Ending::timed_out : Ending::crashed));
+        CHECK(results[3].value() == 3);
+      }
+    }
+  }
+}
+
+TEST_CASE("a helper that worker_init started serves all tasks, and ends with its worker", "[trees]") {
+  const NothingLeftBehind check;
+  Roll roll;
+  static pid_t helper = 0;
+  const auto results = do_process_work(
+      std::vector<int>(50, 1), [](int) { return ::kill(helper, 0) == 0; },
+      {.num_workers = 2, .worker_init = [&] {
+         helper = ::fork();
+         if (helper == 0) stay();
+       }});
+  for (const auto& outcome : results) {
+    CHECK(outcome.value());
+    CHECK(outcome.stats().processes_left == 0);
+  }
+  CHECK(roll.everybody_is_gone(0));
+}
+
+TEST_CASE("SIGKILL of the coordinator leaves nothing, whatever its tasks had started", "[trees]") {
+  for (const auto& [name, leave] : ways) {
+    DYNAMIC_SECTION(name) {
+      Roll roll;
+      const pid_t host = ::fork();
+      REQUIRE(host >= 0);
+      if (host == 0) {
+        do_process_work(
+            std::vector<int>(8, 1),
+            [&, leave = leave](int) {
+              leave(roll);
+              roll.sign();
+              stay();
+            },
+            {.num_workers = 2});
+        ::_exit(0);
+      }
+      roll.wait_for_a_signature();
+      ::kill(host, SIGKILL);
+      ::waitpid(host, nullptr, 0);
+      CHECK(roll.everybody_is_gone(2000));
+    }
+  }
+}
+
+TEST_CASE("SIGKILL of coordinator and fork server together leaves no worker", "[trees]") {
+  Roll roll;
+  const pid_t host = ::fork();
+  REQUIRE(host >= 0);
+  if (host == 0) {
+    pid_t server = 0;
+    do_process_work(
+        std::vector<int>(8, 1),
+        [&](int) {
+          roll.sign();
+          stay();
+        },
+        {.num_workers = 2, .per_sync_timeout = 50ms, .on_event = [&](const Event& event) {
+           if (event.kind == EventKind::fork_server_started) server = static_cast<pid_t>(event.process);
+           if (event.kind != EventKind::task_started || server <= 1) return;
+           ::kill(server, SIGKILL);
+           ::raise(SIGKILL);
+         }});
+    ::_exit(0);
+  }
+  roll.wait_for_a_signature();
+  ::waitpid(host, nullptr, 0);
+  CHECK(roll.everybody_is_gone(2000));
+}
+
+TEST_CASE("a pool that is dropped while its tasks hold trees leaves nothing", "[trees]") {
+  const NothingLeftBehind check;
+  Roll roll;
+  std::future<Outcome<int>> future;
+  {
+    ProcessPool<int(int)> pool(
+        [&](int n) {
+          leave_daemon(roll);
+          roll.sign();
+          stay();
+          return n;
+        },
+        {.num_workers = 1, .kill_grace = 50ms});
+    future = pool.submit(1);
+    roll.wait_for_a_signature();
+  }
+  CHECK(future.get().ending() == Ending::cancelled);
+  CHECK(roll.everybody_is_gone(0));
+}
