@@ -65,6 +65,7 @@ void check_thread_options(const WorkOptions& options) {
   refuse_in_threads(options.file_size != 0, "file_size", no_limit);
   refuse_in_threads(options.open_files != 0, "open_files", no_limit);
   refuse_in_threads(options.isolation != Isolation::contained, "isolation", "threads share one address space");
+  refuse_in_threads(!options.writable_paths.empty(), "writable_paths", "threads share one address space");
   refuse_in_threads(options.max_tasks_per_worker != 0, "max_tasks_per_worker", "a fresh thread would be no cleaner");
   refuse_in_threads(options.max_item_bytes != untouched.max_item_bytes, "max_item_bytes", no_bytes);
   refuse_in_threads(options.max_result_bytes != untouched.max_result_bytes, "max_result_bytes", no_bytes);

@@ -90,6 +90,8 @@ std::string_view to_string(EventKind kind) noexcept {
       return "fork_server_started";
     case EventKind::fork_server_lost:
       return "fork_server_lost";
+    case EventKind::isolation_lacking:
+      return "isolation_lacking";
     case EventKind::quarantined:
       return "quarantined";
     case EventKind::heartbeat:

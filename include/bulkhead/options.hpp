@@ -11,6 +11,8 @@
 #include <initializer_list>
 #include <limits>
 #include <stop_token>
+#include <string>
+#include <vector>
 
 namespace bulkhead {
 
@@ -51,8 +53,9 @@ struct RespawnPolicy {
 
 /// How strongly a worker is kept from the rest of the machine.
 enum class Isolation : std::uint8_t {
-  contained,  ///< against bugs: address space, read-only queue, own process group
-  strict,     ///< against malice as well: kernel sandboxing on top
+  contained,  ///< against bugs: address space, read-only queue, own process group, whole trees ended
+  strict,     ///< against malice as well: no new processes, no signals and no tracing, files read-only (SECURITY.md).
+              ///< std::system_error where the kernel has no system call filters; what else it lacks is an event
 };
 
 /// Settings of do_threaded_work, do_process_work, the streams and ProcessPool.
@@ -82,6 +85,7 @@ struct WorkOptions {
   std::uint64_t file_size = 0;            ///< bytes, of any file a task writes; 0: no limit
   unsigned open_files = 0;                ///< descriptors that a worker may have, the inherited included; 0: no limit
   Isolation isolation = Isolation::contained;
+  std::vector<std::string> writable_paths{};  ///< strict: files, or directories with all below, that tasks may write
   std::function<void()> worker_init{}, worker_exit{};  ///< run in each worker before its first and after its last task
   std::stop_token stop{};                              ///< stop requested: start nothing more, end what runs
   std::function<void(const Event&)> on_event{};        ///< called in the thread that drives the work

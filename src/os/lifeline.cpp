@@ -1,6 +1,6 @@
 #include "os/lifeline.hpp"
 
-#include "os/private_descriptors.hpp"
+#include "os/socket.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -11,47 +11,41 @@ namespace bulkhead::os {
 
 namespace {
 
+// Of this process, or of the worker that forked it: a child has the descriptor, not the tie.
 int tied = -1;
-pid_t owner = 0;  // a process that the worker forks has the descriptor, not the tie
+pid_t owner = 0;
 
-bool set_signal_on_loss(bool on) noexcept {
-  return ::fcntl(tied, F_SETFL, O_NONBLOCK | (on ? O_ASYNC : 0)) == 0;
+bool signal_when_lost(bool on) noexcept { return ::fcntl(tied, F_SETFL, O_NONBLOCK | (on ? O_ASYNC : 0)) == 0; }
+
+void end_if_lost() noexcept {
+  pollfd end{tied, POLLIN, 0};
+  if (::poll(&end, 1, 0) == 1) ::kill(owner, SIGKILL);
 }
 
 }  // namespace
 
-Pipe make_lifeline() {
-  Pipe pipe = make_pipe(4096);
-  return {kept_from_children(std::move(pipe.read_end)), kept_from_children(std::move(pipe.write_end))};
+Lifeline make_lifeline() {
+  auto [held, tied_end] = make_socket_pair();
+  return {kept_from_children(std::move(held)), kept_from_children(std::move(tied_end))};
 }
 
-bool tie_to(const Fd& read_end) noexcept {
-  // Opened anew: whom to signal is a property of the open file, which all forked copies share.
-  char path[32] = "/proc/self/fd/";
-  char* at = path + 14;
-  for (int n = read_end.get(), digit = 1'000'000'000; digit > 0; digit /= 10)
-    if (n >= digit || digit == 1) *at++ = static_cast<char>('0' + n / digit % 10);
-  const int fd = ::open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) return false;
-  mark_private(fd);
-  tied = fd;
+void tie_to(Fd end) {
+  tied = end.release();
   owner = ::getpid();
-  if (::fcntl(fd, F_SETOWN, owner) != 0 || ::fcntl(fd, F_SETSIG, SIGKILL) != 0 || !set_signal_on_loss(true))
-    return false;
-  pollfd lost{fd, 0, 0};
-  if (::poll(&lost, 1, 0) == 1) ::kill(owner, SIGKILL);  // it was lost before the line above could arm
-  return true;
+  if (::fcntl(tied, F_SETOWN, owner) != 0) throw_errno("fcntl(F_SETOWN)");
+  if (::fcntl(tied, F_SETSIG, SIGKILL) != 0) throw_errno("fcntl(F_SETSIG)");
+  if (!signal_when_lost(true)) throw_errno("fcntl(O_ASYNC)");
+  end_if_lost();  // before the line above could arm
 }
 
 LifelineWatch::LifelineWatch() noexcept {
-  if (descriptor() >= 0) set_signal_on_loss(false);
+  if (descriptor() >= 0) signal_when_lost(false);
 }
 
 LifelineWatch::~LifelineWatch() {
   if (descriptor() < 0) return;
-  set_signal_on_loss(true);
-  pollfd lost{tied, 0, 0};
-  if (::poll(&lost, 1, 0) == 1) ::kill(owner, SIGKILL);
+  signal_when_lost(true);
+  end_if_lost();
 }
 
 int LifelineWatch::descriptor() const noexcept { return tied_descriptor(); }

@@ -5,13 +5,16 @@
 
 namespace bulkhead::os {
 
-/// The coordinator keeps the write end and never writes to it: when it has gone, however it went, the kernel sends
-/// SIGKILL to every process that tied itself to the read end. Unlike a parent-death signal it does not care which
-/// thread forked, nor who forked.
-Pipe make_lifeline();
+/// Two ends for one worker. The coordinator holds one and never uses it; when that has gone, however it went, the kernel
+/// sends SIGKILL to the process that tied itself to the other. Unlike a parent-death signal it does not care which
+/// thread forked, nor who forked; and a worker can do nothing with its end that anybody would notice.
+struct Lifeline {
+  Fd held, tied;
+};
+Lifeline make_lifeline();
 
-/// In a worker: ties this process. Where the kernel or /proc refuse, false: the fork server still takes it along.
-bool tie_to(const Fd& read_end) noexcept;
+/// In a worker: ties this process, for as long as it keeps the descriptor open. Throws std::system_error.
+void tie_to(Fd end);
 
 /// What ties this process; -1: nothing.
 int tied_descriptor() noexcept;

@@ -2,6 +2,7 @@
 
 #include "os/clock.hpp"
 #include "os/limits.hpp"
+#include "os/sandbox.hpp"
 #include "process/poll_keys.hpp"
 #include "process/process_options.hpp"
 
@@ -31,7 +32,6 @@ Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptio
       num_workers_(options.num_workers != 0 ? options.num_workers : usable_cores()),
       owner_(os::process_id()),
       queue_(num_workers_, arena_bytes(options)),
-      lifeline_(os::make_lifeline()),
       workers_(num_workers_),
       most_workers_(num_workers_),
       respawn_(options_.respawn),
@@ -47,6 +47,15 @@ Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptio
   next_look_ = now_ + batch_look;
   next_heartbeat_ = now_ + options_.per_sync_timeout;
   notify({.kind = EventKind::run_started});
+  if (options_.isolation == Isolation::strict) announce_what_is_lacking();
+}
+
+void Coordinator::announce_what_is_lacking() const {
+  for (const std::string& part : os::probe_sandbox().lacking) {
+    Failure failure;
+    failure.what = part;
+    notify({.kind = EventKind::isolation_lacking, .failure = &failure});
+  }
 }
 
 Coordinator::~Coordinator() {
@@ -85,9 +94,12 @@ Wake Coordinator::wait(int input) {
   return Wake::completions;
 }
 
-// A worker on its way out holds the slot in which the next task may be meant to run.
+// A task that could not be taken now may be taken soon: a worker on its way out holds the slot in which it is meant to
+// run, or the kernel is to be asked again for one.
 bool Coordinator::somebody_leaves() const {
-  return std::any_of(workers_.begin(), workers_.end(), [](const auto& w) { return w && w->doom != KillReason::none; });
+  if (live_ == 0 && may_ask_again_at_ != Nanoseconds::max()) return true;
+  return std::any_of(workers_.begin(), workers_.end(),
+                     [](const auto& w) { return w && (w->doom != KillReason::none || w->orphaned || w->dying); });
 }
 
 // One wait for anything. Workers are looked at when it is time, also when they keep us busy. True: a heartbeat.

@@ -18,7 +18,6 @@
 
 #include "ipc/task_queue.hpp"
 #include "os/caller_memory.hpp"
-#include "os/lifeline.hpp"
 #include "os/poller.hpp"
 #include "process/backlog.hpp"
 #include "process/fork_server.hpp"
@@ -138,6 +137,7 @@ class Coordinator {
   void announce_start(Worker& worker, std::uint64_t task, unsigned attempt);
   void notify(Event event) const;
   void notify_finished() const;
+  void announce_what_is_lacking() const;
 
   const std::unique_ptr<detail::TaskBody> body_;
   const WorkOptions options_;
@@ -145,7 +145,6 @@ class Coordinator {
   const int owner_;  // process id: after a fork this object belongs to the parent alone
   ipc::TaskQueue queue_;
   os::Poller poller_;
-  os::Pipe lifeline_;
   std::unique_ptr<ForkServer> server_;
   os::WakeUp stop_wake_;
   std::optional<std::stop_callback<std::function<void()>>> on_stop_;

@@ -1,7 +1,6 @@
 #include "process/fork_server.hpp"
 
 #include "os/descendants.hpp"
-#include "os/memory_file.hpp"
 #include "process/fork_server_loop.hpp"
 
 #include <array>
@@ -42,10 +41,9 @@ ForkServer::~ForkServer() {
   child_.reap();
 }
 
-bool ForkServer::ask_for_worker(const Order& order, const os::MemoryFile& memory, const os::Fd& pipe) noexcept {
-  Order message = order;
-  message.kind = OrderKind::fork;
-  const std::array<int, 2> descriptors{memory.fd().get(), pipe.get()};
+bool ForkServer::ask_for_worker(std::uint64_t worker, const Cradle& cradle) noexcept {
+  Order message{.worker = worker, .slot = cradle.slot, .seed = cradle.seed, .kind = OrderKind::fork};
+  const std::array<int, 3> descriptors{cradle.memory.get(), cradle.pipe.get(), cradle.lifeline.get()};
   return socket_.send(bytes_of(message), descriptors);
 }
 

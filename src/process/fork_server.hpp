@@ -9,7 +9,6 @@
 
 #include "os/child.hpp"
 #include "os/descriptor_socket.hpp"
-#include "os/memory_file.hpp"
 #include "process/fork_server_messages.hpp"
 
 #include <functional>
@@ -22,7 +21,7 @@ namespace bulkhead::process {
 struct Cradle {
   int slot = 0;
   std::uint32_t seed = 0;
-  os::Fd memory, pipe;
+  os::Fd memory, pipe, lifeline;
 };
 
 class ForkServer {
@@ -38,7 +37,7 @@ class ForkServer {
   ForkServer& operator=(const ForkServer&) = delete;
 
   /// False: the server is gone or does not listen.
-  bool ask_for_worker(const Order& order, const os::MemoryFile& memory, const os::Fd& pipe) noexcept;
+  bool ask_for_worker(std::uint64_t worker, const Cradle& cradle) noexcept;
   void terminate_group(std::uint64_t worker) noexcept;
 
   enum class Word { report, none, gone };

@@ -8,7 +8,7 @@
 namespace bulkhead::process {
 
 enum class OrderKind : std::uint8_t {
-  fork,       // a worker; with descriptors: its memory, the write end of its pipe
+  fork,       // a worker; with descriptors: its memory, the write end of its pipe, its end of the lifeline
   terminate,  // SIGTERM to its whole process group
 };
 

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 void Coordinator::start() {
   if (server_) return;
   server_ = std::make_unique<ForkServer>([this](Cradle cradle) { live_as_worker(std::move(cradle)); },
-                                         std::vector<int>{queue_.file().fd().get(), lifeline_.read_end.get()});
+                                         std::vector<int>{queue_.file().fd().get()});
   poller_.watch(server_->socket().get(), server_key);
   poller_.watch(server_->pidfd().get(), server_death_key);
   notify({.kind = EventKind::fork_server_started, .process = server_->pid()});

@@ -2,8 +2,13 @@
 
 #include <bulkhead/detail/check_options.hpp>
 
+#include "os/sandbox.hpp"
+
+#include <cerrno>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 namespace bulkhead::process {
 
@@ -11,17 +16,26 @@ namespace {
 
 constexpr std::size_t most_workers = 4096;
 
-void refuse_if(bool asked_for, const char* field) {
-  if (asked_for)
-    throw std::invalid_argument(std::string("bulkhead: WorkOptions::") + field +
-                                " is not enforced by this version; leave it at its default");
+void check_isolation(const WorkOptions& options) {
+  if (options.isolation != Isolation::strict) {
+    if (!options.writable_paths.empty())
+      throw std::invalid_argument("bulkhead: WorkOptions::writable_paths: only Isolation::strict guards files");
+    return;
+  }
+  const os::SandboxSupport support = os::probe_sandbox();
+  if (!support.sufficient())
+    throw std::system_error(ENOSYS, std::generic_category(),
+                            "bulkhead: Isolation::strict cannot be had here: " + support.lacking.front());
+  for (const std::string& path : options.writable_paths)
+    if (!std::filesystem::exists(path))
+      throw std::invalid_argument("bulkhead: WorkOptions::writable_paths: " + path + " does not exist");
 }
 
 }  // namespace
 
 void check_process_options(const WorkOptions& options) {
   detail::check_common_options(options);
-  refuse_if(options.isolation != Isolation::contained, "isolation");
+  check_isolation(options);
   if (options.num_workers > most_workers)
     throw std::invalid_argument("bulkhead: WorkOptions::num_workers: " + std::to_string(options.num_workers) +
                                 " processes; at most " + std::to_string(most_workers));

@@ -93,6 +93,7 @@ class Worker {
   bool orphaned = false;                 // its fork server is gone: it does what it was dealt, and leaves
   std::optional<WorkerEnd> ended;        // as the fork server reaped it
   std::chrono::nanoseconds since{};      // asked for; then born; then seen dead
+  os::Fd lifeline;                       // with it goes the worker, wherever it is
   std::chrono::nanoseconds cpu_before{};  // processor time when the task in hand was first seen there
   std::chrono::nanoseconds cpu_hand{-1};  // which task that was: since when
   std::array<std::uint64_t, 8> recent{};  // tasks that it answered last

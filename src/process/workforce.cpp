@@ -1,8 +1,10 @@
 // The coordinator's workforce: starting workers, ending them, and burying those that ended.
 #include "os/clock.hpp"
 #include "os/descendants.hpp"
+#include "os/lifeline.hpp"
 #include "os/limits.hpp"
 #include "os/private_descriptors.hpp"
+#include "os/sandbox.hpp"
 #include "process/coordinator.hpp"
 #include "process/poll_keys.hpp"
 #include "process/worker_loop.hpp"
@@ -58,8 +60,11 @@ std::unique_ptr<Worker> Coordinator::ask_for_worker(std::size_t slot) {
   if (const std::size_t most = options_.max_tasks_per_worker; most != 0)
     worker->most_tasks = most - random_() % (most / 8 + 1);
   worker->since = worker->last_taken = now_ = os::now();
-  const Order order{.worker = worker->number(), .slot = static_cast<std::int32_t>(slot), .seed = seed};
-  if (!server_->ask_for_worker(order, memory, pipe.write_end)) {
+  os::Lifeline lifeline = os::make_lifeline();
+  worker->lifeline = std::move(lifeline.held);
+  const Cradle cradle{static_cast<int>(slot), seed, os::duplicate(memory.fd()), std::move(pipe.write_end),
+                      std::move(lifeline.tied)};
+  if (!server_->ask_for_worker(worker->number(), cradle)) {
     server_->kill();  // its end is heard of like any other
     throw std::system_error(EAGAIN, std::generic_category(), "the fork server does not listen");
   }
@@ -81,14 +86,15 @@ void Coordinator::be_refused(const std::string& why) {
 void Coordinator::live_as_worker(Cradle cradle) {
   os::lead_own_group();
   os::adopt_orphans();
-  static_cast<void>(os::tie_to(lifeline_.read_end));
   try {
+    os::tie_to(std::move(cradle.lifeline));
     os::MemoryFile memory(std::move(cradle.memory), ipc::worker_memory_bytes);
     WorkerPlace place{cradle.slot, ipc::TaskQueueView(queue_, static_cast<std::size_t>(cradle.slot)),
                       ipc::Mapping(memory, ipc::Access::read_write, 0, ipc::worker_memory_bytes),
                       std::move(cradle.pipe), cradle.seed};
     memory.close();
     os::close_private_descriptors(std::array{place.pipe.get(), os::tied_descriptor()});
+    if (options_.isolation == Isolation::strict) os::enter_sandbox({options_.writable_paths});
     WorkerLoop(std::move(place), *body_, options_).run();
   } catch (...) {  // nothing may escape into the caller's copy of the stack
     os::leave_worker(1);
