@@ -8,7 +8,6 @@
 #include "misbehave.hpp"
 
 #include <pthread.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -209,13 +208,11 @@ void say(std::size_t size) {
   emit_output(here, words);
 }
 
-// Until the next write must wait, whatever the pipe holds. The caller takes nothing meanwhile.
+// Until the next write must wait: the pipe, which is empty, is made to hold one page. The caller takes nothing
+// meanwhile.
 void fill(int pipe) {
   constexpr int page = 4096, head = 16 + 4;  // of a frame: its header, and the channel's number
-  for (int held = 0, most = ::fcntl(pipe, F_GETPIPE_SZ); most - held >= 32 * page;) {
-    say(16 * page - head);  // too large for the ring, which a caller that takes nothing would not free either
-    if (::ioctl(pipe, FIONREAD, &held) != 0) return;
-  }
+  ::fcntl(pipe, F_SETPIPE_SZ, page);
   while (has_room(pipe)) say(page - head);
 }
 
