@@ -77,7 +77,7 @@ struct Storm {
   int kills = 0;
 };
 
-// Some tasks kill a worker beside their own, after a delay between none and some tens of microseconds.
+// Some tasks kill a worker beside their own, after a delay between none and some hundred microseconds.
 Storm run_sibling_storm(unsigned seed, unsigned retries) {
   constexpr int most_kills = 200;
   SharedRegion region(sizeof(Siblings));
@@ -87,13 +87,13 @@ Storm run_sibling_storm(unsigned seed, unsigned retries) {
   const auto work = [&](int n) {
     siblings.pids[static_cast<std::size_t>(this_task()->worker)] = ::getpid();
     std::minstd_rand random(seed + static_cast<unsigned>(n) * 7919u + this_task()->attempt);
-    spin(static_cast<unsigned>(random() % 20'000));
+    spin(static_cast<unsigned>(random() % 300'000));
     if (random() % 8 == 0 && siblings.kills < most_kills) siblings.kills += kill_sibling(siblings.pids[random() % 4]);
     return 2 * n;
   };
-  const auto results = do_process_work(up_to(4000), work, options);
+  const auto results = do_process_work(up_to(2000), work, options);
   Storm storm{.kills = siblings.kills};
-  REQUIRE(results.size() == 4000);
+  REQUIRE(results.size() == 2000);
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (results[i]) {
       REQUIRE(*results[i] == static_cast<int>(2 * i));
