@@ -278,7 +278,8 @@ struct WaitingInput {
 struct Run {
   std::vector<Outcome<Result>> results;
   unsigned started = 0, finished = 0, died = 0;
-  bool met = false, in_time = true;
+  std::set<std::pair<std::uint64_t, unsigned>> begun{};  // tasks and attempts whose start was told
+  bool twice = false, met = false, in_time = true;
   WaitingInput waiting{};
   std::stop_source stop{};
   std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
@@ -292,6 +293,7 @@ struct Run {
 
   void take(const Event& event) {
     started += event.kind == EventKind::worker_started;
+    if (event.kind == EventKind::task_started) twice |= !begun.emplace(event.task, event.attempt).second;
     died += event.kind == EventKind::worker_died;
     if (event.kind == EventKind::worker_died) waiting.died = true;
     if (event.kind == EventKind::task_output && event.channel == here && !met) meet(event.process);
@@ -420,6 +422,7 @@ void check_run(Runner runner, Cell cell, std::size_t workers) {
   } else {
     runner(run, workers);
     CHECK(run.in_time);
+    CHECK_FALSE(run.twice);
     REQUIRE(run.results.size() == tasks);
     if (cell == aband) {
       check_abandoned(run, workers);
