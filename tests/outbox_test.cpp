@@ -1,0 +1,224 @@
+// The stream of a worker that dies at any byte: what the pipe carried and what the ring holds make every result once.
+#include "ipc/outbox.hpp"
+#include "ipc/inbox.hpp"
+#include "ipc/task_queue.hpp"
+
+#include "catch.hpp"
+#include "left_behind.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+using namespace bulkhead;
+using namespace bulkhead::ipc;
+
+namespace {
+
+constexpr std::uint32_t seed = 0x2468ace0;
+constexpr std::uint64_t limit = 1 << 20;
+
+std::string payload_of(std::uint64_t task, std::size_t size) {
+  return std::string(size, static_cast<char>('a' + task % 26));
+}
+
+// A worker's memory, as it was when the worker died.
+class Remains {
+ public:
+  Remains() : file_("test-worker", worker_memory_bytes) { REQUIRE(file_.occupy(0, worker_memory_bytes)); }
+  Mapping map(Access access) const { return Mapping(file_, access, 0, worker_memory_bytes); }
+
+ private:
+  os::MemoryFile file_;
+};
+
+// A worker without a process: its outbox, and everything that it has written to its pipe.
+class Speaker {
+ public:
+  Speaker()
+      : lane_(queue_.open_lane(0)),
+        view_(queue_, 0),
+        memory_(remains.map(Access::read_write)),
+        page_(*::new (static_cast<void*>(memory_.data())) WorkerPage{}),
+        pipe_(os::make_pipe(1 << 20)),
+        outbox_(page_, memory_.data() + worker_page_bytes, view_.lane(), std::move(pipe_.write_end), seed) {
+    os::set_nonblocking(pipe_.read_end);
+  }
+
+  void say(std::size_t size) {
+    const std::string payload = payload_of(frames, size);
+    outbox_.put_copy(FrameKind::value, frames++, 1, std::as_bytes(std::span(payload)));
+  }
+  void flush() {
+    outbox_.flush();
+    hear();
+  }
+  // What was flushed may be overwritten.
+  void be_acknowledged() {
+    flush();
+    lane_.acknowledge(written.size());
+  }
+  void hear() {
+    std::vector<std::byte> block(64 << 10);
+    for (std::ptrdiff_t n; (n = os::read_some(pipe_.read_end, block)) > 0;)
+      written.insert(written.end(), block.begin(), block.begin() + n);
+  }
+  std::unique_ptr<Remains> copy() const {
+    auto copied = std::make_unique<Remains>();
+    std::memcpy(copied->map(Access::read_write).data(), memory_.data(), worker_memory_bytes);
+    return copied;
+  }
+
+  Remains remains;
+  std::uint64_t frames = 0;
+  std::vector<std::byte> written;
+
+ private:
+  TaskQueue queue_{1, 1 << 20};
+  LaneWriter lane_;
+  TaskQueueView view_;
+  Mapping memory_;
+  WorkerPage& page_;
+  os::Pipe pipe_;
+  Outbox outbox_;
+};
+
+// The coordinator's side of a worker that is given to it bit by bit.
+class Listener {
+ public:
+  explicit Listener(const Remains& remains)
+      : pipe_(os::make_pipe(1 << 20)), inbox_(remains.map(Access::read_only), std::move(pipe_.read_end), seed, limit) {}
+
+  void give(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const auto some = bytes.first(std::min<std::size_t>(bytes.size(), 48 << 10));
+      REQUIRE(os::write_all(pipe_.write_end, some));
+      take_pipe();
+      bytes = bytes.subspan(some.size());
+    }
+  }
+  void take_pipe() {
+    while (inbox_.pull_from_pipe(scratch())) take_frames();
+  }
+  bool take_ring() {
+    if (!inbox_.pull_from_ring(scratch())) return false;
+    take_frames();
+    return true;
+  }
+  std::uint64_t taken = 0;  // frames 0, 1, 2, ... up to here
+  bool wrong = false;
+
+ private:
+  static Scratch& scratch() {
+    static Scratch all;
+    return all;
+  }
+  void take_frames() {
+    for (;;) {
+      const ParsedFrame frame = inbox_.next();
+      if (frame.check == FrameCheck::incomplete) return;
+      wrong |= frame.check == FrameCheck::bad;
+      if (frame.check == FrameCheck::bad) return;
+      if (frame.header.kind == FrameKind::skip) continue;
+      const char letter = payload_of(taken, 1)[0];
+      wrong |= frame.header.task != taken++ || std::any_of(frame.payload.begin(), frame.payload.end(),
+                                                           [&](std::byte b) { return b != std::byte(letter); });
+    }
+  }
+
+  os::Pipe pipe_;
+  Inbox inbox_;
+};
+
+// Dead with the first `length` bytes of its stream in the pipe: they are drained, then its ring is.
+std::uint64_t taken_after_death(const Remains& remains, std::span<const std::byte> stream, std::size_t length) {
+  Listener listener(remains);
+  listener.give(stream.first(length));
+  listener.take_ring();
+  REQUIRE_FALSE(listener.wrong);
+  return listener.taken;
+}
+
+}  // namespace
+
+TEST_CASE("results that were composed are taken once, wherever the pipe was cut", "[outbox]") {
+  const NothingLeftBehind check;
+  Speaker speaker;
+  for (const std::size_t size : {0u, 1u, 8u, 9u, 300u, 4096u, 0u, 77u}) speaker.say(size);
+  speaker.flush();
+  for (std::size_t length = 0; length <= speaker.written.size(); ++length)
+    REQUIRE(taken_after_death(speaker.remains, speaker.written, length) == speaker.frames);
+}
+
+TEST_CASE("results that were never written are taken from the ring, once", "[outbox]") {
+  const NothingLeftBehind check;
+  Speaker speaker;
+  for (std::size_t size = 0; size < 40; ++size) speaker.say(size);
+  CHECK(taken_after_death(speaker.remains, {}, 0) == 40);
+}
+
+TEST_CASE("a ring that was read first makes nothing come twice from the pipe", "[outbox]") {
+  const NothingLeftBehind check;
+  Speaker speaker;
+  for (const std::size_t size : {5u, 200u, 16u, 900u}) speaker.say(size);
+  speaker.flush();
+  const std::span<const std::byte> stream = speaker.written;
+  for (std::size_t length = 0; length <= stream.size(); ++length) {
+    Listener listener(speaker.remains);
+    listener.give(stream.first(length));
+    CHECK(listener.take_ring() == (length < stream.size()));
+    REQUIRE(listener.taken == speaker.frames);
+    listener.give(stream.subspan(length));
+    listener.take_ring();
+    REQUIRE_FALSE(listener.wrong);
+    REQUIRE(listener.taken == speaker.frames);
+  }
+}
+
+TEST_CASE("a cut where the ring begins a new lap loses and doubles nothing", "[outbox]") {
+  const NothingLeftBehind check;
+  Speaker speaker;
+  std::size_t acknowledged = 0;
+  while (speaker.written.size() < outbox_ring_bytes - 2000) {
+    speaker.say(1000);
+    speaker.be_acknowledged();
+    acknowledged = speaker.written.size();
+  }
+  for (int i = 0; i < 6; ++i) speaker.say(700);  // the ring's end comes in between, with its filler
+  speaker.flush();
+  REQUIRE(speaker.written.size() > outbox_ring_bytes + 1000);
+  for (std::size_t length = acknowledged; length <= speaker.written.size(); ++length)
+    REQUIRE(taken_after_death(speaker.remains, speaker.written, length) == speaker.frames);
+}
+
+TEST_CASE("a result too large for the ring is taken where all of it was written, and only there", "[outbox]") {
+  const NothingLeftBehind check;
+  Speaker speaker;
+  speaker.say(10);
+  speaker.say(20);
+  speaker.flush();
+  const auto before = speaker.copy();  // what it leaves if it dies while it writes the large one
+  speaker.say(max_ring_payload + 3);
+  speaker.hear();
+  const std::span<const std::byte> stream = speaker.written;
+  for (std::size_t length = 0; length < stream.size(); ++length)
+    REQUIRE(taken_after_death(*before, stream, length) == 2);
+  CHECK(taken_after_death(*before, stream, stream.size()) == 3);
+  CHECK(taken_after_death(speaker.remains, stream, stream.size()) == 3);
+}
+
+TEST_CASE("results behind one too large for the ring are taken once, wherever the pipe was cut", "[outbox]") {
+  const NothingLeftBehind check;
+  Speaker speaker;
+  speaker.say(10);
+  speaker.say(max_ring_payload + 1);
+  speaker.hear();
+  const std::size_t start = speaker.written.size();  // the worker is past this only when all before is in the pipe
+  for (const std::size_t size : {0u, 30u, 500u, 1u}) speaker.say(size);
+  speaker.flush();
+  for (std::size_t length = start; length <= speaker.written.size(); ++length)
+    REQUIRE(taken_after_death(speaker.remains, speaker.written, length) == speaker.frames);
+}
