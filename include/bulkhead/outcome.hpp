@@ -46,10 +46,10 @@ struct Failure {
   int signal = 0;          ///< the signal that ended the worker, from its wait status
   int exit_code = -1;      ///< the code it left with, 0 included
   std::string type, what;  ///< of an exception: its demangled type and what(); otherwise the reason in words
-  std::vector<std::string> backtrace;  ///< innermost frame first; empty where none could be had
+  std::vector<std::string> backtrace;  ///< "f+0x41 (f.cpp:88)", innermost first; empty where none could be had
 
-  /// One line for people: "crashed by SIGSEGV at parse_header+0x41", "exited with code 3", "std::runtime_error: no such
-  /// row".
+  /// One line for people, without source lines: "crashed by SIGSEGV at parse_header+0x41", "exited with code 3",
+  /// "std::runtime_error: no such row".
   std::string describe() const;
 };
 

@@ -43,6 +43,9 @@ void save_values(const std::filesystem::path& folder) {
   save_value<13>(folder, true);
   save_value<14>(folder, -1);
   save_value<15>(folder, {{{{U"deep"}}}, {}});
+  Bytes deep(1, 5);  // trees in trees, deeper than is allowed
+  for (int i = 0; i < 300; ++i) deep += Bytes("\0\0\1\0\0\0\0\0\0\0", 10);
+  save(folder, "deep-tree", deep);
 }
 
 // The steps of a script, as frame_harness.hpp reads them.
