@@ -56,7 +56,8 @@ struct Module {
 
 // Of a file that is no longer what was loaded nothing is believed.
 Module& known_module(const std::string& path, std::uint64_t base) {
-  static auto& known = *new std::map<std::pair<std::string, std::uint64_t>, Module>;  // libdw's part is never freed
+  static auto& known =
+      *new std::map<std::pair<std::string, std::uint64_t>, Module>;  // for good: also crashes at exit have names
   const auto [module, fresh] = known.try_emplace({path, base});
   if (fresh && is_file_as_loaded(path, base)) module->second = {functions_of(path), SourceLines(path)};
   return module->second;

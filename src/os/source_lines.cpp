@@ -46,9 +46,11 @@ class Libdw {
  public:
   decltype(&::elf_version) version = symbol("elf_version");
   decltype(&::elf_begin) open_elf = symbol("elf_begin");
+  decltype(&::elf_end) close_elf = symbol("elf_end");
   decltype(&::elf_cntl) control = symbol("elf_cntl");
   decltype(&::dwelf_elf_gnu_build_id) build_id = symbol("dwelf_elf_gnu_build_id");
   decltype(&::dwarf_begin_elf) open_dwarf = symbol("dwarf_begin_elf");
+  decltype(&::dwarf_end) close_dwarf = symbol("dwarf_end");
   decltype(&::dwarf_addrdie) unit_at = symbol("dwarf_addrdie");
   decltype(&::dwarf_get_units) next_unit = symbol("dwarf_get_units");
   decltype(&::dwarf_haspc) covers = symbol("dwarf_haspc");
@@ -69,17 +71,6 @@ bool is_usable() {
   return usable;
 }
 
-Elf* open_elf(const std::string& path) {
-  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return nullptr;
-  Elf* const elf = libdw().open_elf(file.get(), ELF_C_READ_MMAP, nullptr);
-  if (elf != nullptr) {  // it maps the file: the descriptor may go
-    libdw().control(elf, ELF_C_FDREAD);
-    libdw().control(elf, ELF_C_FDDONE);
-  }
-  return elf;
-}
-
 // Where distributions put what they stripped off.
 std::string debug_file_of(Elf* elf) {
   const void* bytes = nullptr;
@@ -92,14 +83,6 @@ std::string debug_file_of(Elf* elf) {
     path += digits;
   }
   return path + ".debug";
-}
-
-Dwarf* open_dwarf(const std::string& path) {
-  Elf* const elf = open_elf(path);
-  if (elf == nullptr) return nullptr;
-  if (Dwarf* const own = libdw().open_dwarf(elf, DWARF_C_READ, nullptr)) return own;
-  Elf* const apart = open_elf(debug_file_of(elf));
-  return apart == nullptr ? nullptr : libdw().open_dwarf(apart, DWARF_C_READ, nullptr);
 }
 
 // By the table of address ranges where there is one; clang writes none.
@@ -124,15 +107,36 @@ std::string line_in(Dwarf* dwarf, Dwarf_Addr address) {
 
 }  // namespace
 
-SourceLines::SourceLines(const std::string& path) : dwarf_(is_usable() ? open_dwarf(path) : nullptr) {}
+void SourceLines::Close::operator()(Elf* elf) const noexcept { libdw().close_elf(elf); }
+void SourceLines::Close::operator()(Dwarf* dwarf) const noexcept { libdw().close_dwarf(dwarf); }
+
+SourceLines::ElfFile SourceLines::open_elf(const std::string& path) {
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return nullptr;
+  ElfFile elf(libdw().open_elf(file.get(), ELF_C_READ_MMAP, nullptr));
+  if (elf) {  // it maps the file: the descriptor may go
+    libdw().control(elf.get(), ELF_C_FDREAD);
+    libdw().control(elf.get(), ELF_C_FDDONE);
+  }
+  return elf;
+}
+
+SourceLines::SourceLines(const std::string& path) {
+  if (!is_usable()) return;
+  elf_ = open_elf(path);
+  if (elf_) dwarf_.reset(libdw().open_dwarf(elf_.get(), DWARF_C_READ, nullptr));
+  if (!elf_ || dwarf_) return;
+  elf_ = open_elf(debug_file_of(elf_.get()));
+  if (elf_) dwarf_.reset(libdw().open_dwarf(elf_.get(), DWARF_C_READ, nullptr));
+}
 
 std::string SourceLines::at(std::uint64_t address) {
   constexpr std::size_t most_known = 4096;
-  if (dwarf_ == nullptr) return {};
+  if (!dwarf_) return {};
   const auto found = known_.find(address);
   if (found != known_.end()) return found->second;
   if (known_.size() >= most_known) known_.clear();
-  return known_[address] = line_in(dwarf_, address);
+  return known_[address] = line_in(dwarf_.get(), address);
 }
 
 }  // namespace bulkhead::os
@@ -141,6 +145,8 @@ std::string SourceLines::at(std::uint64_t address) {
 
 namespace bulkhead::os {
 
+void SourceLines::Close::operator()(Elf*) const noexcept {}
+void SourceLines::Close::operator()(Dwarf*) const noexcept {}
 SourceLines::SourceLines(const std::string&) {}
 std::string SourceLines::at(std::uint64_t) { return {}; }
 

@@ -3,14 +3,16 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 
-struct Dwarf;  // libdw's
+struct Elf;  // libdw's
+struct Dwarf;
 
 namespace bulkhead::os {
 
 /// Of one ELF file. Nothing where there is no such information, no such file, or Bulkhead was built without libdw.
-/// Keeps no descriptor; what it has opened stays mapped for good. Not for use by several threads at once.
+/// Keeps the file mapped, and no descriptor. Not for use by several threads at once.
 class SourceLines {
  public:
   SourceLines() noexcept = default;  // of no file: nothing
@@ -20,7 +22,16 @@ class SourceLines {
   std::string at(std::uint64_t address);
 
  private:
-  Dwarf* dwarf_ = nullptr;                      // null: it has none
+  struct Close {
+    void operator()(Elf* elf) const noexcept;
+    void operator()(Dwarf* dwarf) const noexcept;
+  };
+  using ElfFile = std::unique_ptr<Elf, Close>;
+
+  static ElfFile open_elf(const std::string& path);
+
+  ElfFile elf_;
+  std::unique_ptr<Dwarf, Close> dwarf_;         // null: it has none
   std::map<std::uint64_t, std::string> known_;  // asked for before: crashes come in many copies
 };
 
