@@ -1,6 +1,7 @@
 #include <bulkhead/event.hpp>
 #include <bulkhead/outcome.hpp>
 
+#include "frame_text.hpp"
 #include "os/signal_name.hpp"
 
 #include <algorithm>
@@ -26,11 +27,12 @@ std::string exit_in_words(const Failure& failure) {
 std::string crash_in_words(const Failure& failure) {
   std::string words = failure.signal ? "crashed by " + os::signal_name(failure.signal) : "crashed";
   if (failure.backtrace.empty()) return words;
-  words += " at " + failure.backtrace.front();
+  (words += " at ") += parts_of_frame(failure.backtrace.front()).with_offset;
   // A crash inside a library without names is told by who called it.
-  const auto has_name = [](const std::string& frame) { return frame.find(".so") == std::string::npos; };
+  const auto has_name = [](const std::string& frame) { return names_a_function(parts_of_frame(frame)); };
   const auto named = std::find_if(failure.backtrace.begin(), failure.backtrace.end(), has_name);
-  if (named != failure.backtrace.begin() && named != failure.backtrace.end()) words += " under " + *named;
+  if (named != failure.backtrace.begin() && named != failure.backtrace.end())
+    (words += " under ") += parts_of_frame(*named).with_offset;
   return words;
 }
 

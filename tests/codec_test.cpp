@@ -3,8 +3,11 @@
 
 #include "catch.hpp"
 
+#include <cereal/types/memory.hpp>
+
 #include <array>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -13,7 +16,9 @@
 
 using bulkhead::detail::decode;
 using bulkhead::detail::DecodeError;
+using bulkhead::detail::Encodable;
 using bulkhead::detail::encode_into;
+using bulkhead::detail::SpanReader;
 
 namespace {
 
@@ -73,3 +78,36 @@ TEST_CASE("nesting is bounded", "[codec]") {
   }
   CHECK_THROWS_AS(decode<Tree>(deep), DecodeError);
 }
+
+TEST_CASE("sizes that nest do not claim memory again at every level", "[codec]") {
+  // A hundred levels, each of which claims as many branches as there are bytes left.
+  std::vector<std::byte> greedy;
+  for (std::uint64_t level = 0; level < 100; ++level) {
+    const auto link = encoded(std::tuple(0, std::uint64_t{1'000'000} - 12 * level - 12));
+    greedy.insert(greedy.end(), link.begin(), link.end());
+  }
+  greedy.resize(1'000'000);
+  CHECK_THROWS_AS(decode<Tree>(greedy), DecodeError);
+  SpanReader reader(greedy);
+  CHECK_NOTHROW(reader.claim(900'000));
+  CHECK_THROWS_AS(reader.claim(900'000), DecodeError);
+
+  // Honest values stay below it, also where elements take no bytes.
+  const std::vector<std::vector<std::vector<std::string>>> dense(20, {40, {50, ""}});
+  CHECK(decode<std::vector<std::vector<std::vector<std::string>>>>(encoded(dense)) == dense);
+  const std::vector<std::monostate> nothing(4000);
+  CHECK(decode<std::vector<std::monostate>>(encoded(nothing)).size() == 4000);
+}
+
+TEST_CASE("odd bools are refused in arrays that travel as one block", "[codec]") {
+  const std::array odd{std::byte{1}, std::byte{0}, std::byte{2}};
+  CHECK_THROWS_AS((decode<std::array<bool, 3>>(odd)), DecodeError);
+  CHECK_THROWS_AS((decode<std::array<std::array<bool, 3>, 1>>(odd)), DecodeError);
+  CHECK(decode<std::array<bool, 2>>(std::span(odd).first(2)) == std::array{true, false});
+  CHECK_THROWS_AS((decode<std::array<bool, 4>>(std::span(odd).first(2))), DecodeError);
+}
+
+// Also where cereal itself would carry them. That they are refused inside of other values is a test of its own: see
+// tests/refused.
+static_assert(!Encodable<std::unique_ptr<int>> && !Encodable<std::shared_ptr<int>> && !Encodable<int*>);
+static_assert(Encodable<std::optional<int>> && Encodable<std::vector<Tree>>);

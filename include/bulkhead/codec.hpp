@@ -1,8 +1,8 @@
 // How items and results become bytes and values again: cereal, over spans. The one header that includes cereal.
 //
 // Whatever cereal can serialize travels: arithmetic types, the standard containers included below, and any type with a
-// serialize (or save/load) function. Decoding trusts nothing: sizes are held against the bytes that are left, nesting
-// is bounded, and all bytes must be used.
+// serialize (or save/load) function, pointers excepted. Decoding trusts nothing: sizes are held against the bytes that
+// are left, nesting is bounded, and all bytes must be used.
 #pragma once
 
 #include <cereal/cereal.hpp>
@@ -20,8 +20,10 @@
 #include <cereal/types/variant.hpp>
 #include <cereal/types/vector.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <stdexcept>
 #include <string_view>
@@ -63,7 +65,8 @@ class SpanWriter : public cereal::OutputArchive<SpanWriter, cereal::AllowEmptyCl
 /// A cereal archive that reads from a span and never beyond it.
 class SpanReader : public cereal::InputArchive<SpanReader, cereal::AllowEmptyClassElision> {
  public:
-  explicit SpanReader(std::span<const std::byte> from) : InputArchive(this), left_(from) {}
+  explicit SpanReader(std::span<const std::byte> from)
+      : InputArchive(this), left_(from), unclaimed_(from.size() + credit) {}
 
   void read(void* data, std::size_t size) {
     if (size == 0) return;
@@ -71,10 +74,18 @@ class SpanReader : public cereal::InputArchive<SpanReader, cereal::AllowEmptyCla
     std::memcpy(data, left_.data(), size);
     left_ = left_.subspan(size);
   }
-  /// How many elements may follow. Those that take no bytes at all get a little credit.
-  void check_count(cereal::size_type count) const {
-    constexpr cereal::size_type credit = 4096;
-    if (count > left_.size() && count > credit) throw DecodeError("a size is larger than the bytes that are left");
+  /// Bools follow: any byte but 0 and 1 in one is undefined behaviour.
+  void check_bools(std::size_t count) const {
+    for (const std::byte byte : left_.first(std::min(count, left_.size())))
+      if (byte > std::byte{1}) throw DecodeError("a bool is neither 0 nor 1");
+  }
+  /// That many elements follow. All the elements of a value together are no more than its bytes, however they nest:
+  /// else a few bytes a level would claim memory for all the rest at every level. Those that take no bytes at all get a
+  /// little credit.
+  void claim(cereal::size_type count) {
+    if ((count > left_.size() && count > credit) || count > unclaimed_)
+      throw DecodeError("a size is larger than the bytes that are left");
+    unclaimed_ -= count;
   }
   void enter() {
     if (++depth_ > max_depth) throw DecodeError("values are nested too deep");
@@ -84,7 +95,9 @@ class SpanReader : public cereal::InputArchive<SpanReader, cereal::AllowEmptyCla
 
  private:
   static constexpr int max_depth = 500;  // a few frames of stack each: well within the smallest usual stack
+  static constexpr cereal::size_type credit = 4096;
   std::span<const std::byte> left_;
+  cereal::size_type unclaimed_;
   int depth_ = 0;
 };
 
@@ -96,14 +109,8 @@ void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const T& value) { archive.wr
 template <class T>
 requires std::is_arithmetic_v<T>
 void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, T& value) {
-  if constexpr (std::is_same_v<T, bool>) {  // any byte but 0 and 1 in a bool is undefined behaviour
-    unsigned char byte = 0;
-    archive.read(&byte, 1);
-    if (byte > 1) throw DecodeError("a bool is neither 0 nor 1");
-    value = byte == 1;
-  } else {
-    archive.read(&value, sizeof value);
-  }
+  if constexpr (std::is_same_v<T, bool>) archive.check_bools(1);
+  archive.read(&value, sizeof value);
 }
 template <class T>
 void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const cereal::NameValuePair<T>& pair) {
@@ -120,20 +127,50 @@ void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const cereal::SizeTag<T>& ta
 template <class T>
 void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, cereal::SizeTag<T>& tag) {
   archive(tag.size);
-  archive.check_count(static_cast<cereal::size_type>(tag.size));
+  archive.claim(static_cast<cereal::size_type>(tag.size));
 }
+// Of an array that travels as one block: cereal gives it as a pointer or by its own type.
+template <class T>
+using ElementOf = std::remove_cv_t<std::remove_all_extents_t<std::remove_pointer_t<std::remove_reference_t<T>>>>;
 template <class T>
 void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const cereal::BinaryData<T>& data) {
   archive.write(data.data, static_cast<std::size_t>(data.size));
 }
 template <class T>
 void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, cereal::BinaryData<T>& data) {
+  if constexpr (std::is_same_v<ElementOf<T>, bool>) archive.check_bools(static_cast<std::size_t>(data.size));
   archive.read(data.data, static_cast<std::size_t>(data.size));
+}
+
+// A pointer means nothing in another process. What it points to could travel, but shared and polymorphic pointers name
+// objects and types by numbers that the bytes would choose.
+template <class T>
+inline constexpr bool is_a_pointer = std::is_pointer_v<T>;
+template <class T, class Deleter>
+inline constexpr bool is_a_pointer<std::unique_ptr<T, Deleter>> = true;
+template <class T>
+inline constexpr bool is_a_pointer<std::shared_ptr<T>> = true;
+template <class T>
+inline constexpr bool is_a_pointer<std::weak_ptr<T>> = true;
+
+template <class T>
+constexpr void refuse_pointers() noexcept {
+  static_assert(
+      !is_a_pointer<T>,
+      "Bulkhead: items and results hold no raw, unique, shared or weak pointers, at any depth: send what they "
+      "point to, in a std::optional, std::variant or container");
 }
 
 // Called by cereal around every value it descends into.
 template <class T>
-requires(!std::is_arithmetic_v<T>) void prologue(SpanReader& archive, const T&) { archive.enter(); }
+void prologue(SpanWriter&, const T&) noexcept {
+  refuse_pointers<T>();
+}
+template <class T>
+requires(!std::is_arithmetic_v<T>) void prologue(SpanReader& archive, const T&) {
+  refuse_pointers<T>();
+  archive.enter();
+}
 template <class T>
 requires(!std::is_arithmetic_v<T>) void epilogue(SpanReader& archive, const T&) { archive.leave(); }
 
@@ -183,7 +220,7 @@ T decode(std::span<const std::byte> bytes) {
 template <class T>
 concept Encodable = std::is_arithmetic_v<T> || std::is_same_v<T, std::string_view> ||
                     (std::is_empty_v<T>&& std::is_trivially_copyable_v<T>) ||
-                    (cereal::traits::is_output_serializable<T, SpanWriter>::value &&
+                    (!is_a_pointer<T> && cereal::traits::is_output_serializable<T, SpanWriter>::value &&
                      cereal::traits::is_input_serializable<T, SpanReader>::value);
 
 }  // namespace bulkhead::detail

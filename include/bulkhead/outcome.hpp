@@ -46,7 +46,7 @@ struct Failure {
   int signal = 0;          ///< the signal that ended the worker, from its wait status
   int exit_code = -1;      ///< the code it left with, 0 included
   std::string type, what;  ///< of an exception: its demangled type and what(); otherwise the reason in words
-  std::vector<std::string> backtrace;  ///< innermost frame first; empty where none could be had
+  std::vector<std::string> backtrace;  ///< "f+0x41 (f.cpp:88)", innermost first; empty where none could be had
 
   // Of a worker that died; zero and empty where not known or not applicable.
   std::uint64_t fault_address{};  ///< that the instruction could not reach (SIGSEGV, SIGBUS), or its own (SIGILL, SIGFPE)
@@ -56,8 +56,8 @@ struct Failure {
   std::vector<std::uint64_t> tasks_before{};  ///< the last ones that this worker had finished, youngest first: one of
                                               ///< them may have done the damage
 
-  /// One line for people: "crashed by SIGSEGV at parse_header+0x41", "exited with code 3", "std::runtime_error: no such
-  /// row".
+  /// One line for people, without source lines: "crashed by SIGSEGV at parse_header+0x41", "exited with code 3",
+  /// "std::runtime_error: no such row".
   std::string describe() const;
 };
 

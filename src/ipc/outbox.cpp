@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 namespace bulkhead::ipc {
 
@@ -49,12 +50,19 @@ void Outbox::wait_for_acknowledgement(std::uint64_t until) {
 void Outbox::put_straight(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload) {
   flush();
   const FrameHeader made = header(kind, task, attempt, payload);
-  constexpr std::array<std::byte, frame_alignment> zeros{};
-  const std::size_t padding = frame_stride(payload.size()) - sizeof made - payload.size();
-  if (!os::write_all(pipe_, std::as_bytes(std::span(&made, 1)), payload) ||
-      !os::write_all(pipe_, std::span(zeros).first(padding)))
-    os::leave_worker(0);
+  std::array<std::byte, frame_alignment + sizeof(FrameHeader)> behind{};
+  std::size_t size_behind = frame_stride(payload.size()) - sizeof made - payload.size();
   end_ += frame_stride(payload.size());
+  if (outbox_ring_bytes - end_ % outbox_ring_bytes < sizeof(FrameHeader)) {
+    // Unlike a frame of the ring, this one may end so near to the ring's end that no filler fits there: it goes along.
+    const FrameHeader filler = header(FrameKind::skip, 0, 0, {});
+    std::memcpy(behind.data() + size_behind, &filler, sizeof filler);
+    size_behind += sizeof filler;
+    end_ += sizeof filler;
+  }
+  if (!os::write_all(pipe_, std::as_bytes(std::span(&made, 1)), payload) ||
+      !os::write_all(pipe_, std::span(behind).first(size_behind)))
+    os::leave_worker(0);
   sent_ = straight_ = room_end_ = end_;
   page_.ring_from.store(end_, std::memory_order_release);
   page_.commit(end_);

@@ -1,9 +1,11 @@
 #include "os/frame_names.hpp"
 
+#include "os/elf_table.hpp"
+#include "os/loaded_file.hpp"
+#include "os/source_lines.hpp"
+
 #include <cxxabi.h>
 #include <dlfcn.h>
-#include <elf.h>
-#include <link.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -13,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace bulkhead::os {
@@ -25,26 +28,13 @@ struct Function {
 };
 using Functions = std::vector<Function>;  // by address
 
-// Reads `count` things at `offset`; nothing where the file does not hold them.
-template <class T>
-std::vector<T> read_table(std::ifstream& file, std::uint64_t offset, std::uint64_t count) {
-  constexpr std::uint64_t most = 64u << 20;  // a table larger than this is no table
-  std::vector<T> table;
-  if (count == 0 || count > most / sizeof(T)) return table;
-  table.resize(count);
-  file.clear();
-  file.seekg(static_cast<std::streamoff>(offset));
-  if (!file.read(reinterpret_cast<char*>(table.data()), static_cast<std::streamsize>(count * sizeof(T)))) table.clear();
-  return table;
-}
-
 // The functions of an ELF file's symbol table, static ones included.
 Functions functions_of(const std::string& path) {
   Functions functions;
   std::ifstream file(path, std::ios::binary);
-  const auto header = read_table<ElfW(Ehdr)>(file, 0, 1);
-  if (header.empty() || !std::equal(header[0].e_ident, header[0].e_ident + SELFMAG, ELFMAG)) return functions;
-  const auto sections = read_table<ElfW(Shdr)>(file, header[0].e_shoff, header[0].e_shnum);
+  const auto header = read_elf_header(file);
+  if (!header) return functions;
+  const auto sections = read_table<ElfW(Shdr)>(file, header->e_shoff, header->e_shnum);
   for (const ElfW(Shdr) & section : sections) {
     if (section.sh_type != SHT_SYMTAB || section.sh_link >= sections.size()) continue;
     const ElfW(Shdr)& texts = sections[section.sh_link];
@@ -59,12 +49,18 @@ Functions functions_of(const std::string& path) {
   return functions;
 }
 
-const Functions& known_functions_of(const std::string& path) {
-  static std::mutex mutex;
-  static std::map<std::string, Functions> known;
-  const std::lock_guard lock(mutex);
-  const auto found = known.find(path);
-  return found != known.end() ? found->second : known.emplace(path, functions_of(path)).first->second;
+struct Module {
+  Functions functions;
+  SourceLines lines;
+};
+
+// Of a file that is no longer what was loaded nothing is believed.
+Module& known_module(const std::string& path, std::uint64_t base) {
+  static auto& known =
+      *new std::map<std::pair<std::string, std::uint64_t>, Module>;  // for good: also crashes at exit have names
+  const auto [module, fresh] = known.try_emplace({path, base});
+  if (fresh && is_file_as_loaded(path, base)) module->second = {functions_of(path), SourceLines(path)};
+  return module->second;
 }
 
 std::string demangled(const char* name) {
@@ -94,14 +90,8 @@ std::string with_offset(std::string name, std::uint64_t offset) {
   return std::move(name) + words;
 }
 
-std::string name_of(std::uint64_t address) {
-  Dl_info info{};
-  link_map* object = nullptr;
-  if (::dladdr1(reinterpret_cast<void*>(address), &info, reinterpret_cast<void**>(&object), RTLD_DL_LINKMAP) == 0)
-    return with_offset("", address).substr(1);
-  const std::string path = object->l_name[0] != '\0' ? object->l_name : "/proc/self/exe";
-  const std::uint64_t in_file = address - object->l_addr;
-  const Functions& functions = known_functions_of(path);
+// A symbol of the file's own table, or the dynamic linker's, or the file alone.
+std::string function_at(const Functions& functions, std::uint64_t in_file, std::uint64_t address, const Dl_info& info) {
   auto after = std::upper_bound(functions.begin(), functions.end(), in_file,
                                 [](std::uint64_t value, const Function& f) { return value < f.begin; });
   if (after != functions.begin() && in_file - std::prev(after)->begin < std::prev(after)->size)
@@ -110,14 +100,29 @@ std::string name_of(std::uint64_t address) {
   if (info.dli_sname)
     return with_offset(without_parameters(demangled(info.dli_sname)),
                        address - reinterpret_cast<std::uint64_t>(info.dli_saddr));
-  const std::string file = info.dli_fname ? info.dli_fname : path;
+  const std::string file = info.dli_fname;
   return with_offset(file.substr(file.rfind('/') + 1), in_file);
+}
+
+std::string name_of(std::uint64_t address) {
+  Dl_info info{};
+  link_map* object = nullptr;
+  if (::dladdr1(reinterpret_cast<void*>(address), &info, reinterpret_cast<void**>(&object), RTLD_DL_LINKMAP) == 0)
+    return with_offset("", address).substr(1);
+  const std::string path = object->l_name[0] != '\0' ? object->l_name : "/proc/self/exe";
+  const std::uint64_t in_file = address - object->l_addr;
+  Module& module = known_module(path, object->l_addr);
+  const std::string function = function_at(module.functions, in_file, address, info);
+  const std::string line = module.lines.at(in_file);
+  return line.empty() ? function : function + " (" + line + ")";
 }
 
 }  // namespace
 
 std::string frame_name(std::uint64_t address) noexcept {
+  static std::mutex mutex;  // what was read of files is kept, for all threads
   try {
+    const std::lock_guard lock(mutex);
     return name_of(address);
   } catch (...) {  // out of memory: a backtrace is not worth the run
     return {};

@@ -6,9 +6,10 @@
 
 namespace bulkhead::os {
 
-/// "count_symbols+0x41", or "libfoo.so+0x1c40" where the code has no name, or "0x7f..." where there
-/// is no code. Static functions are found where the file was not stripped. Allocates and reads files: for a healthy
-/// process. Never throws.
+/// "count_symbols+0x41 (elf_symbols.cpp:88)", without the line where the file has no debug information (of inlined code
+/// the line is its own, the function the one it was inlined into); "libfoo.so+0x1c40" where the code has no name;
+/// "0x7f..." where there is no code. Static functions are found where the file was not stripped. Allocates and reads
+/// files, and believes those that are not as they were loaded nothing: for a healthy process. Never throws.
 std::string frame_name(std::uint64_t address) noexcept;
 
 }  // namespace bulkhead::os

@@ -40,7 +40,7 @@ class ProcessFeed {
  public:
   using Range = std::remove_reference_t<Items>;
   using Item = ItemOf<Items>;
-  static_assert(Encodable<Item>, "the items must be something that cereal can serialize");
+  static_assert(Encodable<Item>, "the items must be something that cereal can serialize, and no pointers");
 
   /// An lvalue range is used where it is, an rvalue one is moved in.
   ProcessFeed(Items&& items, const WorkOptions& options)

@@ -1,0 +1,223 @@
+// One life of a worker's outbox as the coordinator's inbox sees it, directed by a fuzzer's bytes.
+//
+// The worker may be honest: then every frame that it committed must arrive once, whole and in order, however the pipe
+// and the ring take turns. It may also write anything anywhere; then nothing is asked but that the inbox stays within
+// its memory and moves on by whole frames only.
+#pragma once
+
+#include "fuzz/script.hpp"
+#include "ipc/frame.hpp"
+#include "ipc/inbox.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace fuzz {
+
+namespace ipc = bulkhead::ipc;
+namespace os = bulkhead::os;
+
+inline constexpr std::uint32_t seed = 0x5eed5eed;
+inline constexpr std::uint64_t max_payload = 512u << 10;
+
+/// The worker's side, without a worker: what Outbox does, byte for byte, and what it never would.
+class WorkerEnd {
+ public:
+  WorkerEnd(const os::MemoryFile& file, os::Fd pipe)
+      : memory_(file, ipc::Access::read_write, 0, file.size()), pipe_(std::move(pipe)) {
+    os::set_nonblocking(pipe_);
+  }
+
+  bool honest() const noexcept { return honest_; }
+  std::uint64_t end() const noexcept { return stream_.size(); }
+  std::uint64_t committed() { return page().read_committed(); }
+  /// All that it ever said, by the ring or straight.
+  std::span<const std::byte> stream() const noexcept { return stream_; }
+
+  void put_frame(ipc::FrameKind kind, std::size_t size, std::uint8_t fill, std::uint64_t consumed);
+  /// Bytes of the script's choice on the stream, as they are.
+  void put_raw(std::span<const std::byte> bytes) {
+    if (in_flight()) return;
+    honest_ = honest_ && bytes.empty();
+    stream_.insert(stream_.end(), bytes.begin(), bytes.end());
+  }
+  void write_to_pipe(std::size_t most);
+  void scribble(std::size_t at, std::span<const std::byte> bytes) {
+    honest_ = honest_ && bytes.empty();
+    std::copy_n(bytes.begin(), std::min(bytes.size(), ipc::worker_memory_bytes - at), memory_.data() + at);
+  }
+  void lie(std::uint64_t committed, std::uint64_t ring_from) {
+    honest_ = false;
+    page().commit(committed);
+    page().ring_from.store(ring_from);
+  }
+
+ private:
+  ipc::WorkerPage& page() { return *reinterpret_cast<ipc::WorkerPage*>(memory_.data()); }
+  /// A frame that stands in no ring is committed when the pipe has had all of it; until then nothing may follow.
+  bool in_flight() const noexcept { return straight_to_ > sent_; }
+
+  ipc::Mapping memory_;
+  os::Fd pipe_;
+  std::vector<std::byte> stream_;
+  std::size_t sent_ = 0, straight_to_ = 0;
+  bool honest_ = true;
+};
+
+inline void WorkerEnd::put_frame(ipc::FrameKind kind, std::size_t size, std::uint8_t fill, std::uint64_t consumed) {
+  const bool straight = size > ipc::max_ring_payload;
+  const std::uint64_t start = end(), stride = ipc::frame_stride(size);
+  if (in_flight() || (straight && sent_ != start)) return;
+  if (!straight && start + stride > std::max<std::uint64_t>(consumed, straight_to_) + ipc::outbox_ring_bytes) return;
+  stream_.resize(start + stride, std::byte{fill});
+  const auto frame = std::span(stream_).subspan(start);
+  ipc::FrameHeader header{0, static_cast<std::uint32_t>(size), 7, 1, kind, ipc::frame_magic};
+  header.checksum = ipc::frame_checksum(header, seed, frame.subspan(sizeof header, size));
+  std::memcpy(frame.data(), &header, sizeof header);
+  if (straight) {
+    straight_to_ = end();
+    return;
+  }
+  std::byte* const ring = memory_.data() + ipc::worker_page_bytes;
+  const std::size_t at = start % ipc::outbox_ring_bytes;
+  const std::size_t first = std::min<std::size_t>(stride, ipc::outbox_ring_bytes - at);
+  std::copy_n(frame.begin(), first, ring + at);
+  std::copy(frame.begin() + static_cast<std::ptrdiff_t>(first), frame.end(), ring);
+  if (honest_) page().commit(end());
+}
+
+inline void WorkerEnd::write_to_pipe(std::size_t most) {
+  const std::size_t size = std::min(most, stream_.size() - sent_);
+  const auto n = ::write(pipe_.get(), stream_.data() + sent_, size);  // a full pipe takes none
+  if (n <= 0) return;
+  sent_ += static_cast<std::size_t>(n);
+  if (!honest_ || straight_to_ != end() || sent_ != end()) return;
+  page().ring_from.store(end());
+  page().commit(end());
+}
+
+/// The coordinator's side: takes frames as it does, and holds each against the stream that was written.
+class CoordinatorEnd {
+ public:
+  CoordinatorEnd(const os::MemoryFile& file, os::Fd pipe)
+      : inbox_(ipc::Mapping(file, ipc::Access::read_only, 0, file.size()), std::move(pipe), seed, max_payload) {}
+
+  std::uint64_t consumed() const noexcept { return inbox_.consumed(); }
+  bool pull_pipe(const WorkerEnd& worker) {
+    if (suspect_ || !inbox_.pull_from_pipe(scratch())) return false;
+    take_frames(worker);
+    return true;
+  }
+  bool pull_ring(const WorkerEnd& worker) {
+    if (!inbox_.pull_from_ring(scratch())) return false;
+    take_frames(worker);
+    return true;
+  }
+  /// What a burial does: the pipe to its end, then the ring.
+  void see_to_its_end(WorkerEnd& worker) {
+    while (pull_pipe(worker)) {
+    }
+    pull_ring(worker);
+    require(!worker.honest() || consumed() >= worker.committed(), "what an honest worker committed is never lost");
+  }
+
+ private:
+  static ipc::Scratch& scratch() {
+    static ipc::Scratch shared;
+    return shared;
+  }
+  void take_frames(const WorkerEnd& worker);
+
+  ipc::Inbox inbox_;
+  bool suspect_ = false;  // after a bad frame the pipe is not asked again
+};
+
+inline void CoordinatorEnd::take_frames(const WorkerEnd& worker) {
+  for (;;) {
+    const std::uint64_t before = consumed();
+    const ipc::ParsedFrame frame = inbox_.next();
+    if (frame.check != ipc::FrameCheck::whole) {
+      require(consumed() == before, "only a whole frame moves the inbox on");
+      suspect_ |= frame.check == ipc::FrameCheck::bad;
+      require(!suspect_ || !worker.honest(), "an honest worker's frames are never bad");
+      return;
+    }
+    require(consumed() == before + ipc::frame_stride(frame.header.size), "a frame moves the inbox on by its stride");
+    require(frame.payload.size() == frame.header.size && frame.header.size <= max_payload, "a payload has its size");
+    static_cast<void>(ipc::decode_failure(frame.payload));
+    if (!worker.honest()) continue;
+    require(consumed() <= worker.end(), "no frame comes from beyond the stream");
+    const auto sent = worker.stream().subspan(before + sizeof frame.header, frame.payload.size());
+    require(std::equal(sent.begin(), sent.end(), frame.payload.begin()), "a payload arrives as it was sent");
+  }
+}
+
+inline void take_step(Script& script, WorkerEnd& worker, CoordinatorEnd& coordinator) {
+  switch (script.number<std::uint8_t>() % 8) {
+    case 0:
+      return worker.put_raw(script.stretch(script.number<std::uint8_t>()));
+    case 1:
+    case 2: {  // mostly frames for the ring, now and then one that goes straight to the pipe
+      const unsigned kind = 1 + script.number<std::uint8_t>() % static_cast<unsigned>(ipc::FrameKind::last);
+      const std::size_t low = script.number<std::uint8_t>(), high = script.number<std::uint8_t>();
+      const std::size_t size = low + high * (high > 0xf0 ? 1024 : 128);
+      return worker.put_frame(static_cast<ipc::FrameKind>(kind), size, script.number<std::uint8_t>(),
+                              coordinator.consumed());
+    }
+    case 3:
+      return worker.write_to_pipe(script.number<std::uint16_t>());
+    case 4:
+      coordinator.pull_pipe(worker);
+      return;
+    case 5:
+      coordinator.pull_ring(worker);
+      return;
+    case 6: {
+      const std::size_t at = script.number<std::uint32_t>() % ipc::worker_memory_bytes;
+      return worker.scribble(at, script.stretch(script.number<std::uint8_t>()));
+    }
+    case 7: {  // near the truth, where the checks are, or anywhere
+      const std::uint64_t base = script.number<std::uint8_t>() % 2 == 0 ? worker.end() : script.number<std::uint64_t>();
+      const auto committed = script.number<std::int16_t>(), from = script.number<std::int16_t>();
+      return worker.lie(base + static_cast<std::uint64_t>(committed), base + static_cast<std::uint64_t>(from));
+    }
+  }
+}
+
+inline void live_and_die(Script script) {
+  const os::MemoryFile file("fuzz-worker", ipc::worker_memory_bytes);
+  os::Pipe pipe = os::make_pipe(64u << 10);
+  WorkerEnd worker(file, std::move(pipe.write_end));
+  CoordinatorEnd coordinator(file, std::move(pipe.read_end));
+  while (!script.done()) take_step(script, worker, coordinator);
+  coordinator.see_to_its_end(worker);
+}
+
+/// The reader alone, on bytes of their exact size: a sanitizer sees a read beyond them.
+inline void parse_and_decode(std::span<const std::byte> bytes) {
+  const ipc::ParsedFrame frame = ipc::parse_frame(bytes, seed, max_payload);
+  if (frame.check == ipc::FrameCheck::whole)
+    require(ipc::frame_stride(frame.payload.size()) <= bytes.size(), "a whole frame lies within its bytes");
+  if (const auto failure = ipc::decode_failure(bytes)) {
+    const std::string again = ipc::encode_failure(*failure);
+    const auto twice = ipc::decode_failure(std::as_bytes(std::span(again)));
+    require(twice && twice->ending == failure->ending && twice->type == failure->type && twice->what == failure->what,
+            "a failure that was read can be written and read again");
+  }
+}
+
+inline void read_frames(std::span<const std::uint8_t> input) {
+  Script script(input);
+  if (script.number<std::uint8_t>() % 4 == 0) return parse_and_decode(script.rest());
+  live_and_die(script);
+}
+
+}  // namespace fuzz
