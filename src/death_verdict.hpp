@@ -15,7 +15,8 @@ enum class KillReason : std::uint8_t {
   cancelled,   // the run was stopped
   bad_frames,  // what it sent did not check out
   init_timed_out,
-  cpu_time,  // the task used up its processor time
+  cpu_time,      // the task used up its processor time
+  unresponsive,  // it did not take what it was dealt: no task's fault
   retired,     // told to leave: recycling, or nothing left to do
 };
 

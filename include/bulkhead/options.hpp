@@ -45,7 +45,7 @@ struct RetryPolicy {
 };
 
 /// When to stop replacing workers that die without a task in hand (at birth, in `worker_init`).
-/// A task that crashes its worker never counts.
+/// A task that crashes its worker never counts. A SIGKILL that was not ours counts a tenth: somebody else may be at work.
 struct RespawnPolicy {
   unsigned limit = 10;  ///< deaths within `period` that are still replaced
   std::chrono::milliseconds period{10'000};

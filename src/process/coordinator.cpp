@@ -222,6 +222,16 @@ void Coordinator::look_at(Worker& worker) {
   worker.look_at_hand(now_);
   look_at_ring(worker);
   if (completions_.empty() && worker.doom == KillReason::none) look_at_time(worker);
+  if (completions_.empty() && worker.doom == KillReason::none) look_whether_it_works(worker);
+}
+
+// Asleep it wakes by itself every half a second: one that takes nothing for longer was stopped, or its main thread is
+// gone. What it holds goes on elsewhere.
+void Coordinator::look_whether_it_works(Worker& worker) {
+  constexpr auto long_enough = 2s;
+  const auto since = worker.ignoring_since();
+  if (since && now_ - *since >= long_enough && !take_chunk(worker) && worker.ignoring_since() == since)
+    end_worker(worker, KillReason::unresponsive, 0ns);
 }
 
 // A fork server that says nothing where it should has been stopped, or worse: another takes its place.
@@ -248,7 +258,7 @@ void Coordinator::look_at_ring(Worker& worker) {
 void Coordinator::look_at_time(Worker& worker) {
   const ipc::Record* const front = worker.lane().front();
   if (!worker.look_at_hand(now_) || !front) return;
-  announce_start(worker, front->task, front->attempt);
+  if (worker.runs_its_front()) announce_start(worker, front->task, front->attempt);
   look_at_processor_time(worker);
   if (worker.doom != KillReason::none) return;
   if (options_.task_timeout == 0ms || now_ - worker.hand_since() < options_.task_timeout) return;

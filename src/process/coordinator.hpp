@@ -72,6 +72,7 @@ class Coordinator {
   Worker* worker_to_fill(bool may_deepen);
   std::size_t quota_of(Worker& worker) const noexcept;
   void close_fill();
+  void publish_fill();
   void look_at_input();
   void deal_backlog();
   void deal(Worker& worker, PendingTask task);
@@ -114,6 +115,7 @@ class Coordinator {
   void look_at_ring(Worker& worker);
   void look_at_time(Worker& worker);
   void look_at_processor_time(Worker& worker);
+  void look_whether_it_works(Worker& worker);
   void look_at_birth(Worker& worker);
   void look_at_death(Worker& worker);
   void distrust(Worker& worker);

@@ -59,15 +59,26 @@ bool Coordinator::open_lane_to_fill() {
 }
 
 void Coordinator::close_fill() {
-  flush();
+  publish_fill();
   filling_ = nullptr;
   quota_ = 0;
 }
 
-void Coordinator::flush() {
+void Coordinator::publish_fill() {
   if (!filling_) return;
   if (filling_->publish(now_)) now_ = os::now();  // a wake-up costs more than many items: it is not the input's time
   published_at_ = now_;
+}
+
+// The input may keep us for long, and a worker may take nothing before its birth was heard of.
+void Coordinator::flush() {
+  publish_fill();
+  constexpr auto for_a_birth = 5s;
+  while (server_ && filling_ && !filling_->born()) {
+    if (!os::wait_readable(server_->socket(), for_a_birth)) server_->kill();
+    now_ = os::now();
+    hear_server();
+  }
 }
 
 // A sleeping worker is woken once per fill, not once per task; but an input that takes its time must not keep to itself

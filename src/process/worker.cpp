@@ -2,6 +2,8 @@
 
 #include "os/frame_names.hpp"
 
+#include <algorithm>
+
 namespace bulkhead::process {
 
 Mark Worker::mark(const ipc::Record& record) noexcept { return static_cast<Mark>(record.taken_back.load()); }
@@ -49,6 +51,16 @@ bool Worker::look_at_hand(std::chrono::nanoseconds now) noexcept {
     hand_since_ = now;
   }
   return cursor.phase == ipc::Phase::running;
+}
+
+bool Worker::runs_its_front() noexcept {
+  return lane_.front() != nullptr && inbox_.cursor() == ipc::Cursor{lane_.front_offset(), ipc::Phase::running};
+}
+
+std::optional<std::chrono::nanoseconds> Worker::ignoring_since() noexcept {
+  const auto cursor = inbox_.cursor();
+  if (outstanding == 0 || !cursor || cursor->phase == ipc::Phase::running) return std::nullopt;
+  return std::max(hand_since_, oldest_published());
 }
 
 std::optional<ipc::Record*> Worker::record_in_hand() noexcept {

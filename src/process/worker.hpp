@@ -63,6 +63,11 @@ class Worker {
 
   /// Dates the task in hand: when was it first seen there. True while there is one.
   bool look_at_hand(std::chrono::nanoseconds now) noexcept;
+  /// Whether it says itself that its oldest unanswered task is in its hands.
+  bool runs_its_front() noexcept;
+  /// Since when it has had something to do and taken nothing of it; nothing if it is at work, or has nothing.
+  std::optional<std::chrono::nanoseconds> ignoring_since() noexcept;
+
   /// While its task in hand was running, `new` found no memory.
   bool was_refused_memory() const noexcept { return inbox_.was_refused_memory(lane_.front_offset()); }
   std::chrono::nanoseconds hand_since() const noexcept { return hand_since_; }

@@ -80,7 +80,6 @@ class ProcessFeed {
   static constexpr bool waitable = WaitableInput<Range>;
 
   int what_to_wait_for(ProcessEngine& engine) {
-    engine.flush();
     if (!engine.wants_task()) return ProcessEngine::no_input;
     const int descriptor = static_cast<int>(items_.wait_descriptor());
     return descriptor >= 0 ? descriptor : ProcessEngine::ask_again;
