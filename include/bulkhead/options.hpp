@@ -84,6 +84,11 @@ struct WorkOptions {
                                           ///< processes it starts; looked at every 20 ms or more often; 0: no limit
   std::uint64_t file_size = 0;            ///< bytes, of any file a task writes; 0: no limit
   unsigned open_files = 0;                ///< descriptors that a worker may have, the inherited included; 0: no limit
+  std::size_t stderr_tail = 0;  ///< bytes of what a worker wrote to standard error last that the failure of a task it
+                                ///< died in carries; everything is passed on as well. 0: workers write to the program's
+                                ///< standard error themselves. Processes only
+  bool crash_notes = true;      ///< workers handle the signals of crashes, unless somebody does already, to note where they
+                                ///< were. The signal still ends them. Processes only
   Isolation isolation = Isolation::contained;
   std::vector<std::string> writable_paths{};  ///< strict: files, or directories with all below, that tasks may write
   std::function<void()> worker_init{}, worker_exit{};  ///< run in each worker before its first and after its last task

@@ -56,6 +56,8 @@ struct Failure {
   std::vector<std::uint64_t> tasks_before{};  ///< the last ones that this worker had finished, youngest first: one of
                                               ///< them may have done the damage
 
+  std::string stderr_tail{};  ///< the last that it wrote to standard error, where WorkOptions::stderr_tail asks for it
+
   /// One line for people, without source lines: "crashed by SIGSEGV at parse_header+0x41", "exited with code 3",
   /// "std::runtime_error: no such row".
   std::string describe() const;

@@ -153,12 +153,26 @@ bool Coordinator::take_one_ready() {
   } else if (key == server_key || key == server_death_key) {
     hear_server();
   } else if (Worker* const worker = workers_[slot_of(key)].get()) {  // null: buried since the poller spoke
-    if (is_death(key))
-      look_at_death(*worker);
-    else
-      take_chunk(*worker);
+    switch (sign_of(key)) {
+      case Sign::frames:
+        take_chunk(*worker);
+        break;
+      case Sign::death:
+        look_at_death(*worker);
+        break;
+      case Sign::words:
+        pass_on_words(*worker);
+        break;
+    }
   }
   return true;
+}
+
+// Where nobody takes them now, they are looked at again at the next round.
+void Coordinator::pass_on_words(Worker& worker) {
+  if (worker.words.pass_on() == os::Tee::Passed::something) return;
+  poller_.forget(worker.words.from().get());
+  worker.words_wait = true;
 }
 
 bool Coordinator::take_chunk(Worker& worker) {
@@ -207,8 +221,11 @@ void Coordinator::look_round() {
     may_ask_again_at_ = Nanoseconds::max();
     most_workers_ = num_workers_;
   }
-  for (const auto& worker : workers_)
+  for (const auto& worker : workers_) {
     if (worker && completions_.empty()) look_at(*worker);
+    if (worker && std::exchange(worker->words_wait, false))
+      poller_.watch(worker->words.from().get(), key_of(static_cast<std::size_t>(worker->slot()), Sign::words));
+  }
 }
 
 void Coordinator::look_at(Worker& worker) {

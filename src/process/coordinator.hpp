@@ -109,6 +109,7 @@ class Coordinator {
   Nanoseconds patience() const;
   bool take_one_ready();
   bool take_chunk(Worker& worker);
+  void pass_on_words(Worker& worker);
   void see_death_through(Worker& worker);
   void look_round();
   void look_at(Worker& worker);

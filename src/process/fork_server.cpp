@@ -43,8 +43,9 @@ ForkServer::~ForkServer() {
 
 bool ForkServer::ask_for_worker(std::uint64_t worker, const Cradle& cradle) noexcept {
   Order message{.worker = worker, .slot = cradle.slot, .seed = cradle.seed, .kind = OrderKind::fork};
-  const std::array<int, 3> descriptors{cradle.memory.get(), cradle.pipe.get(), cradle.lifeline.get()};
-  return socket_.send(bytes_of(message), descriptors);
+  const std::array<int, 4> descriptors{cradle.memory.get(), cradle.pipe.get(), cradle.lifeline.get(),
+                                       cradle.standard_error.get()};
+  return socket_.send(bytes_of(message), std::span(descriptors).first(cradle.standard_error ? 4 : 3));
 }
 
 void ForkServer::terminate_group(std::uint64_t worker) noexcept {

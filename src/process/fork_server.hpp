@@ -22,6 +22,7 @@ struct Cradle {
   int slot = 0;
   std::uint32_t seed = 0;
   os::Fd memory, pipe, lifeline;
+  os::Fd standard_error{};  // none: the program's own
 };
 
 class ForkServer {

@@ -46,7 +46,7 @@ void Coordinator::take_report(const Report& report, os::Fd pidfd) {
       return;
     case ReportKind::born:
       worker->be_born(std::move(process), now_);
-      poller_.watch(worker->process().pidfd().get(), death_key(static_cast<std::size_t>(worker->slot())));
+      poller_.watch(worker->process().pidfd().get(), key_of(static_cast<std::size_t>(worker->slot()), Sign::death));
       if (worker->doom != KillReason::none && worker->doom != KillReason::retired) worker->process().kill();
       return notify({.kind = EventKind::worker_started, .worker = worker->slot(), .process = worker->pid()});
     case ReportKind::refused: {

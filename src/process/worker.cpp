@@ -102,6 +102,7 @@ void Worker::explain(Failure& failure) const {
     failure.system_time = ended->system_time;
     failure.max_rss = ended->max_rss;
   }
+  failure.stderr_tail = words.tail();
   for (std::size_t n = answers; n != 0 && answers - n < recent.size(); --n)
     failure.tasks_before.push_back(recent[(n - 1) % recent.size()]);
 }

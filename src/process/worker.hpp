@@ -5,6 +5,7 @@
 #include "ipc/inbox.hpp"
 #include "ipc/lane.hpp"
 #include "os/child.hpp"
+#include "os/tee.hpp"
 #include "pace.hpp"
 
 #include <array>
@@ -98,6 +99,8 @@ class Worker {
   bool orphaned = false;                 // its fork server is gone: it does what it was dealt, and leaves
   std::optional<WorkerEnd> ended;        // as the fork server reaped it
   std::chrono::nanoseconds since{};      // asked for; then born; then seen dead
+  os::Tee words;                         // what it writes to its standard error, where that is kept
+  bool words_wait = false;               // nobody takes them now
   os::Fd lifeline;                       // with it goes the worker, wherever it is
   std::chrono::nanoseconds cpu_before{};  // processor time when the task in hand was first seen there
   std::chrono::nanoseconds cpu_hand{-1};  // which task that was: since when

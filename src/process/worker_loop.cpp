@@ -71,7 +71,7 @@ void WorkerLoop::start() {
   current_.task.worker = place_.slot;
   current_.sink = this;
   current_.active = false;
-  os::note_crashes_in(page_.crash);
+  if (options_.crash_notes) os::note_crashes_in(page_.crash);
   os::prefer_for_out_of_memory();
   if (options_.memory_limit != 0) {
     page_of_refusals = &page_;

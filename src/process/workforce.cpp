@@ -60,15 +60,22 @@ std::unique_ptr<Worker> Coordinator::ask_for_worker(std::size_t slot) {
   if (const std::size_t most = options_.max_tasks_per_worker; most != 0)
     worker->most_tasks = most - random_() % (most / 8 + 1);
   worker->since = worker->last_taken = now_ = os::now();
+  os::Pipe words;
+  if (options_.stderr_tail != 0) {
+    words = os::make_pipe(pipe_bytes);
+    words = {os::kept_from_children(std::move(words.read_end)), os::kept_from_children(std::move(words.write_end))};
+    worker->words = os::Tee(std::move(words.read_end), options_.stderr_tail);
+    poller_.watch(worker->words.from().get(), key_of(slot, Sign::words));
+  }
   os::Lifeline lifeline = os::make_lifeline();
   worker->lifeline = std::move(lifeline.held);
   const Cradle cradle{static_cast<int>(slot), seed, os::duplicate(memory.fd()), std::move(pipe.write_end),
-                      std::move(lifeline.tied)};
+                      std::move(lifeline.tied), std::move(words.write_end)};
   if (!server_->ask_for_worker(worker->number(), cradle)) {
     server_->kill();  // its end is heard of like any other
     throw std::system_error(EAGAIN, std::generic_category(), "the fork server does not listen");
   }
-  poller_.watch(worker->inbox().pipe().get(), pipe_key(slot));
+  poller_.watch(worker->inbox().pipe().get(), key_of(slot, Sign::frames));
   return worker;
 }
 
@@ -93,6 +100,7 @@ void Coordinator::live_as_worker(Cradle cradle) {
                       ipc::Mapping(memory, ipc::Access::read_write, 0, ipc::worker_memory_bytes),
                       std::move(cradle.pipe), cradle.seed};
     memory.close();
+    if (cradle.standard_error) os::become_standard_error(std::move(cradle.standard_error));
     os::close_private_descriptors(std::array{place.pipe.get(), os::tied_descriptor()});
     if (options_.isolation == Isolation::strict) os::enter_sandbox({options_.writable_paths});
     WorkerLoop(std::move(place), *body_, options_).run();
@@ -104,6 +112,7 @@ void Coordinator::live_as_worker(Cradle cradle) {
 // First of all it is taken out of the books: who is told of its death may throw.
 std::unique_ptr<Worker> Coordinator::take_out(Worker& worker) {
   poller_.forget(worker.inbox().pipe().get());
+  if (worker.words.from()) poller_.forget(worker.words.from().get());
   if (worker.born() && !worker.dying) poller_.forget(worker.process().pidfd().get());
   if (filling_ == &worker) filling_ = nullptr, quota_ = 0;
   --live_;
@@ -116,6 +125,8 @@ void Coordinator::bury(Worker& alive) {
   const bool at_birth = !worker.serving;
   const auto in_hand = at_birth ? std::optional<ipc::Record*>(nullptr) : worker.record_in_hand();
   const ipc::Record* const culprit = in_hand.value_or(nullptr);
+  while (worker.words.pass_on() == os::Tee::Passed::something) {
+  }
   const Death death = death_of(worker, culprit);
 
   if (worker.doom != KillReason::retired || !death.left_in_order()) {
