@@ -18,10 +18,9 @@ class Parallelism {
     allowed_ = std::max<std::size_t>(allowed_ / 2, 1);
     successes_ = 0;
   }
-  void note_success() noexcept {
-    if (!lowered() || ++successes_ < allowed_) return;
-    successes_ = 0;
-    ++allowed_;
+  void note_successes(std::size_t count) noexcept {
+    for (successes_ += count; lowered() && successes_ >= allowed_; ++allowed_) successes_ -= allowed_;
+    if (!lowered()) successes_ = 0;
   }
 
  private:

@@ -208,15 +208,17 @@ TEST_CASE("a death for want of memory is told by the kernel's count alone", "[li
 TEST_CASE("parallelism is halved by each task out of memory, and comes back by successes", "[limits]") {
   Parallelism parallelism(8);
   CHECK(parallelism.allowed() == 8);
-  parallelism.note_success();
+  parallelism.note_successes(1);
   CHECK_FALSE(parallelism.lowered());
   parallelism.note_out_of_memory();
   CHECK(parallelism.allowed() == 4);
   for (int i = 0; i < 4; ++i) parallelism.note_out_of_memory();
   CHECK(parallelism.allowed() == 1);
-  parallelism.note_success();
+  parallelism.note_successes(1);
   CHECK(parallelism.allowed() == 2);
-  for (int i = 0; i < 2 + 3 + 4 + 5 + 6 + 7; ++i) parallelism.note_success();
+  for (int i = 0; i < 2 + 3; ++i) parallelism.note_successes(1);
+  CHECK(parallelism.allowed() == 4);
+  parallelism.note_successes(4 + 5 + 6 + 7);
   CHECK(parallelism.allowed() == 8);
   CHECK_FALSE(parallelism.lowered());
 }

@@ -111,7 +111,6 @@ bool Coordinator::take_answer(Worker& worker, const ipc::ParsedFrame& frame) {
       settle_failure(worker, record, *std::move(failure));
     }
   }
-  worker.recent[worker.answers++ % worker.recent.size()] = record.task;
   worker.left = 0;
   worker.measured.reset();
   worker.lane().pop();
@@ -139,8 +138,6 @@ void Coordinator::settle_value(Worker& worker, const ipc::Record& record, std::s
   }
   done.stats.processes_left = packed_count(worker.left);
   left_one(worker);
-  respawn_.note_progress();
-  parallelism_.note_success();
   if (!out_of_memory_.empty()) out_of_memory_.erase(record.task);
   release_item(record, worker.lane());
   ++settled_;
@@ -228,6 +225,9 @@ void Coordinator::date_group(Worker& worker, std::size_t first) {
   }
   worker.pace().learn(Nanoseconds(static_cast<std::int64_t>(ran_in_all)), count);
   worker.last_taken = now_;
+  respawn_.note_progress();
+  parallelism_.note_successes(count);
+  worker.remember(std::span(completions_).subspan(first));
   if (!options_.on_event) return;
   for (std::size_t i = first; i < completions_.size(); ++i)
     announce_start(worker, completions_[i].task, completions_[i].stats.attempts);

@@ -86,6 +86,11 @@ std::optional<ipc::Record*> Worker::record_in_hand() noexcept {
   return std::nullopt;
 }
 
+void Worker::remember(std::span<const detail::Completion> done) noexcept {
+  if (done.size() > recent.size()) done = done.last(recent.size());
+  for (const detail::Completion& completion : done) recent[answers++ % recent.size()] = completion.task;
+}
+
 void Worker::explain(Failure& failure) const {
   const os::CrashRecord crash = inbox_.page().crash;  // a copy: what is checked is what is used
   const bool known = ended && ended->status.known;

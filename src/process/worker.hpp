@@ -1,6 +1,8 @@
 // One worker as the coordinator sees it. Passive: it is told when to look, and calls nobody.
 #pragma once
 
+#include <bulkhead/detail/process_engine.hpp>
+
 #include "death_verdict.hpp"
 #include "ipc/inbox.hpp"
 #include "ipc/lane.hpp"
@@ -13,6 +15,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -81,6 +84,8 @@ class Worker {
   /// The record that the dead worker was executing: null for none. Nothing if its page contradicts what it sent.
   std::optional<ipc::Record*> record_in_hand() noexcept;
 
+  /// Tasks that it answered together.
+  void remember(std::span<const detail::Completion> done) noexcept;
   /// What a dead worker noted of its end, if it noted anything plausible, and what is known of its life.
   void explain(Failure& failure) const;
 
@@ -105,7 +110,7 @@ class Worker {
   std::chrono::nanoseconds cpu_before{};  // processor time when the task in hand was first seen there
   std::chrono::nanoseconds cpu_hand{-1};  // which task that was: since when
   std::array<std::uint64_t, 8> recent{};  // tasks that it answered last
-  std::size_t answers = 0;
+  std::size_t answers = 0;                // noted there
   bool suspect = false;  // something it wrote did not check out
   KillReason doom = KillReason::none;
   std::chrono::nanoseconds kill_at = std::chrono::nanoseconds::max();
