@@ -163,7 +163,4 @@ std::string find_program(const std::string& name) {
   return os::find_program(name, path_of(environment), {});
 }
 
-void adopt_orphans() noexcept { os::adopt_orphans(); }
-std::size_t sweep_orphans() noexcept { return os::kill_all_children(); }
-
 }  // namespace bulkhead

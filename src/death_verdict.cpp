@@ -55,8 +55,8 @@ Failure judge_death(const Death& death) {
       return failure;
     case KillReason::cpu_time:
       failure.ending = Ending::limit_exceeded;
-      failure.what = "used more than " + std::to_string(death.cpu_time.count()) +
-                     " ms of processor time (WorkOptions::cpu_time)";
+      failure.what =
+          "used more than " + std::to_string(death.cpu_time.count()) + " ms of processor time (WorkOptions::cpu_time)";
       return failure;
     case KillReason::cancelled:
       failure.ending = Ending::cancelled;

@@ -17,7 +17,7 @@ enum class KillReason : std::uint8_t {
   init_timed_out,
   cpu_time,      // the task used up its processor time
   unresponsive,  // it did not take what it was dealt: no task's fault
-  retired,     // told to leave: recycling, or nothing left to do
+  retired,       // told to leave: recycling, or nothing left to do
 };
 
 /// What is known about a death once everything the worker managed to say has been taken.

@@ -94,7 +94,8 @@ Failure failure_under_limits(const TaskLimits& limits, Ending ending) noexcept {
   const auto limit = limit_behind(limits);
   Failure failure = failure_from_current_exception(limit ? limit->ending : ending);
   try {
-    if (limit) failure.what += " (WorkOptions::" + std::string(limit->name) + " is " + std::to_string(limit->value) + ")";
+    if (limit)
+      failure.what += " (WorkOptions::" + std::string(limit->name) + " is " + std::to_string(limit->value) + ")";
   } catch (...) {  // no memory for words
   }
   return failure;

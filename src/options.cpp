@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t most_bytes = std::uint64_t{2} << 30;  // a frame's length must fit 32 bits with room to spare
 
-constexpr unsigned most_attempts = 0xffff;                 // a frame counts them in 16 bits
+constexpr unsigned most_attempts = 0xffff;  // a frame counts them in 16 bits
 
 [[noreturn]] void refuse(const char* field, const std::string& why) {
   throw std::invalid_argument(std::string("WorkOptions::") + field + ": " + why);

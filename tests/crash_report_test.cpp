@@ -54,8 +54,7 @@ TEST_CASE("the handler can be turned off", "[crash_report]") {
     WARN("skipped: another crash handler stands");
     return;
   }
-  const Failure failure =
-      failure_of([](int) { *reinterpret_cast<volatile int*>(0x1230) = 1; }, {.crash_notes = false});
+  const Failure failure = failure_of([](int) { *reinterpret_cast<volatile int*>(0x1230) = 1; }, {.crash_notes = false});
   CHECK(failure.signal == SIGSEGV);
   CHECK(failure.backtrace.empty());
   CHECK(failure.fault_address == 0);
@@ -75,14 +74,13 @@ TEST_CASE("signals of an instruction that is over end the worker all the same", 
 
 TEST_CASE("a crash says what the worker had done, and what it cost", "[crash_report]") {
   const NothingLeftBehind check;
-  const auto results = do_process_work(
-      std::vector<int>{0, 1, 2, 3, 4},
-      [](int n) {
-        std::vector<char> used(32u << 20, 'x');
-        if (n == 4) ::abort();
-        return used[static_cast<std::size_t>(n)];
-      },
-      {.num_workers = 1});
+  const auto results = do_process_work(std::vector<int>{0, 1, 2, 3, 4},
+                                       [](int n) {
+                                         std::vector<char> used(32u << 20, 'x');
+                                         if (n == 4) ::abort();
+                                         return used[static_cast<std::size_t>(n)];
+                                       },
+                                       {.num_workers = 1});
   const Failure& failure = results[4].error();
   CHECK(failure.tasks_before == std::vector<std::uint64_t>{3, 2, 1, 0});
   CHECK(failure.max_rss >= 32u << 20);
@@ -96,17 +94,16 @@ TEST_CASE("a failure carries the last words of its worker, and they are passed o
   ::dup2(::fileno(file), STDERR_FILENO);
   Failure failure;
   {
-    const auto results = do_process_work(
-        std::vector<int>{0, 1},
-        [](int n) {
-          std::fprintf(stderr, "task %d speaks\n", n);
-          if (n == 1) {
-            for (int i = 0; i < 1000; ++i) std::fprintf(stderr, "line %d\n", i);
-            ::abort();
-          }
-          return n;
-        },
-        {.num_workers = 1, .stderr_tail = 20});
+    const auto results = do_process_work(std::vector<int>{0, 1},
+                                         [](int n) {
+                                           std::fprintf(stderr, "task %d speaks\n", n);
+                                           if (n == 1) {
+                                             for (int i = 0; i < 1000; ++i) std::fprintf(stderr, "line %d\n", i);
+                                             ::abort();
+                                           }
+                                           return n;
+                                         },
+                                         {.num_workers = 1, .stderr_tail = 20});
     failure = results[1].error();
   }
   ::dup2(own, STDERR_FILENO);
@@ -126,14 +123,14 @@ TEST_CASE("last words that nobody takes delay no deadline", "[crash_report]") {
   REQUIRE(::pipe(full) == 0);
   const int own = ::dup(STDERR_FILENO);
   ::dup2(full[1], STDERR_FILENO);
-  const auto results = do_process_work(
-      std::vector<int>{0, 1, 2},
-      [](int n) {
-        if (n == 1)
-          for (;;) std::fprintf(stderr, "a line that nobody reads\n");
-        return n;
-      },
-      {.num_workers = 2, .task_timeout = 300ms, .kill_grace = 50ms, .stderr_tail = 100});
+  const auto results =
+      do_process_work(std::vector<int>{0, 1, 2},
+                      [](int n) {
+                        if (n == 1)
+                          for (;;) std::fprintf(stderr, "a line that nobody reads\n");
+                        return n;
+                      },
+                      {.num_workers = 2, .task_timeout = 300ms, .kill_grace = 50ms, .stderr_tail = 100});
   ::dup2(own, STDERR_FILENO);
   ::close(own);
   ::close(full[0]);

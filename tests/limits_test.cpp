@@ -74,16 +74,14 @@ void burn() {
 }  // namespace
 
 TEST_CASE("memory: bad_alloc that leaves the function is out of memory, and says under which limit", "[limits]") {
-  const Failure failure =
-      failure_of_culprit([] { use_memory(512u << 20); }, {.memory_limit = 64u << 20});
+  const Failure failure = failure_of_culprit([] { use_memory(512u << 20); }, {.memory_limit = 64u << 20});
   CHECK(failure.ending == Ending::out_of_memory);
   CHECK(failure.type == "std::bad_alloc");
   CHECK(failure.what.find("memory_limit is 67108864") != std::string::npos);
 }
 
 TEST_CASE("memory: a task that dies of a refused allocation is out of memory", "[limits]") {
-  const Failure failure =
-      failure_of_culprit([]() noexcept { use_memory(512u << 20); }, {.memory_limit = 64u << 20});
+  const Failure failure = failure_of_culprit([]() noexcept { use_memory(512u << 20); }, {.memory_limit = 64u << 20});
   CHECK(failure.ending == Ending::out_of_memory);
   CHECK(failure.signal == SIGABRT);
 }
@@ -116,13 +114,12 @@ TEST_CASE("memory: what only looks like it is not called out of memory", "[limit
 
 TEST_CASE("memory: the limit is beyond what the worker inherits", "[limits]") {
   const std::vector<char> inherited(200u << 20, 'x');
-  const auto results = do_process_work(
-      items(),
-      [&](int n) {
-        use_memory(32u << 20);
-        return n + inherited[static_cast<std::size_t>(n)];
-      },
-      {.num_workers = 2, .memory_limit = 64u << 20});
+  const auto results = do_process_work(items(),
+                                       [&](int n) {
+                                         use_memory(32u << 20);
+                                         return n + inherited[static_cast<std::size_t>(n)];
+                                       },
+                                       {.num_workers = 2, .memory_limit = 64u << 20});
   for (const auto& outcome : results) CHECK(outcome.has_value());
 }
 
@@ -130,13 +127,12 @@ TEST_CASE("processor time: a task that computes too long is ended, one that slee
   const Failure failure = failure_of_culprit(burn, {.kill_grace = 100ms, .cpu_time = 150ms});
   CHECK(failure.ending == Ending::limit_exceeded);
   CHECK(failure.what.find("cpu_time") != std::string::npos);
-  const auto results = do_process_work(
-      std::vector<int>{1},
-      [](int n) {
-        ::usleep(400'000);
-        return n;
-      },
-      {.num_workers = 1, .cpu_time = 150ms});
+  const auto results = do_process_work(std::vector<int>{1},
+                                       [](int n) {
+                                         ::usleep(400'000);
+                                         return n;
+                                       },
+                                       {.num_workers = 1, .cpu_time = 150ms});
   CHECK(results[0].has_value());
 }
 
@@ -171,20 +167,19 @@ TEST_CASE("open files: the error says so", "[limits]") {
 TEST_CASE("out of memory has a budget of its own, and fewer tasks run together meanwhile", "[limits]") {
   const NothingLeftBehind check;
   int lost = 0, quarantined = 0;
-  const auto results = do_process_work(
-      items(),
-      [](int n) {
-        if (n % 10 == 3) use_memory(512u << 20);
-        if (n % 10 == 5) ::raise(SIGSEGV);
-        return n;
-      },
-      {.num_workers = 2,
-       .memory_limit = 64u << 20,
-       .retry = {.max_retries = 1, .max_oom_retries = 3},
-       .on_event = [&](const Event& event) {
-         lost += event.kind == EventKind::attempt_lost;
-         quarantined += event.kind == EventKind::quarantined;
-       }});
+  const auto results = do_process_work(items(),
+                                       [](int n) {
+                                         if (n % 10 == 3) use_memory(512u << 20);
+                                         if (n % 10 == 5) ::raise(SIGSEGV);
+                                         return n;
+                                       },
+                                       {.num_workers = 2,
+                                        .memory_limit = 64u << 20,
+                                        .retry = {.max_retries = 1, .max_oom_retries = 3},
+                                        .on_event = [&](const Event& event) {
+                                          lost += event.kind == EventKind::attempt_lost;
+                                          quarantined += event.kind == EventKind::quarantined;
+                                        }});
   for (int n = 0; n < tasks; ++n) {
     const auto& outcome = results[static_cast<std::size_t>(n)];
     const unsigned attempts = n % 10 == 3 ? 4 : n % 10 == 5 ? 2 : 1;

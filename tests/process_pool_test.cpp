@@ -78,7 +78,8 @@ TEST_CASE("a pool: map keeps the order, also of a range that throws in the end",
   const auto outcomes = pool.map(up_to(200));
   REQUIRE(outcomes.size() == 200);
   for (int n = 0; n < 200; ++n) check_square(n, outcomes[static_cast<std::size_t>(n)]);
-  auto throwing = up_to(10) | std::views::transform([](int n) { return n < 5 ? n : throw std::runtime_error("no more"); });
+  auto throwing =
+      up_to(10) | std::views::transform([](int n) { return n < 5 ? n : throw std::runtime_error("no more"); });
   CHECK_THROWS_WITH(pool.map(throwing), "no more");
   CHECK(pool.map(std::vector<int>{}).empty());
 }
@@ -191,9 +192,9 @@ TEST_CASE("a pool: its fork server may be killed, and its workers go on", "[pool
   std::atomic<long> server = 0;
   std::atomic<int> lost = 0;
   ProcessPool<int(int)> pool(square_or_die, {.num_workers = 2, .on_event = [&](const Event& event) {
-                                              if (event.kind == EventKind::fork_server_started) server = event.process;
-                                              if (event.kind == EventKind::fork_server_lost) ++lost;
-                                            }});
+                                               if (event.kind == EventKind::fork_server_started) server = event.process;
+                                               if (event.kind == EventKind::fork_server_lost) ++lost;
+                                             }});
   for (int round = 0; round < 20; ++round) {
     std::vector<std::future<Outcome<int>>> futures;
     for (int n = 0; n < 20; ++n) {
@@ -214,8 +215,8 @@ TEST_CASE("a pool: its fork server may be killed, and its workers go on", "[pool
 TEST_CASE("a pool: worker_init that fails gives it up, and every future says why", "[pool]") {
   const NothingLeftBehind check;
   ProcessPool<int(int)> pool(square_or_die, {.num_workers = 2, .respawn = {.limit = 3}, .worker_init = [] {
-                                              throw std::runtime_error("no model here");
-                                            }});
+                                               throw std::runtime_error("no model here");
+                                             }});
   for (int n = 0; n < 5; ++n) {
     const auto outcome = pool.submit(n).get();
     CHECK(outcome.ending() == Ending::abandoned);
@@ -229,17 +230,16 @@ TEST_CASE("a pool: submitting from on_event, where waiting is refused", "[pool]"
   std::promise<std::future<Outcome<int>>> inner;
   std::promise<bool> refused;
   std::atomic<bool> first = true;
-  ProcessPool<int(int)> pool([](int n) { return n; }, {.num_workers = 1, .on_event = [&](const Event& event) {
-                                                        if (event.kind != EventKind::task_finished ||
-                                                            !first.exchange(false))
-                                                          return;
-                                                        inner.set_value(self->submit(5));
-                                                        try {
-                                                          self->map(std::vector<int>{1});
-                                                        } catch (const std::logic_error&) {
-                                                          refused.set_value(true);
-                                                        }
-                                                      }});
+  ProcessPool<int(int)> pool([](int n) { return n; },
+                             {.num_workers = 1, .on_event = [&](const Event& event) {
+                                if (event.kind != EventKind::task_finished || !first.exchange(false)) return;
+                                inner.set_value(self->submit(5));
+                                try {
+                                  self->map(std::vector<int>{1});
+                                } catch (const std::logic_error&) {
+                                  refused.set_value(true);
+                                }
+                              }});
   self = &pool;
   CHECK(pool.submit(1).get().value() == 1);
   CHECK(inner.get_future().get().get().value() == 5);
@@ -249,9 +249,9 @@ TEST_CASE("a pool: submitting from on_event, where waiting is refused", "[pool]"
 TEST_CASE("a pool: a listener that throws ends it, and no future is left out", "[pool]") {
   const NothingLeftBehind check;
   ProcessPool<int(int)> pool([](int n) { return n; }, {.num_workers = 1, .on_event = [](const Event& event) {
-                                                        if (event.kind == EventKind::task_finished)
-                                                          throw std::runtime_error("listener");
-                                                      }});
+                                                         if (event.kind == EventKind::task_finished)
+                                                           throw std::runtime_error("listener");
+                                                       }});
   std::vector<std::future<Outcome<int>>> futures;
   for (int n = 0; n < 10; ++n) futures.push_back(pool.submit(n));
   for (auto& future : futures) CHECK(future.get().ending() == Ending::abandoned);

@@ -76,20 +76,20 @@ TEST_CASE("strict: endings are what they are without it", "[strict]") {
   const NothingLeftBehind check;
   std::vector<int> items(60);
   std::iota(items.begin(), items.end(), 0);
-  const auto results = do_process_work(
-      items,
-      [](int n, std::stop_token stop) {
-        if (n == 10) ::raise(SIGSEGV);
-        if (n == 20) ::abort();
-        if (n == 30) ::_exit(3);
-        if (n == 40) throw std::runtime_error("forty");
-        if (n == 50) {
-          for (;;) ::pause();
-        }
-        std::thread([&] { n += stop.stop_requested() ? 1 : 0; }).join();
-        return n;
-      },
-      {.num_workers = 2, .task_timeout = 300ms, .kill_grace = 50ms, .isolation = Isolation::strict});
+  const auto results =
+      do_process_work(items,
+                      [](int n, std::stop_token stop) {
+                        if (n == 10) ::raise(SIGSEGV);
+                        if (n == 20) ::abort();
+                        if (n == 30) ::_exit(3);
+                        if (n == 40) throw std::runtime_error("forty");
+                        if (n == 50) {
+                          for (;;) ::pause();
+                        }
+                        std::thread([&] { n += stop.stop_requested() ? 1 : 0; }).join();
+                        return n;
+                      },
+                      {.num_workers = 2, .task_timeout = 300ms, .kill_grace = 50ms, .isolation = Isolation::strict});
   const std::map<int, Ending> special{{10, Ending::crashed},
                                       {20, Ending::crashed},
                                       {30, Ending::exited},
@@ -128,18 +128,19 @@ TEST_CASE("strict: a worker cannot reach a sibling", "[strict]") {
   if (!can_be_strict()) return;
   const NothingLeftBehind check;
   SharedRegion region(2 * sizeof(std::atomic<int>));
-  auto* const pids = new (region.bytes().data()) std::atomic<int>[2]{};
-  const auto results = do_process_work(
-      std::vector<int>{0, 1},
-      [&](int n) {
-        pids[n] = static_cast<int>(::getpid());
-        while (pids[1 - n] == 0) std::this_thread::yield();  // both run: neither can be its own victim
-        const int sibling = pids[1 - n];
-        iovec part{&a_word_of_the_coordinator, sizeof(int)};
-        return (::kill(sibling, SIGKILL) != 0) + (::ptrace(PTRACE_SEIZE, sibling, nullptr, nullptr) != 0) +
-               (::process_vm_writev(sibling, &part, 1, &part, 1, 0) < 0);
-      },
-      {.num_workers = 2, .isolation = Isolation::strict});
+  auto* const pids = new (region.bytes().data()) std::atomic<int>[2] {};
+  const auto results = do_process_work(std::vector<int>{0, 1},
+                                       [&](int n) {
+                                         pids[n] = static_cast<int>(::getpid());
+                                         while (pids[1 - n] == 0)
+                                           std::this_thread::yield();  // both run: neither can be its own victim
+                                         const int sibling = pids[1 - n];
+                                         iovec part{&a_word_of_the_coordinator, sizeof(int)};
+                                         return (::kill(sibling, SIGKILL) != 0) +
+                                                (::ptrace(PTRACE_SEIZE, sibling, nullptr, nullptr) != 0) +
+                                                (::process_vm_writev(sibling, &part, 1, &part, 1, 0) < 0);
+                                       },
+                                       {.num_workers = 2, .isolation = Isolation::strict});
   for (const auto& outcome : results) CHECK(outcome.value() == 3);
 }
 
@@ -149,14 +150,13 @@ TEST_CASE("strict: files are written below the writable paths, and nowhere else"
   char folder[] = "/tmp/bulkhead-strict-XXXXXX";
   REQUIRE(::mkdtemp(folder) != nullptr);
   const std::string inside = std::string(folder) + "/inside", outside = std::string(folder) + "-outside";
-  const auto results = do_process_work(
-      std::vector<std::string>{inside, outside, "/dev/null"},
-      [](const std::string& path) {
-        std::ofstream file(path);
-        file << "text" << std::flush;
-        return static_cast<bool>(file);
-      },
-      {.num_workers = 1, .isolation = Isolation::strict, .writable_paths = {folder}});
+  const auto results = do_process_work(std::vector<std::string>{inside, outside, "/dev/null"},
+                                       [](const std::string& path) {
+                                         std::ofstream file(path);
+                                         file << "text" << std::flush;
+                                         return static_cast<bool>(file);
+                                       },
+                                       {.num_workers = 1, .isolation = Isolation::strict, .writable_paths = {folder}});
   CHECK(results[0].value());
   CHECK_FALSE(results[1].value());
   CHECK(results[2].value());

@@ -135,15 +135,14 @@ TEST_CASE("what a task leaves is gone before its outcome is there, and the outco
       const NothingLeftBehind check;
       Roll roll;
       std::size_t announced = 0;
-      const auto results = do_process_work(
-          std::vector<int>{0, 1, 2, 3},
-          [&, leave = leave](int n) {
-            if (n == 1) leave(roll);
-            return n;
-          },
-          {.num_workers = 1, .on_event = [&](const Event& event) {
-                               if (event.kind == EventKind::processes_left) announced += event.count;
-                             }});
+      const auto results = do_process_work(std::vector<int>{0, 1, 2, 3},
+                                           [&, leave = leave](int n) {
+                                             if (n == 1) leave(roll);
+                                             return n;
+                                           },
+                                           {.num_workers = 1, .on_event = [&](const Event& event) {
+                                              if (event.kind == EventKind::processes_left) announced += event.count;
+                                            }});
       CHECK(roll.everybody_is_gone(0));
       for (std::size_t n = 0; n < 4; ++n) CHECK(results[n].value() == static_cast<int>(n));
       CHECK((results[1].stats().processes_left > 0 || name == "a fork bomb"));
@@ -160,17 +159,16 @@ TEST_CASE("a task that crashes or hangs takes its whole tree along", "[trees]") 
       DYNAMIC_SECTION(name << (hangs ? ", hanging" : ", crashing")) {
         const NothingLeftBehind check;
         Roll roll;
-        const auto results = do_process_work(
-            std::vector<int>{0, 1, 2, 3},
-            [&, leave = leave](int n) {
-              if (n == 1) {
-                leave(roll);
-                if (hangs) stay();
-                ::raise(SIGSEGV);
-              }
-              return n;
-            },
-            {.num_workers = 2, .task_timeout = 500ms, .kill_grace = 50ms});
+        const auto results = do_process_work(std::vector<int>{0, 1, 2, 3},
+                                             [&, leave = leave](int n) {
+                                               if (n == 1) {
+                                                 leave(roll);
+                                                 if (hangs) stay();
+                                                 ::raise(SIGSEGV);
+                                               }
+                                               return n;
+                                             },
+                                             {.num_workers = 2, .task_timeout = 500ms, .kill_grace = 50ms});
         CHECK(roll.everybody_is_gone(0));
         CHECK(results[1].ending() == (hangs ? Ending::timed_out : Ending::crashed));
         CHECK(results[3].value() == 3);
@@ -183,12 +181,11 @@ TEST_CASE("a helper that worker_init started serves all tasks, and ends with its
   const NothingLeftBehind check;
   Roll roll;
   static pid_t helper = 0;
-  const auto results = do_process_work(
-      std::vector<int>(50, 1), [](int) { return ::kill(helper, 0) == 0; },
-      {.num_workers = 2, .worker_init = [&] {
-         helper = ::fork();
-         if (helper == 0) stay();
-       }});
+  const auto results = do_process_work(std::vector<int>(50, 1), [](int) { return ::kill(helper, 0) == 0; },
+                                       {.num_workers = 2, .worker_init = [&] {
+                                          helper = ::fork();
+                                          if (helper == 0) stay();
+                                        }});
   for (const auto& outcome : results) {
     CHECK(outcome.value());
     CHECK(outcome.stats().processes_left == 0);
@@ -203,14 +200,13 @@ TEST_CASE("SIGKILL of the coordinator leaves nothing, whatever its tasks had sta
       const pid_t host = ::fork();
       REQUIRE(host >= 0);
       if (host == 0) {
-        do_process_work(
-            std::vector<int>(8, 1),
-            [&, leave = leave](int) {
-              leave(roll);
-              roll.sign();
-              stay();
-            },
-            {.num_workers = 2});
+        do_process_work(std::vector<int>(8, 1),
+                        [&, leave = leave](int) {
+                          leave(roll);
+                          roll.sign();
+                          stay();
+                        },
+                        {.num_workers = 2});
         ::_exit(0);
       }
       roll.wait_for_a_signature();
@@ -227,18 +223,17 @@ TEST_CASE("SIGKILL of coordinator and fork server together leaves no worker", "[
   REQUIRE(host >= 0);
   if (host == 0) {
     pid_t server = 0;
-    do_process_work(
-        std::vector<int>(8, 1),
-        [&](int) {
-          roll.sign();
-          stay();
-        },
-        {.num_workers = 2, .per_sync_timeout = 50ms, .on_event = [&](const Event& event) {
-           if (event.kind == EventKind::fork_server_started) server = static_cast<pid_t>(event.process);
-           if (event.kind != EventKind::task_started || server <= 1) return;
-           ::kill(server, SIGKILL);
-           ::raise(SIGKILL);
-         }});
+    do_process_work(std::vector<int>(8, 1),
+                    [&](int) {
+                      roll.sign();
+                      stay();
+                    },
+                    {.num_workers = 2, .per_sync_timeout = 50ms, .on_event = [&](const Event& event) {
+                       if (event.kind == EventKind::fork_server_started) server = static_cast<pid_t>(event.process);
+                       if (event.kind != EventKind::task_started || server <= 1) return;
+                       ::kill(server, SIGKILL);
+                       ::raise(SIGKILL);
+                     }});
     ::_exit(0);
   }
   roll.wait_for_a_signature();

@@ -67,9 +67,4 @@ CommandResult run_command(const Command& command, std::stop_token stop = {});
 /// Where execvp() would find it; empty: nowhere. A name with a slash is returned as it is.
 std::string find_program(const std::string& name);
 
-/// For programs that own all their children. The first makes orphaned descendants children of this process; the
-/// second kills and reaps every remaining child, and theirs, and returns how many there were.
-void adopt_orphans() noexcept;
-std::size_t sweep_orphans() noexcept;
-
 }  // namespace bulkhead

@@ -26,9 +26,9 @@ enum class EventKind : std::uint8_t {
   fork_server_started,  ///< process: the process that forks the workers
   fork_server_lost,     ///< it was ended by somebody else; the workers go on, and another takes its place
   isolation_lacking,  ///< failure: what Isolation::strict cannot guard on this kernel; once for each part, at the start
-  quarantined,     ///< task, attempt, worker, failure: it failed in every attempt that it was granted
-  heartbeat,       ///< the coordinator looked round: at least every `per_sync_timeout`, and when a signal woke it
-  run_finished,    ///< -
+  quarantined,        ///< task, attempt, worker, failure: it failed in every attempt that it was granted
+  heartbeat,          ///< the coordinator looked round: at least every `per_sync_timeout`, and when a signal woke it
+  run_finished,       ///< -
 };
 
 /// Borrowed for the length of the call: copy what you keep.

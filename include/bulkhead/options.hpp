@@ -45,7 +45,8 @@ struct RetryPolicy {
 };
 
 /// When to stop replacing workers that die without a task in hand (at birth, in `worker_init`).
-/// A task that crashes its worker never counts. A SIGKILL that was not ours counts a tenth: somebody else may be at work.
+/// A task that crashes its worker never counts. A SIGKILL that was not ours counts a tenth: somebody else may be at
+/// work.
 struct RespawnPolicy {
   unsigned limit = 10;  ///< deaths within `period` that are still replaced
   std::chrono::milliseconds period{10'000};
@@ -87,8 +88,8 @@ struct WorkOptions {
   std::size_t stderr_tail = 0;  ///< bytes of what a worker wrote to standard error last that the failure of a task it
                                 ///< died in carries; everything is passed on as well. 0: workers write to the program's
                                 ///< standard error themselves. Processes only
-  bool crash_notes = true;      ///< workers handle the signals of crashes, unless somebody does already, to note where they
-                                ///< were. The signal still ends them. Processes only
+  bool crash_notes = true;  ///< workers handle the signals of crashes, unless somebody does already, to note where they
+                            ///< were. The signal still ends them. Processes only
   Isolation isolation = Isolation::contained;
   std::vector<std::string> writable_paths{};  ///< strict: files, or directories with all below, that tasks may write
   std::function<void()> worker_init{}, worker_exit{};  ///< run in each worker before its first and after its last task

@@ -49,7 +49,8 @@ struct Failure {
   std::vector<std::string> backtrace;  ///< "f+0x41 (f.cpp:88)", innermost first; empty where none could be had
 
   // Of a worker that died; zero and empty where not known or not applicable.
-  std::uint64_t fault_address{};  ///< that the instruction could not reach (SIGSEGV, SIGBUS), or its own (SIGILL, SIGFPE)
+  std::uint64_t
+      fault_address{};  ///< that the instruction could not reach (SIGSEGV, SIGBUS), or its own (SIGILL, SIGFPE)
   bool core_dumped{};
   std::chrono::microseconds user_time{}, system_time{};  ///< processor time over the worker's life
   std::uint64_t max_rss{};                               ///< bytes, over the worker's life
@@ -134,8 +135,7 @@ class Outcome {
   explicit Outcome(R value, const TaskStats& stats = {}) : value_(std::move(value)), stats_(Ending::value, stats) {}
   /// A failure that claims to be a value counts as `abandoned`.
   explicit Outcome(Failure failure, const TaskStats& stats = {})
-      : failure_(nullptr),
-        stats_(failure.ending != Ending::value ? failure.ending : Ending::abandoned, stats) {
+      : failure_(nullptr), stats_(failure.ending != Ending::value ? failure.ending : Ending::abandoned, stats) {
     failure_ = new Failure(std::move(failure));
   }
   Outcome(R value, const detail::PackedStats& stats) : value_(std::move(value)), stats_(stats) {}

@@ -69,8 +69,7 @@ class ProcessPool<R(Item)> {
     try {
       for (auto&& item : items) {
         const std::size_t place = map.add_place();
-        pool_->intake().put(
-            {static_cast<Value>(std::forward<decltype(item)>(item)), detail::Addressee<R>(map, place)});
+        pool_->intake().put({static_cast<Value>(std::forward<decltype(item)>(item)), detail::Addressee<R>(map, place)});
       }
     } catch (...) {
       error = std::current_exception();

@@ -39,10 +39,10 @@ struct ArenaPlace {
 inline constexpr std::size_t max_inlined = 8u << 10;
 
 struct LaneHeader {
-  alignas(64) std::atomic<std::uint64_t> tail;          // records before this offset may be read
-  alignas(64) std::atomic<std::uint32_t> bell;          // a worker sleeps on it; changes with each ring
-  std::atomic<std::uint32_t> stop;                      // 1: leave when the lane is empty
-  std::atomic<std::uint32_t> admitted;                  // the seed of the one incarnation that may take records; 0: none
+  alignas(64) std::atomic<std::uint64_t> tail;  // records before this offset may be read
+  alignas(64) std::atomic<std::uint32_t> bell;  // a worker sleeps on it; changes with each ring
+  std::atomic<std::uint32_t> stop;              // 1: leave when the lane is empty
+  std::atomic<std::uint32_t> admitted;          // the seed of the one incarnation that may take records; 0: none
   alignas(64) std::atomic<std::uint64_t> acknowledged;  // the worker's outbox may be overwritten up to here
 };
 static_assert(sizeof(LaneHeader) <= lane_header_bytes);

@@ -66,8 +66,8 @@ class Child {
 /// The host's buffered standard output is flushed first, so that the child cannot print it a second time.
 std::optional<Child> fork_child();
 
-/// In a fresh child: leads its own process group, and takes the signals that end a process as if nobody had ever handled,
-/// ignored or blocked them.
+/// In a fresh child: leads its own process group, and takes the signals that end a process as if nobody had ever
+/// handled, ignored or blocked them.
 void lead_own_group() noexcept;
 
 int process_id() noexcept;

@@ -162,7 +162,8 @@ void spare_child_no_more(int pid) noexcept {
 }
 
 void note_forks() noexcept {
-  ::pthread_atfork(nullptr, [] { forked = true; }, nullptr);
+  ::pthread_atfork(
+      nullptr, [] { forked = true; }, nullptr);
 }
 
 bool forked_meanwhile() noexcept { return forked && forked.exchange(false); }

@@ -5,9 +5,9 @@
 
 namespace bulkhead::os {
 
-/// Two ends for one worker. The coordinator holds one and never uses it; when that has gone, however it went, the kernel
-/// sends SIGKILL to the process that tied itself to the other. Unlike a parent-death signal it does not care which
-/// thread forked, nor who forked; and a worker can do nothing with its end that anybody would notice.
+/// Two ends for one worker. The coordinator holds one and never uses it; when that has gone, however it went, the
+/// kernel sends SIGKILL to the process that tied itself to the other. Unlike a parent-death signal it does not care
+/// which thread forked, nor who forked; and a worker can do nothing with its end that anybody would notice.
 struct Lifeline {
   Fd held, tied;
 };

@@ -19,9 +19,9 @@
 #include "ipc/task_queue.hpp"
 #include "os/caller_memory.hpp"
 #include "os/poller.hpp"
+#include "parallelism.hpp"
 #include "process/backlog.hpp"
 #include "process/fork_server.hpp"
-#include "parallelism.hpp"
 #include "process/worker.hpp"
 #include "respawn_policy.hpp"
 
@@ -155,7 +155,7 @@ class Coordinator {
   std::vector<std::unique_ptr<Worker>> workers_;  // by slot; null: nobody
   std::size_t live_ = 0;
   std::uint64_t next_number_ = 0;
-  std::size_t most_workers_;       // fewer than num_workers_ where the kernel grants no more
+  std::size_t most_workers_;  // fewer than num_workers_ where the kernel grants no more
   Nanoseconds may_ask_again_at_ = Nanoseconds::max();
   RespawnBook respawn_;
   Parallelism parallelism_;

@@ -71,8 +71,12 @@ void ForkServerLoop::fork_worker(const Order& order, std::vector<os::Fd> descrip
     auto child = os::fork_child();
     if (!child) {
       os::name_process(name_.c_str());
-      Cradle cradle{order.slot, order.seed, std::move(descriptors.at(0)), std::move(descriptors.at(1)),
-                    std::move(descriptors.at(2)), descriptors.size() > 3 ? std::move(descriptors[3]) : os::Fd()};
+      Cradle cradle{order.slot,
+                    order.seed,
+                    std::move(descriptors.at(0)),
+                    std::move(descriptors.at(1)),
+                    std::move(descriptors.at(2)),
+                    descriptors.size() > 3 ? std::move(descriptors[3]) : os::Fd()};
       life_(std::move(cradle));
     }
     take_on(order.worker, *std::move(child));

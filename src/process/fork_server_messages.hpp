@@ -33,9 +33,9 @@ struct Report {
   bool dumped = false;
   std::int32_t pid = 0;
   std::int32_t error = 0;
-  std::int32_t number = 0;     // the signal, or the exit code
-  std::uint32_t left = 0;      // descendants that outlived it, and were ended
-  std::uint64_t max_rss = 0;   // bytes
+  std::int32_t number = 0;    // the signal, or the exit code
+  std::uint32_t left = 0;     // descendants that outlived it, and were ended
+  std::uint64_t max_rss = 0;  // bytes
   std::uint64_t user_us = 0, system_us = 0;
 };
 

@@ -100,22 +100,22 @@ class Worker {
   bool serving = false;         // it has said that it was set up
   bool dying = false;           // its end was seen; what it said is being taken
   bool ring_taken = false;
-  bool said_all = false;                 // pipe and ring are empty, and it has ended
-  bool orphaned = false;                 // its fork server is gone: it does what it was dealt, and leaves
-  std::optional<WorkerEnd> ended;        // as the fork server reaped it
-  std::chrono::nanoseconds since{};      // asked for; then born; then seen dead
-  os::Tee words;                         // what it writes to its standard error, where that is kept
-  bool words_wait = false;               // nobody takes them now
-  os::Fd lifeline;                       // with it goes the worker, wherever it is
+  bool said_all = false;                  // pipe and ring are empty, and it has ended
+  bool orphaned = false;                  // its fork server is gone: it does what it was dealt, and leaves
+  std::optional<WorkerEnd> ended;         // as the fork server reaped it
+  std::chrono::nanoseconds since{};       // asked for; then born; then seen dead
+  os::Tee words;                          // what it writes to its standard error, where that is kept
+  bool words_wait = false;                // nobody takes them now
+  os::Fd lifeline;                        // with it goes the worker, wherever it is
   std::chrono::nanoseconds cpu_before{};  // processor time when the task in hand was first seen there
   std::chrono::nanoseconds cpu_hand{-1};  // which task that was: since when
   std::array<std::uint64_t, 8> recent{};  // tasks that it answered last
   std::size_t answers = 0;                // noted there
-  bool suspect = false;  // something it wrote did not check out
+  bool suspect = false;                   // something it wrote did not check out
   KillReason doom = KillReason::none;
   std::chrono::nanoseconds kill_at = std::chrono::nanoseconds::max();
   std::optional<ipc::MeasuredPayload> measured;  // of the next result
-  std::uint64_t left = 0;                         // processes that the task in hand left
+  std::uint64_t left = 0;                        // processes that the task in hand left
   std::uint32_t peak_rss_kib = 0;
   std::chrono::nanoseconds last_taken{};   // when results came last, or tasks to an empty lane
   std::optional<std::uint64_t> announced;  // the task whose start was made an event

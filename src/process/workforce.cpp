@@ -51,11 +51,11 @@ std::unique_ptr<Worker> Coordinator::ask_for_worker(std::size_t slot) {
   std::uint32_t seed = 0;
   while (seed == 0) seed = static_cast<std::uint32_t>(random_());
   const std::size_t fixed = options_.prefetch == WorkOptions::automatic ? 0 : options_.prefetch + 1;
-  auto worker = std::make_unique<Worker>(
-      static_cast<int>(slot), next_number_++, seed, queue_.open_lane(slot),
-      ipc::Inbox(ipc::Mapping(memory, ipc::Access::read_only, 0, ipc::worker_memory_bytes), std::move(pipe.read_end),
-                 seed, options_.max_result_bytes + frame_slack),
-      Pace(fixed));
+  auto worker =
+      std::make_unique<Worker>(static_cast<int>(slot), next_number_++, seed, queue_.open_lane(slot),
+                               ipc::Inbox(ipc::Mapping(memory, ipc::Access::read_only, 0, ipc::worker_memory_bytes),
+                                          std::move(pipe.read_end), seed, options_.max_result_bytes + frame_slack),
+                               Pace(fixed));
   // Up to an eighth fewer than asked for: workers that were started together are not to be renewed together.
   if (const std::size_t most = options_.max_tasks_per_worker; most != 0)
     worker->most_tasks = most - random_() % (most / 8 + 1);
@@ -69,8 +69,9 @@ std::unique_ptr<Worker> Coordinator::ask_for_worker(std::size_t slot) {
   }
   os::Lifeline lifeline = os::make_lifeline();
   worker->lifeline = std::move(lifeline.held);
-  const Cradle cradle{static_cast<int>(slot), seed, os::duplicate(memory.fd()), std::move(pipe.write_end),
-                      std::move(lifeline.tied), std::move(words.write_end)};
+  const Cradle cradle{static_cast<int>(slot),     seed,
+                      os::duplicate(memory.fd()), std::move(pipe.write_end),
+                      std::move(lifeline.tied),   std::move(words.write_end)};
   if (!server_->ask_for_worker(worker->number(), cradle)) {
     server_->kill();  // its end is heard of like any other
     throw std::system_error(EAGAIN, std::generic_category(), "the fork server does not listen");

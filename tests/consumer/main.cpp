@@ -1,5 +1,6 @@
 // The document's cases through the installed headers and library: on threads, by hand and in one call, and on
 // processes.
+#include <bulkhead/process_pool.hpp>
 #include <bulkhead/threaded_worker.hpp>
 #include <bulkhead/work.hpp>
 
@@ -64,12 +65,23 @@ static void a_crash_costs_one_task() {
          "the task that crashed says so");
 }
 
+static void a_pool() {
+  bulkhead::ProcessPool<int(int)> pool([](int n) {
+    if (n == 2) std::raise(SIGKILL);
+    return n * n;
+  });
+  expect(pool.submit(3).get().value() == 9, "a pool's future has its value");
+  expect(pool.submit(2).get().ending() == bulkhead::Ending::crashed, "a pool's worker may die");
+  expect(pool.submit(4).get().value() == 16, "and is replaced");
+}
+
 int main() {
   expect(all_done(bulkhead::do_threaded_work(urls, process_url)), "do_threaded_work");
   expect(all_done(bulkhead::do_threaded_work(urls, process_url, 2)), "do_threaded_work with the document's parameters");
   expect(all_done(bulkhead::do_process_work(urls, process_url)), "do_process_work");
   threaded_workers_by_hand();
   a_crash_costs_one_task();
+  a_pool();
   std::printf("%d failures\n", failures);
   return failures == 0 ? 0 : 1;
 }

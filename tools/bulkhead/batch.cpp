@@ -180,7 +180,6 @@ void Batch::write_failed(const std::string& what) {
 
 int Batch::drive(const std::function<void()>& run) {
   constexpr int reader_gone = 141;
-  adopt_orphans();
   try {
     run();
     printer_.flush();
@@ -188,10 +187,8 @@ int Batch::drive(const std::function<void()>& run) {
     printer_.flush();
   } catch (const KilledByUser&) {
   } catch (const ReaderGone&) {
-    sweep_orphans();
     return reader_gone;
   }
-  sweep_orphans();
   return report();
 }
 

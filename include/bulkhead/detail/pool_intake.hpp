@@ -153,7 +153,7 @@ class PoolIntake {
   std::mutex mutex_;
   std::deque<Submission> waiting_;
   std::optional<Failure> refusal_;  // closed
-  bool asleep_ = false;  // the pool's thread waits for the bell
+  bool asleep_ = false;             // the pool's thread waits for the bell
   Doorbell bell_;
 
   std::optional<Item> current_;

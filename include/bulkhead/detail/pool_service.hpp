@@ -82,8 +82,7 @@ class PoolService {
       const Wake wake = engine.wait(input);
       if (wake == Wake::idle && (feed.ended() || engine.closed())) break;
       if (wake != Wake::completions) continue;
-      for (Completion& done : engine.completions())
-        intake_.take_addressee(done.task).deliver(outcome_of<R>(done));
+      for (Completion& done : engine.completions()) intake_.take_addressee(done.task).deliver(outcome_of<R>(done));
     }
     engine.finish();
   }
