@@ -16,9 +16,6 @@ using detail::Wake;
 
 namespace {
 
-constexpr auto batch_look = 20ms;  // a finished result reaches the caller within this, whatever its worker does next
-constexpr auto idle_look = 2ms;    // no worker stays idle longer while another holds tasks it has not started
-
 std::size_t arena_bytes(const WorkOptions& options) {
   constexpr std::uint64_t least = 256u << 20;
   return std::max(least, 4 * (options.max_item_bytes + 4096));  // reserved, not occupied
@@ -44,7 +41,7 @@ Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptio
     on_stop_.emplace(options_.stop, [this] { stop_wake_.notify(); });
   }
   now_ = os::now();
-  next_look_ = now_ + batch_look;
+  next_look_ = now_;
   next_heartbeat_ = now_ + options_.per_sync_timeout;
   notify({.kind = EventKind::run_started});
   if (options_.isolation == Isolation::strict) announce_what_is_lacking();
@@ -119,25 +116,6 @@ bool Coordinator::poll() {
   return heartbeat;
 }
 
-Coordinator::Nanoseconds Coordinator::patience() const {
-  Nanoseconds most = std::min(next_heartbeat_, may_ask_again_at_) - now_;
-  bool batches = false, idle = live_ < most_workers_, busy = false, waited_for = false;
-  for (const auto& worker : workers_) {
-    if (!worker) continue;
-    batches |= worker->outstanding > 1;
-    busy |= worker->outstanding > 0;
-    idle |= worker->outstanding == 0;
-    waited_for |= !worker->serving || worker->dying;
-    most = std::min(most, worker->kill_at - now_);
-  }
-  if (batches) most = std::min<Nanoseconds>(most, idle && !closed() ? idle_look : batch_look);
-  for (const auto limit : {options_.task_timeout, options_.cpu_time})
-    if (busy && limit > 0ms) most = std::min(most, std::clamp<Nanoseconds>(limit / 10, 1ms, batch_look));
-  if (waited_for) most = std::min<Nanoseconds>(most, 100ms);
-  if (const auto due = backlog_.next_due()) most = std::min(most, *due - now_);
-  return std::max(most, Nanoseconds(0));
-}
-
 // Takes in one thing that the poller reported, or one more chunk of what a dead worker left. False: nothing was left.
 bool Coordinator::take_one_ready() {
   for (const auto& worker : workers_)
@@ -193,14 +171,6 @@ void Coordinator::distrust(Worker& worker) {
     worker.process().kill();
 }
 
-// The pidfd may still be that of a predecessor, or be reported twice.
-void Coordinator::look_at_death(Worker& worker) {
-  if (worker.dying || !worker.born() || !os::wait_readable(worker.process().pidfd(), 0ms)) return;
-  poller_.forget(worker.process().pidfd().get());
-  worker.dying = true;
-  worker.since = now_;
-}
-
 // One chunk at a time: completions refer into the scratch until the caller has had them. How it ended is told by the
 // fork server, as a rule while this goes on.
 void Coordinator::see_death_through(Worker& worker) {
@@ -213,88 +183,6 @@ void Coordinator::see_death_through(Worker& worker) {
     worker.said_all = true;
   }
   if (worker.may_be_buried()) bury(worker);
-}
-
-void Coordinator::look_round() {
-  next_look_ = now_ + std::min<Nanoseconds>(batch_look, std::max<Nanoseconds>(patience(), 1ms));
-  if (now_ >= may_ask_again_at_) {
-    may_ask_again_at_ = Nanoseconds::max();
-    most_workers_ = num_workers_;
-  }
-  for (const auto& worker : workers_) {
-    if (worker && completions_.empty()) look_at(*worker);
-    if (worker && std::exchange(worker->words_wait, false))
-      poller_.watch(worker->words.from().get(), key_of(static_cast<std::size_t>(worker->slot()), Sign::words));
-  }
-}
-
-void Coordinator::look_at(Worker& worker) {
-  if (worker.dying || !worker.born() || !worker.serving) look_at_birth(worker);
-  if (worker.dying) return;
-  if (now_ >= worker.kill_at) {
-    worker.process().kill();
-    worker.kill_at = Nanoseconds::max();
-  }
-  if (!worker.serving) return;
-  worker.look_at_hand(now_);
-  look_at_ring(worker);
-  if (completions_.empty() && worker.doom == KillReason::none) look_at_time(worker);
-  if (completions_.empty() && worker.doom == KillReason::none) look_whether_it_works(worker);
-}
-
-// Asleep it wakes by itself every half a second: one that takes nothing for longer was stopped, or its main thread is
-// gone. What it holds goes on elsewhere.
-void Coordinator::look_whether_it_works(Worker& worker) {
-  constexpr auto long_enough = 2s;
-  const auto since = worker.ignoring_since();
-  if (since && now_ - *since >= long_enough && !take_chunk(worker) && worker.ignoring_since() == since)
-    end_worker(worker, KillReason::unresponsive, 0ns);
-}
-
-// A fork server that says nothing where it should has been stopped, or worse: another takes its place.
-void Coordinator::look_at_birth(Worker& worker) {
-  constexpr auto for_a_fork = 5s, for_a_status = 1s;
-  const auto since = now_ - worker.since;
-  const bool silent = (!worker.born() && since > for_a_fork) || (worker.dying && !worker.ended && since > for_a_status);
-  if (silent && server_) server_->kill();
-  if (worker.born() && !worker.dying && worker.doom == KillReason::none && options_.init_timeout > 0ms &&
-      since >= options_.init_timeout)
-    end_worker(worker, KillReason::init_timed_out, 0ns);
-}
-
-// Finished results sit in the ring while their worker is busy with a long task: fetch them.
-void Coordinator::look_at_ring(Worker& worker) {
-  const bool stranded = worker.outstanding != 0 && worker.inbox().ring_is_ahead();
-  if (!stranded || worker.suspect || now_ - worker.hand_since() < batch_look / 2) return;
-  if (take_chunk(worker) || !worker.inbox().pull_from_ring(scratch_)) return;
-  if (!take_frames(worker)) distrust(worker);
-}
-
-// What it has said is taken in first: a task that finished in time while we were busy, or stopped, was not late. But
-// one that floods us with output is.
-void Coordinator::look_at_time(Worker& worker) {
-  const ipc::Record* const front = worker.lane().front();
-  if (!worker.look_at_hand(now_) || !front) return;
-  if (worker.runs_its_front()) announce_start(worker, front->task, front->attempt);
-  look_at_processor_time(worker);
-  if (worker.doom != KillReason::none) return;
-  if (options_.task_timeout == 0ms || now_ - worker.hand_since() < options_.task_timeout) return;
-  constexpr int most_chunks = 8;  // more than pipe and ring can hold
-  for (int chunk = 0; chunk < most_chunks && take_chunk(worker);)
-    if (!completions_.empty() || worker.doom != KillReason::none || ++chunk == most_chunks) break;
-  const bool same = worker.look_at_hand(now_) && now_ - worker.hand_since() >= options_.task_timeout;
-  if (completions_.empty() && same && worker.doom == KillReason::none)
-    end_worker(worker, KillReason::timed_out, options_.kill_grace);
-}
-
-void Coordinator::look_at_processor_time(Worker& worker) {
-  if (options_.cpu_time == 0ms) return;
-  const auto used = os::processor_time(worker.pid());
-  if (!used) return;
-  if (std::exchange(worker.cpu_hand, worker.hand_since()) != worker.hand_since())
-    worker.cpu_before = *used;
-  else if (*used - worker.cpu_before >= options_.cpu_time)
-    end_worker(worker, KillReason::cpu_time, options_.kill_grace);
 }
 
 void Coordinator::watch_input(int input) {
@@ -322,33 +210,3 @@ void Coordinator::finish() {
 }
 
 }  // namespace bulkhead::process
-
-namespace bulkhead::detail {
-
-class ProcessEngine::State : public process::Coordinator {
-  using Coordinator::Coordinator;
-};
-
-ProcessEngine::ProcessEngine(std::unique_ptr<TaskBody> body, const WorkOptions& options)
-    : state_(std::make_unique<State>(std::move(body), options)) {}
-
-// A copy of the engine in a forked child (a task that calls exit() destroys statics) must leave everything alone.
-ProcessEngine::~ProcessEngine() {
-  if (state_ && !state_->belongs_to_this_process()) static_cast<void>(state_.release());
-}
-
-void ProcessEngine::start() { state_->start(); }
-bool ProcessEngine::wants_task() { return state_->wants_task(); }
-std::span<std::byte> ProcessEngine::room() { return state_->room(); }
-std::span<std::byte> ProcessEngine::large_room(std::size_t size) { return state_->large_room(size); }
-void ProcessEngine::add(std::uint64_t task, std::size_t size) { state_->add(task, size); }
-void ProcessEngine::add_failed(std::uint64_t task, Failure failure) { state_->add_failed(task, std::move(failure)); }
-void ProcessEngine::flush() { state_->flush(); }
-Wake ProcessEngine::wait(int input) { return state_->wait(input); }
-std::span<Completion> ProcessEngine::completions() noexcept { return state_->completions(); }
-std::uint64_t ProcessEngine::outstanding() const noexcept { return state_->outstanding(); }
-bool ProcessEngine::closed() const noexcept { return state_->closed(); }
-const Failure* ProcessEngine::why_closed() const noexcept { return state_->why_closed(); }
-void ProcessEngine::finish() { state_->finish(); }
-
-}  // namespace bulkhead::detail

@@ -81,15 +81,6 @@ bool Coordinator::take_left(Worker& worker, const ipc::ParsedFrame& frame, const
   return true;
 }
 
-void Coordinator::announce_left(const Worker& worker, const ipc::Record* of, std::size_t count) const {
-  notify({.kind = EventKind::processes_left,
-          .task = of ? of->task : 0,
-          .attempt = of ? of->attempt : 0u,
-          .worker = worker.slot(),
-          .process = worker.pid(),
-          .count = count});
-}
-
 bool Coordinator::take_answer(Worker& worker, const ipc::ParsedFrame& frame) {
   ipc::Record& record = *worker.lane().front();
   const Mark mark = Worker::mark(record);
@@ -179,17 +170,6 @@ bool Coordinator::try_again(Worker& worker, const ipc::Record& record, const Fai
   return true;
 }
 
-void Coordinator::notify_of(EventKind kind, const Worker& worker, const ipc::Record& record,
-                            const Failure& failure) const {
-  notify({.kind = kind,
-          .task = record.task,
-          .attempt = record.attempt,
-          .worker = worker.slot(),
-          .process = worker.pid(),
-          .ending = failure.ending,
-          .failure = &failure});
-}
-
 void Coordinator::end_task(std::uint64_t task, unsigned attempts, int worker, Failure failure) {
   Completion done;
   done.task = task;
@@ -231,37 +211,6 @@ void Coordinator::date_group(Worker& worker, std::size_t first) {
   if (!options_.on_event) return;
   for (std::size_t i = first; i < completions_.size(); ++i)
     announce_start(worker, completions_[i].task, completions_[i].stats.attempts);
-}
-
-void Coordinator::announce_start(Worker& worker, std::uint64_t task, unsigned attempt) {
-  if (!options_.on_event || worker.announced == task) return;
-  worker.announced = task;
-  notify({.kind = EventKind::task_started,
-          .task = task,
-          .attempt = attempt,
-          .worker = worker.slot(),
-          .process = worker.pid()});
-}
-
-void Coordinator::notify(Event event) const {
-  if (!options_.on_event) return;
-  event.when = std::chrono::steady_clock::now();
-  options_.on_event(event);
-}
-
-void Coordinator::notify_finished() const {
-  if (!options_.on_event) return;
-  for (const Completion& done : completions_) {
-    const auto slot = static_cast<std::size_t>(done.stats.worker);
-    notify({.kind = EventKind::task_finished,
-            .task = done.task,
-            .attempt = done.stats.attempts,
-            .worker = done.stats.worker,
-            .process = slot < workers_.size() && workers_[slot] ? workers_[slot]->pid() : 0,
-            .ending = done.stats.ending,
-            .failure = done.failure,
-            .stats = done.stats.unpack()});
-  }
 }
 
 }  // namespace bulkhead::process

@@ -25,7 +25,6 @@ constexpr std::size_t pipe_bytes = 256u << 10;
 constexpr std::uint64_t frame_slack = 192u << 10;  // failures in words, filler and channel numbers are not results
 
 constexpr auto before_asking_again = 200ms;
-constexpr int kill_signal = 9;
 
 }  // namespace
 
@@ -118,108 +117,6 @@ std::unique_ptr<Worker> Coordinator::take_out(Worker& worker) {
   if (filling_ == &worker) filling_ = nullptr, quota_ = 0;
   --live_;
   return std::move(workers_[static_cast<std::size_t>(worker.slot())]);
-}
-
-void Coordinator::bury(Worker& alive) {
-  const std::unique_ptr<Worker> dead = take_out(alive);
-  Worker& worker = *dead;
-  const bool at_birth = !worker.serving;
-  const auto in_hand = at_birth ? std::optional<ipc::Record*>(nullptr) : worker.record_in_hand();
-  const ipc::Record* const culprit = in_hand.value_or(nullptr);
-  while (worker.words.pass_on() == os::Tee::Passed::something) {
-  }
-  const Death death = death_of(worker, culprit);
-
-  if (worker.doom != KillReason::retired || !death.left_in_order()) {
-    Failure failure = judge_death(death);
-    worker.explain(failure);
-    if (!worker.last_words.empty()) failure.what = worker.last_words;
-    notify({.kind = EventKind::worker_died,
-            .worker = worker.slot(),
-            .process = worker.pid(),
-            .ending = failure.ending,
-            .failure = &failure});
-  }
-  if (worker.ended && worker.ended->left != 0) {
-    worker.left += worker.ended->left;
-    announce_left(worker, culprit, worker.ended->left);
-  }
-  if (culprit) settle_death(worker, *culprit, death);
-  redeal_rest(worker, culprit, !in_hand);
-  if (!culprit && !worker.orphaned) count_death(worker, death);
-}
-
-// Whether the kernel has ended a process of our control group for want of memory since this was asked last.
-bool Coordinator::count_kills_for_memory() {
-  if (!kills_for_memory_) return false;
-  const auto kills = os::out_of_memory_kills().value_or(*kills_for_memory_);
-  return kills > std::exchange(*kills_for_memory_, kills);
-}
-
-Death Coordinator::death_of(const Worker& worker, const ipc::Record* culprit) {
-  Death death{.reason = worker.doom,
-              .task_timeout = options_.task_timeout,
-              .init_timeout = options_.init_timeout,
-              .cpu_time = options_.cpu_time,
-              .memory_limit = options_.memory_limit,
-              .file_size = options_.file_size};
-  death.status_known = worker.ended && worker.ended->status.known;
-  if (death.status_known) {
-    death.signaled = worker.ended->status.signaled;
-    death.number = worker.ended->status.number;
-  }
-  death.allocation_refused = culprit && worker.was_refused_memory();
-  if (death.signaled && death.number == kill_signal && worker.doom == KillReason::none)
-    death.killed_for_memory = count_kills_for_memory();
-  return death;
-}
-
-void Coordinator::settle_death(Worker& worker, const ipc::Record& culprit, const Death& death) {
-  Failure failure = judge_death(death);
-  worker.explain(failure);
-  announce_start(worker, culprit.task, culprit.attempt);
-  const std::size_t before = completions_.size();
-  settle_failure(worker, culprit, std::move(failure));
-  if (completions_.size() == before) return;
-  auto& stats = completions_.back().stats;
-  if (worker.hand_since() > 0ns) stats.ran_ns = static_cast<float>((now_ - worker.hand_since()).count());
-  stats.peak_rss_kib = worker.ended && worker.ended->max_rss != 0
-                           ? static_cast<std::uint32_t>(worker.ended->max_rss >> 10)
-                           : worker.peak_rss_kib;
-}
-
-// What the dead worker had not started goes on elsewhere, uncharged. Where its page cannot be believed, any of them
-// may be the one it died of: they are dealt one at a time, so that the next death names its task.
-void Coordinator::redeal_rest(Worker& worker, const ipc::Record* culprit, bool all_suspect) {
-  auto& lane = worker.lane();
-  const Failure lost = judge_death({.reason = KillReason::bad_frames});
-  lane.for_each_from(lane.front_offset(), [&](ipc::Record& record, std::uint64_t) {
-    if (&record == culprit || Worker::mark(record) == Mark::moved) return;
-    PendingTask task = pending_from(record, lane);
-    task.alone = all_suspect;
-    if (closed()) return end_pending(std::move(task), Failure(*closed_));
-    if (all_suspect)
-      notify({.kind = EventKind::attempt_lost,
-              .task = task.task,
-              .attempt = task.attempt,
-              .worker = worker.slot(),
-              .process = worker.pid(),
-              .ending = lost.ending,
-              .failure = &lost});
-    backlog_.add(std::move(task));
-  });
-}
-
-// A death that hit no task says something about the next one only if the worker had not done anything yet.
-void Coordinator::count_death(const Worker& worker, const Death& death) {
-  const bool ours = worker.doom != KillReason::none && worker.doom != KillReason::init_timed_out;
-  if (ours || worker.answers != 0) return;
-  const bool killed = death.reason == KillReason::none && death.signaled && death.number == kill_signal;
-  const bool slow = worker.doom == KillReason::init_timed_out;
-  if (!respawn_.is_enough(slow ? IdleDeath::too_slow : killed ? IdleDeath::killed : IdleDeath::by_itself, now_)) return;
-  const std::string words = worker.last_words.empty() ? describe_death(death) : worker.last_words;
-  close(Ending::abandoned, "given up after " + std::to_string(respawn_.deaths()) +
-                               " workers in a row died before they had done anything; the last one: " + words);
 }
 
 // What its lane still holds is dealt elsewhere first: the next record must not find a worker that was told to end.

@@ -1,0 +1,131 @@
+// What the coordinator sees when it looks round: tasks that are late, workers that are stuck, a fork server that is
+// silent.
+#include "os/limits.hpp"
+#include "process/coordinator.hpp"
+#include "process/poll_keys.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace bulkhead::process {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto batch_look = 20ms;  // a finished result reaches the caller within this, whatever its worker does next
+constexpr auto idle_look = 2ms;    // no worker stays idle longer while another holds tasks it has not started
+
+}  // namespace
+
+Coordinator::Nanoseconds Coordinator::patience() const {
+  Nanoseconds most = std::min(next_heartbeat_, may_ask_again_at_) - now_;
+  bool batches = false, idle = live_ < most_workers_, busy = false, waited_for = false;
+  for (const auto& worker : workers_) {
+    if (!worker) continue;
+    batches |= worker->outstanding > 1;
+    busy |= worker->outstanding > 0;
+    idle |= worker->outstanding == 0;
+    waited_for |= !worker->serving || worker->dying;
+    most = std::min(most, worker->kill_at - now_);
+  }
+  if (batches) most = std::min<Nanoseconds>(most, idle && !closed() ? idle_look : batch_look);
+  for (const auto limit : {options_.task_timeout, options_.cpu_time})
+    if (busy && limit > 0ms) most = std::min(most, std::clamp<Nanoseconds>(limit / 10, 1ms, batch_look));
+  if (waited_for) most = std::min<Nanoseconds>(most, 100ms);
+  if (const auto due = backlog_.next_due()) most = std::min(most, *due - now_);
+  return std::max(most, Nanoseconds(0));
+}
+
+void Coordinator::look_round() {
+  next_look_ = now_ + std::min<Nanoseconds>(batch_look, std::max<Nanoseconds>(patience(), 1ms));
+  hear_server();  // first: if we were stopped for long, what it said meanwhile was said in time
+  if (now_ >= may_ask_again_at_) {
+    may_ask_again_at_ = Nanoseconds::max();
+    most_workers_ = num_workers_;
+  }
+  for (const auto& worker : workers_) {
+    if (worker && completions_.empty()) look_at(*worker);
+    if (worker && std::exchange(worker->words_wait, false))
+      poller_.watch(worker->words.from().get(), key_of(static_cast<std::size_t>(worker->slot()), Sign::words));
+  }
+}
+
+void Coordinator::look_at(Worker& worker) {
+  if (worker.dying || !worker.born() || !worker.serving) look_at_birth(worker);
+  if (worker.dying) return;
+  if (now_ >= worker.kill_at) {
+    worker.process().kill();
+    worker.kill_at = Nanoseconds::max();
+  }
+  if (!worker.serving) return;
+  worker.look_at_hand(now_);
+  look_at_ring(worker);
+  if (completions_.empty() && worker.doom == KillReason::none) look_at_time(worker);
+  if (completions_.empty() && worker.doom == KillReason::none) look_whether_it_works(worker);
+}
+
+// Asleep it wakes by itself every half a second: one that takes nothing for longer was stopped, or its main thread is
+// gone. What it holds goes on elsewhere.
+void Coordinator::look_whether_it_works(Worker& worker) {
+  constexpr auto long_enough = 2s;
+  const auto since = worker.ignoring_since();
+  if (since && now_ - *since >= long_enough && !take_chunk(worker) && worker.ignoring_since() == since)
+    end_worker(worker, KillReason::unresponsive, 0ns);
+}
+
+// A fork server that says nothing where it should has been stopped, or worse: another takes its place.
+void Coordinator::look_at_birth(Worker& worker) {
+  constexpr auto for_a_fork = 5s, for_a_status = 1s;
+  const auto since = now_ - worker.since;
+  const bool silent = (!worker.born() && since > for_a_fork) || (worker.dying && !worker.ended && since > for_a_status);
+  if (silent && server_) server_->kill();
+  const bool late = worker.born() && !worker.dying && worker.doom == KillReason::none && options_.init_timeout > 0ms &&
+                    since >= options_.init_timeout;
+  if (late && !take_chunk(worker) && !worker.serving) end_worker(worker, KillReason::init_timed_out, 0ns);
+}
+
+// Finished results sit in the ring while their worker is busy with a long task: fetch them.
+void Coordinator::look_at_ring(Worker& worker) {
+  const bool stranded = worker.outstanding != 0 && worker.inbox().ring_is_ahead();
+  if (!stranded || worker.suspect || now_ - worker.hand_since() < batch_look / 2) return;
+  if (take_chunk(worker) || !worker.inbox().pull_from_ring(scratch_)) return;
+  if (!take_frames(worker)) distrust(worker);
+}
+
+// What it has said is taken in first: a task that finished in time while we were busy, or stopped, was not late. But
+// one that floods us with output is.
+void Coordinator::look_at_time(Worker& worker) {
+  const ipc::Record* const front = worker.lane().front();
+  if (!worker.look_at_hand(now_) || !front) return;
+  if (worker.runs_its_front()) announce_start(worker, front->task, front->attempt);
+  look_at_processor_time(worker);
+  if (worker.doom != KillReason::none) return;
+  if (options_.task_timeout == 0ms || now_ - worker.hand_since() < options_.task_timeout) return;
+  constexpr int most_chunks = 8;  // more than pipe and ring can hold
+  for (int chunk = 0; chunk < most_chunks && take_chunk(worker);)
+    if (!completions_.empty() || worker.doom != KillReason::none || ++chunk == most_chunks) break;
+  const bool same = worker.look_at_hand(now_) && now_ - worker.hand_since() >= options_.task_timeout;
+  if (completions_.empty() && same && worker.doom == KillReason::none)
+    end_worker(worker, KillReason::timed_out, options_.kill_grace);
+}
+
+void Coordinator::look_at_processor_time(Worker& worker) {
+  if (options_.cpu_time == 0ms) return;
+  const auto used = os::processor_time(worker.pid());
+  if (!used) return;
+  if (std::exchange(worker.cpu_hand, worker.hand_since()) != worker.hand_since())
+    worker.cpu_before = *used;
+  else if (*used - worker.cpu_before >= options_.cpu_time)
+    end_worker(worker, KillReason::cpu_time, options_.kill_grace);
+}
+
+// The pidfd may still be that of a predecessor, or be reported twice.
+void Coordinator::look_at_death(Worker& worker) {
+  if (worker.dying || !worker.born() || !os::wait_readable(worker.process().pidfd(), 0ms)) return;
+  poller_.forget(worker.process().pidfd().get());
+  worker.dying = true;
+  worker.since = now_;
+}
+
+}  // namespace bulkhead::process
