@@ -49,6 +49,10 @@ Failure judge_death(const Death& death) {
       failure.ending = Ending::timed_out;
       failure.what = "worker_init was still running after " + std::to_string(death.init_timeout.count()) + " ms";
       return failure;
+    case KillReason::exit_timed_out:
+      failure.ending = Ending::timed_out;
+      failure.what = "the worker was told to leave and had not left after the grace (WorkOptions::kill_grace)";
+      return failure;
     case KillReason::unresponsive:
       failure.ending = Ending::timed_out;
       failure.what = "the worker did not take the tasks that it was dealt";

@@ -15,9 +15,10 @@ enum class KillReason : std::uint8_t {
   cancelled,   // the run was stopped
   bad_frames,  // what it sent did not check out
   init_timed_out,
-  cpu_time,      // the task used up its processor time
-  unresponsive,  // it did not take what it was dealt: no task's fault
-  retired,       // told to leave: recycling, or nothing left to do
+  exit_timed_out,  // told to leave, it did not
+  cpu_time,        // the task used up its processor time
+  unresponsive,    // it did not take what it was dealt: no task's fault
+  retired,         // told to leave: recycling, or nothing left to do
 };
 
 /// What is known about a death once everything the worker managed to say has been taken.

@@ -84,6 +84,8 @@ std::string_view to_string(EventKind kind) noexcept {
       return "task_finished";
     case EventKind::worker_died:
       return "worker_died";
+    case EventKind::worker_left:
+      return "worker_left";
     case EventKind::worker_refused:
       return "worker_refused";
     case EventKind::processes_left:

@@ -47,7 +47,7 @@ class Targets {
  public:
   void follow(const Event& event) {
     if (event.kind == EventKind::worker_started) pids_[event.worker] = static_cast<pid_t>(event.process);
-    if (event.kind == EventKind::worker_died) pids_.erase(event.worker);
+    if (event.kind == EventKind::worker_died || event.kind == EventKind::worker_left) pids_.erase(event.worker);
   }
   // A worker that has died but is not buried is a zombie of ours: its number is still its own.
   bool hit(std::mt19937& random) const {

@@ -20,6 +20,7 @@ enum class EventKind : std::uint8_t {
   attempt_lost,    ///< task, attempt, worker, failure: this attempt failed and the task is tried again
   task_finished,   ///< task, attempt, worker, ending, failure (null for a value), stats
   worker_died,     ///< worker, process, failure: it ended without being told to, or badly when told
+  worker_left,     ///< worker, process: it ended as it was told to
   worker_refused,  ///< failure: the system grants no further worker now; fewer do the work, and it is asked again
   processes_left,  ///< task, attempt, worker, process, count: descendants that outlived the task, and were ended;
                    ///< attempt 0: not known of which of the worker's last tasks

@@ -5,6 +5,21 @@ namespace bulkhead::process {
 
 using detail::Completion;
 
+// One whose fork server was lost was told to leave, and whether it left in order nobody can say.
+void Coordinator::announce_end(const Worker& worker, const Death& death, const ipc::Record* culprit) const {
+  const bool told = worker.doom == KillReason::retired || (worker.orphaned && worker.doom == KillReason::none);
+  if (told && !culprit && (death.left_in_order() || !death.status_known))
+    return notify({.kind = EventKind::worker_left, .worker = worker.slot(), .process = worker.pid()});
+  Failure failure = judge_death(death);
+  worker.explain(failure);
+  if (!worker.last_words.empty()) failure.what = worker.last_words;
+  notify({.kind = EventKind::worker_died,
+          .worker = worker.slot(),
+          .process = worker.pid(),
+          .ending = failure.ending,
+          .failure = &failure});
+}
+
 void Coordinator::announce_left(const Worker& worker, const ipc::Record* of, std::size_t count) const {
   notify({.kind = EventKind::processes_left,
           .task = of ? of->task : 0,

@@ -24,16 +24,7 @@ void Coordinator::bury(Worker& alive) {
   }
   const Death death = death_of(worker, culprit);
 
-  if (worker.doom != KillReason::retired || !death.left_in_order()) {
-    Failure failure = judge_death(death);
-    worker.explain(failure);
-    if (!worker.last_words.empty()) failure.what = worker.last_words;
-    notify({.kind = EventKind::worker_died,
-            .worker = worker.slot(),
-            .process = worker.pid(),
-            .ending = failure.ending,
-            .failure = &failure});
-  }
+  announce_end(worker, death, culprit);
   if (worker.ended && worker.ended->left != 0) {
     worker.left += worker.ended->left;
     announce_left(worker, culprit, worker.ended->left);

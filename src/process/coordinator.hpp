@@ -129,6 +129,7 @@ class Coordinator {
   bool try_again(Worker& worker, const ipc::Record& record, const Failure& failure);
   void notify_of(EventKind kind, const Worker& worker, const ipc::Record& record, const Failure& failure) const;
   bool take_left(Worker& worker, const ipc::ParsedFrame& frame, const ipc::Record* of);
+  void announce_end(const Worker& worker, const Death& death, const ipc::Record* culprit) const;
   void announce_left(const Worker& worker, const ipc::Record* of, std::size_t count) const;
   void date_group(Worker& worker, std::size_t first);
   void settle_value(Worker& worker, const ipc::Record& record, std::span<const std::byte> bytes);

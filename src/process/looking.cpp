@@ -55,6 +55,7 @@ void Coordinator::look_at(Worker& worker) {
   if (worker.dying || !worker.born() || !worker.serving) look_at_birth(worker);
   if (worker.dying) return;
   if (now_ >= worker.kill_at) {
+    if (worker.doom == KillReason::retired) worker.doom = KillReason::exit_timed_out;
     worker.process().kill();
     worker.kill_at = Nanoseconds::max();
   }
