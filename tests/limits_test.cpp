@@ -9,7 +9,8 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -188,6 +189,36 @@ TEST_CASE("out of memory has a budget of its own, and fewer tasks run together m
   }
   CHECK(lost == 4 * 3 + 4 * 1);
   CHECK(quarantined == 8);
+}
+
+TEST_CASE("a limit on file sizes that the program itself runs under is not in the way, or is named", "[limits]") {
+  const NothingLeftBehind check;
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  rlimit low = before;
+  low.rlim_cur = 1u << 20;
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &low) == 0);
+  const auto results = do_process_work(items(), [](int n) { return n; }, {.num_workers = 2});
+  rlimit now{};
+  ::getrlimit(RLIMIT_FSIZE, &now);
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  CHECK(now.rlim_cur == low.rlim_cur);
+  for (const auto& outcome : results) CHECK(outcome.has_value());
+
+  const pid_t host = ::fork();
+  if (host == 0) {
+    const rlimit hard{1u << 20, 1u << 20};
+    ::setrlimit(RLIMIT_FSIZE, &hard);
+    try {
+      do_process_work(items(), [](int n) { return n; }, {.num_workers = 2});
+    } catch (const std::system_error& e) {
+      ::_exit(std::string(e.what()).find("ulimit -f") != std::string::npos ? 0 : 1);
+    }
+    ::_exit(2);
+  }
+  int status = -1;
+  ::waitpid(host, &status, 0);
+  CHECK(status == 0);
 }
 
 TEST_CASE("a death for want of memory is told by the kernel's count alone", "[limits]") {

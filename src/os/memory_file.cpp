@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <string>
+#include <system_error>
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
@@ -12,10 +15,40 @@
 
 namespace bulkhead::os {
 
+namespace {
+
+// ulimit -f is meant for disks, but counts memory files too, and exceeding it raises SIGXFSZ.
+class FileSizeLimitLifted {
+ public:
+  explicit FileSizeLimitLifted(std::size_t size) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    if (before_.rlim_cur >= size) return;
+    rlimit enough = before_;
+    enough.rlim_cur = size;
+    if (before_.rlim_max < size || ::setrlimit(RLIMIT_FSIZE, &enough) != 0)
+      throw std::system_error(EFBIG, std::generic_category(),
+                              "bulkhead: shared memory of " + std::to_string(size) +
+                                  " bytes is more than the hard limit on file sizes (ulimit -f) allows");
+    lifted_ = true;
+  }
+  ~FileSizeLimitLifted() {
+    if (lifted_) ::setrlimit(RLIMIT_FSIZE, &before_);
+  }
+  FileSizeLimitLifted(const FileSizeLimitLifted&) = delete;
+  FileSizeLimitLifted& operator=(const FileSizeLimitLifted&) = delete;
+
+ private:
+  rlimit before_{};
+  bool lifted_ = false;
+};
+
+}  // namespace
+
 MemoryFile::MemoryFile(const char* label, std::size_t size)
     : fd_(::memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING)), size_(size) {
   if (!fd_) throw_errno("memfd_create");
   fd_ = kept_from_children(std::move(fd_));
+  const FileSizeLimitLifted lifted(size);
   if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) throw_errno("ftruncate(memfd)");
 }
 
