@@ -40,6 +40,12 @@ inline bool lingers(Way way) { return way == Way::hangs || way == Way::stops; }
   return use_up_stack(frame, depth + 1) + frame[0];  // something is left to do: this is no loop
 }
 
+// Sanitizers catch SIGSEGV and exit instead: the default action is what a task of a user's has.
+inline void crash_by(int sig) {
+  std::signal(sig, SIG_DFL);
+  std::raise(sig);
+}
+
 inline void misbehave(Way way) {
 #if defined(__SANITIZE_ADDRESS__)
   std::signal(SIGSEGV, SIG_DFL);  // its own handler would exit instead

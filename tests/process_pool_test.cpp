@@ -4,6 +4,7 @@
 
 #include "catch.hpp"
 #include "left_behind.hpp"
+#include "misbehave.hpp"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -27,7 +28,7 @@ using namespace std::chrono_literals;
 namespace {
 
 int square_or_die(int n) {
-  if (n % 10 == 3) ::raise(SIGSEGV);
+  if (n % 10 == 3) crash_by(SIGSEGV);
   if (n % 10 == 7) ::_exit(7);
   return n * n;
 }

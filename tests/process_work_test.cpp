@@ -3,6 +3,7 @@
 
 #include "catch.hpp"
 #include "left_behind.hpp"
+#include "misbehave.hpp"
 
 #include <unistd.h>
 
@@ -31,12 +32,6 @@ int values_of(const std::vector<Outcome<R>>& results) {
   int values = 0;
   for (const auto& outcome : results) values += outcome.has_value();
   return values;
-}
-
-// Sanitizers catch SIGSEGV and exit instead: the default action is what a task of a user's has.
-void crash_by(int sig) {
-  std::signal(sig, SIG_DFL);
-  std::raise(sig);
 }
 
 struct Box {

@@ -5,6 +5,7 @@
 
 #include "catch.hpp"
 #include "left_behind.hpp"
+#include "misbehave.hpp"
 #include "os/sandbox.hpp"
 
 #include <fcntl.h>
@@ -79,7 +80,7 @@ TEST_CASE("strict: endings are what they are without it", "[strict]") {
   const auto results =
       do_process_work(items,
                       [](int n, std::stop_token stop) {
-                        if (n == 10) ::raise(SIGSEGV);
+                        if (n == 10) crash_by(SIGSEGV);
                         if (n == 20) ::abort();
                         if (n == 30) ::_exit(3);
                         if (n == 40) throw std::runtime_error("forty");

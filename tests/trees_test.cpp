@@ -4,6 +4,7 @@
 
 #include "catch.hpp"
 #include "left_behind.hpp"
+#include "misbehave.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -164,7 +165,7 @@ TEST_CASE("a task that crashes or hangs takes its whole tree along", "[trees]") 
                                                if (n == 1) {
                                                  leave(roll);
                                                  if (hangs) stay();
-                                                 ::raise(SIGSEGV);
+                                                 crash_by(SIGSEGV);
                                                }
                                                return n;
                                              },
