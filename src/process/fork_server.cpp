@@ -43,7 +43,8 @@ ForkServer::~ForkServer() {
 
 bool ForkServer::ask_for_worker(std::uint64_t worker, const Cradle& cradle) noexcept {
   Order message{.worker = worker, .slot = cradle.slot, .seed = cradle.seed, .kind = OrderKind::fork};
-  const std::array<int, 3> descriptors{cradle.memory.get(), cradle.pipe.get(), cradle.lifeline.get()};
+  const std::array<int, descriptors_of_order> descriptors{cradle.memory.get(), cradle.pipe.get(),
+                                                          cradle.lifeline.get()};
   return socket_.send(bytes_of(message), descriptors);
 }
 

@@ -11,6 +11,7 @@
 #include "os/descriptor_socket.hpp"
 #include "process/fork_server_messages.hpp"
 
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -28,6 +29,8 @@ class ForkServer {
  public:
   /// What a worker does with its life. Never returns.
   using Life = std::function<void(Cradle)>;
+  /// That come with an order to fork.
+  static constexpr std::size_t descriptors_of_order = 3;
 
   /// Forks. `kept` are private descriptors that workers need at birth. Throws std::system_error.
   ForkServer(Life life, const std::vector<int>& kept);
