@@ -1,6 +1,7 @@
 #include "os/memory_file.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -12,11 +13,30 @@
 
 namespace bulkhead::os {
 
+namespace {
+
+// A limit on the size of files (ulimit -f) counts for these as well, and the kernel says so with a signal that ends the
+// process. The error alone is enough: 0 or errno.
+int resize(int fd, std::size_t size) noexcept {
+  sigset_t too_large, before;
+  sigemptyset(&too_large);
+  sigaddset(&too_large, SIGXFSZ);
+  ::pthread_sigmask(SIG_BLOCK, &too_large, &before);
+  const int error = ::ftruncate(fd, static_cast<off_t>(size)) == 0 ? 0 : errno;
+  constexpr timespec at_once{};
+  if (error == EFBIG && sigismember(&before, SIGXFSZ) == 0) ::sigtimedwait(&too_large, nullptr, &at_once);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return error;
+}
+
+}  // namespace
+
 MemoryFile::MemoryFile(const char* label, std::size_t size)
     : fd_(::memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING)), size_(size) {
   if (!fd_) throw_errno("memfd_create");
   fd_ = kept_from_children(std::move(fd_));
-  if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) throw_errno("ftruncate(memfd)");
+  errno = resize(fd_.get(), size);
+  if (errno != 0) throw_errno("ftruncate(memfd)");
 }
 
 void MemoryFile::seal() {
