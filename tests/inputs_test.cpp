@@ -1,10 +1,13 @@
 // Inputs from outside: they stall, they never end, they are many, or large.
 #include "hosts.hpp"
 
+#include <bulkhead/channel.hpp>
 #include <bulkhead/task.hpp>
 
+#include <atomic>
 #include <fstream>
 #include <ranges>
+#include <thread>
 
 using namespace bulkhead;
 using namespace std::chrono_literals;
@@ -13,7 +16,7 @@ namespace {
 
 constexpr int last = 30, deadly = 9, stalls_at = deadly + 1;
 
-// 0, 1, 2 ...: single-pass, and what comes at `stalls_at` waits for what `open` waits for.
+// 0, 1, 2 ...: single-pass, and what comes at `stalls` waits for what `open` waits for.
 template <class Open>
 struct Stalling {
   struct Iterator {
@@ -22,16 +25,16 @@ struct Stalling {
     Stalling* input = nullptr;
     int operator*() const { return input->at; }
     Iterator& operator++() {
-      if (++input->at == stalls_at) input->open();
+      if (++input->at == input->stalls) input->open();
       return *this;
     }
     void operator++(int) { ++*this; }
-    friend bool operator==(const Iterator& i, std::default_sentinel_t) { return i.input->at == last; }
+    friend bool operator==(const Iterator& i, std::default_sentinel_t) { return i.input->at == i.input->ends; }
   };
   Iterator begin() { return {this}; }
   std::default_sentinel_t end() const { return {}; }
   Open open;
-  int at = 0;
+  int stalls = stalls_at, ends = last, at = 0;
 };
 
 // As above, but it says so: the coordinator waits for it together with its workers.
@@ -110,6 +113,39 @@ TEST_CASE("an input that stalls while a worker dies goes on with another", "[inp
   for (auto& [index, outcome] : process_stream(input, work, {.num_workers = 2})) results.push_back(outcome);
   CHECK(died);
   check_results(results);
+}
+
+// The coordinator is in the input, so that the worker is not admitted to its tasks: it serves, and sleeps.
+TEST_CASE("a worker that is killed before it has begun any task costs the one that waits for it nothing", "[inputs]") {
+  const NothingLeftBehind check;
+  const int items = GENERATE(1, last);
+  Teller who;
+  SharedRegion region(sizeof(std::atomic<int>));
+  auto& workers = *::new (static_cast<void*>(region.bytes().data())) std::atomic<int>{0};
+  bool died = false;
+  const auto see_it_die = [&] { died = ends_within(who.wait(), 20s); };
+  Stalling<decltype(see_it_die)> input{see_it_die, 1, items};
+  WorkOptions options{.num_workers = 1};
+  options.prefetch = 100;
+  int lost = 0;
+  options.on_event = [&](const Event& event) { lost += event.kind == EventKind::attempt_lost; };
+  options.worker_init = [&] {
+    if (workers++ != 0) return;
+    who.tell(::getpid());
+    std::thread([main = ::getpid()] {
+      while (!is_asleep(main)) std::this_thread::yield();
+      misbehave(Way::killed);
+    }).detach();
+  };
+  const auto results = do_process_work(
+      input, [](int n) { return n; }, options);
+  CHECK(died);
+  CHECK(lost == 0);
+  REQUIRE(results.size() == static_cast<std::size_t>(items));
+  for (int n = 0; n < items; ++n) {
+    CHECK(results[static_cast<std::size_t>(n)].value() == n);
+    CHECK(results[static_cast<std::size_t>(n)].stats().attempts == 1);
+  }
 }
 
 TEST_CASE("while an input says that it stalls, deaths are told and workers replaced", "[inputs]") {
