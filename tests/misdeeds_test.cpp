@@ -203,23 +203,40 @@ struct LargeAnswer {
   }
 };
 
-[[gnu::noinline]] int divide(int by) {
-  const volatile int number = 1;
-  return number / by;
+// A sanitizer's own handlers would exit instead.
+void leave_it_to_the_kernel(int signal) {
+#if defined(__SANITIZE_ADDRESS__)
+  std::signal(signal, SIG_DFL);
+#endif
+  static_cast<void>(signal);
 }
 
 #if defined(__x86_64__)
 void trap() { __asm__ volatile("int3"); }
-void execute_nonsense() { __asm__ volatile("ud2"); }
+void execute_nonsense() {
+  leave_it_to_the_kernel(SIGILL);
+  __asm__ volatile("ud2");
+}
 void divide_by_nothing() {
-  volatile int nothing = 0;
-  std::cout << divide(nothing);
+  leave_it_to_the_kernel(SIGFPE);
+  __asm__ volatile("xorl %%edx, %%edx\n\tmovl $1, %%eax\n\txorl %%ecx, %%ecx\n\tidivl %%ecx" ::
+                       : "eax", "ecx", "edx", "cc");
 }
 #else
 void trap() { ::raise(SIGTRAP); }
-void execute_nonsense() { ::raise(SIGILL); }
-void divide_by_nothing() { ::raise(SIGFPE); }
+void execute_nonsense() {
+  leave_it_to_the_kernel(SIGILL);
+  ::raise(SIGILL);
+}
+void divide_by_nothing() {
+  leave_it_to_the_kernel(SIGFPE);
+  ::raise(SIGFPE);
+}
 #endif
+void end_by_bus_error() {
+  leave_it_to_the_kernel(SIGBUS);
+  ::raise(SIGBUS);
+}
 
 // As much as the limit lets it, and then what `new` throws.
 void use_up_memory() {
@@ -249,7 +266,7 @@ const std::vector<Kind>& kinds() {
       {"a division by zero", [](A) { divide_by_nothing(); }, Ending::crashed, SIGFPE},
       {"an instruction that is none", [](A) { execute_nonsense(); }, Ending::crashed, SIGILL},
       {"a breakpoint", [](A) { trap(); }, Ending::crashed, SIGTRAP},
-      {"SIGBUS", [](A) { ::raise(SIGBUS); }, Ending::crashed, SIGBUS},
+      {"SIGBUS", [](A) { end_by_bus_error(); }, Ending::crashed, SIGBUS},
       {"a stack overflow", [](A) { misbehave(Way::overflows); }, Ending::crashed, SIGSEGV},
       {"SIGKILL", [](A) { misbehave(Way::killed); }, Ending::crashed, SIGKILL},
       {"SIGTERM", [](A) { ::raise(SIGTERM); }, Ending::crashed, SIGTERM},
