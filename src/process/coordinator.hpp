@@ -100,6 +100,7 @@ class Coordinator {
   // The fork server (fork_server_watch.cpp)
   void hear_server();
   void take_report(const Report& report, os::Fd pidfd);
+  void refuse_birth(Worker& worker, int error);
   void lose_server();
   Worker* worker_numbered(std::uint64_t number) const noexcept;
 

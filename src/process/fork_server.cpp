@@ -42,10 +42,12 @@ ForkServer::~ForkServer() {
 }
 
 bool ForkServer::ask_for_worker(std::uint64_t worker, const Cradle& cradle) noexcept {
-  Order message{.worker = worker, .slot = cradle.slot, .seed = cradle.seed, .kind = OrderKind::fork};
+  const std::uint8_t count = cradle.standard_error ? 4 : 3;
+  Order message{
+      .worker = worker, .slot = cradle.slot, .seed = cradle.seed, .kind = OrderKind::fork, .descriptors = count};
   const std::array<int, 4> descriptors{cradle.memory.get(), cradle.pipe.get(), cradle.lifeline.get(),
                                        cradle.standard_error.get()};
-  return socket_.send(bytes_of(message), std::span(descriptors).first(cradle.standard_error ? 4 : 3));
+  return socket_.send(bytes_of(message), std::span(descriptors).first(count));
 }
 
 void ForkServer::terminate_group(std::uint64_t worker) noexcept {

@@ -3,6 +3,7 @@
 #include "os/descendants.hpp"
 #include "os/private_descriptors.hpp"
 
+#include <cerrno>
 #include <chrono>
 #include <system_error>
 
@@ -66,7 +67,10 @@ void ForkServerLoop::take_orders() {
   }
 }
 
+// What could not be given a number here, for want of descriptors, is missing from the order.
 void ForkServerLoop::fork_worker(const Order& order, std::vector<os::Fd> descriptors) {
+  if (descriptors.size() != order.descriptors)
+    return report({.worker = order.worker, .kind = ReportKind::refused, .error = EMFILE});
   try {
     auto child = os::fork_child();
     if (!child) {

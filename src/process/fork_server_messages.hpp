@@ -8,7 +8,8 @@
 namespace bulkhead::process {
 
 enum class OrderKind : std::uint8_t {
-  fork,       // a worker; with descriptors: its memory, the write end of its pipe, its end of the lifeline
+  fork,       // a worker; with descriptors: its memory, the write end of its pipe, its end of the
+              // lifeline and, where that is kept, its standard error
   terminate,  // SIGTERM to its whole process group
 };
 
@@ -17,6 +18,7 @@ struct Order {
   std::int32_t slot = 0;
   std::uint32_t seed = 0;
   OrderKind kind = OrderKind::fork;
+  std::uint8_t descriptors = 0;  // that come with it
 };
 
 enum class ReportKind : std::uint8_t {

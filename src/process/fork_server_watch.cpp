@@ -3,6 +3,7 @@
 #include "process/coordinator.hpp"
 #include "process/poll_keys.hpp"
 
+#include <cerrno>
 #include <system_error>
 
 namespace bulkhead::process {
@@ -45,15 +46,13 @@ void Coordinator::take_report(const Report& report, os::Fd pidfd) {
     case ReportKind::ready:
       return;
     case ReportKind::born:
+      if (!process) return refuse_birth(*worker, EMFILE);  // its descriptor got no number here
       worker->be_born(std::move(process), now_);
       poller_.watch(worker->process().pidfd().get(), key_of(static_cast<std::size_t>(worker->slot()), Sign::death));
       if (worker->doom != KillReason::none && worker->doom != KillReason::retired) worker->process().kill();
       return notify({.kind = EventKind::worker_started, .worker = worker->slot(), .process = worker->pid()});
-    case ReportKind::refused: {
-      const std::unique_ptr<Worker> unborn = take_out(*worker);
-      redeal_rest(*unborn, nullptr, false);
-      return be_refused(std::system_error(report.error, std::generic_category(), "fork").what());
-    }
+    case ReportKind::refused:
+      return refuse_birth(*worker, report.error);
     case ReportKind::ended:
       worker->ended = WorkerEnd{.status = {report.signaled, report.number, true, report.dumped},
                                 .left = report.left,
@@ -62,6 +61,13 @@ void Coordinator::take_report(const Report& report, os::Fd pidfd) {
                                 .system_time = std::chrono::microseconds(report.system_us)};
       return look_at_death(*worker);
   }
+}
+
+// If it lives all the same it was not admitted to its lane, and ends with its lifeline.
+void Coordinator::refuse_birth(Worker& worker, int error) {
+  const std::unique_ptr<Worker> unborn = take_out(worker);
+  redeal_rest(*unborn, nullptr, false);
+  be_refused(std::system_error(error, std::generic_category(), "fork").what());
 }
 
 // Its workers are not touched by its end: they finish what they have in hand, and are replaced then. One of which we do

@@ -89,6 +89,7 @@ void WorkerLoop::start() {
   }
   if (os::has_children()) helpers_ = os::children();
   os::note_forks();
+  page_.move_to(0, Phase::between, place_.seed);  // from here on it may be asked what was in our hands: nothing yet
   outbox_.put_copy(FrameKind::serving, 0, 0, {});
   outbox_.flush();  // nothing it does to its memory later can take this back
   group_start_ = last_flush_ = os::now();
