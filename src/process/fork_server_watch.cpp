@@ -47,8 +47,12 @@ void Coordinator::take_report(const Report& report, os::Fd pidfd) {
       return;
     case ReportKind::born:
       if (!process) return refuse_birth(*worker, EMFILE);  // its descriptor got no number here
+      try {
+        poller_.watch(process.pidfd().get(), key_of(static_cast<std::size_t>(worker->slot()), Sign::death));
+      } catch (const std::system_error& error) {
+        return refuse_birth(*worker, error.code().value());
+      }
       worker->be_born(std::move(process), now_);
-      poller_.watch(worker->process().pidfd().get(), key_of(static_cast<std::size_t>(worker->slot()), Sign::death));
       if (worker->doom != KillReason::none && worker->doom != KillReason::retired) worker->process().kill();
       return notify({.kind = EventKind::worker_started, .worker = worker->slot(), .process = worker->pid()});
     case ReportKind::refused:

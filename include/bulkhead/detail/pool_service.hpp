@@ -67,6 +67,7 @@ class PoolService {
       stands = true;
       started_.set_value();
       drive(feed, engine);
+      if (feed.error()) std::rethrow_exception(feed.error());
       if (const Failure* why = engine.why_closed()) last = *why;
     } catch (...) {
       if (!stands) return started_.set_exception(std::current_exception());
