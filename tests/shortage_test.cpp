@@ -175,8 +175,8 @@ void expect_values_or_words(const Complaints& complaints) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("little address space: a clear error, fewer workers, or all of it; no signal", "[shortage]", AsBatch,
-                   AsPool) {
+TEMPLATE_TEST_CASE("little address space: a clear error, fewer workers, or all of it, and no signal", "[shortage]",
+                   AsBatch, AsPool) {
 #if defined(__SANITIZE_ADDRESS__)
   WARN("skipped: AddressSanitizer's own shadow does not fit into any such limit");
 #else
