@@ -211,6 +211,24 @@ TEMPLATE_TEST_CASE("a task can speak before it ends", "[executors]", Threads, Pr
   CHECK(said[7] == "this is 7. this is 7. ");
 }
 
+TEMPLATE_TEST_CASE("each start is told once, before anything else of its task", "[executors]", Threads, Processes) {
+  const NothingLeftBehind check;
+  std::map<std::uint64_t, int> begun;
+  bool in_order = true;
+  const auto on_event = [&](const Event& event) {
+    if (event.kind == EventKind::task_started) ++begun[event.task];
+    if (event.kind == EventKind::task_output || event.kind == EventKind::task_finished)
+      in_order = in_order && begun[event.task] == 1;
+  };
+  const auto say = [](int n) {  // results that wait for their batch stand before the words of a later task
+    if (n % 3 == 0) emit_output(1, std::as_bytes(std::span("words")));
+    return n;
+  };
+  TestType::work(up_to(2000), say, {.num_workers = 2, .on_event = on_event});
+  CHECK(in_order);
+  CHECK(begun.size() == 2000);
+}
+
 TEMPLATE_TEST_CASE("a stopped run ends, with an outcome for every item", "[executors]", Threads, Processes) {
   const NothingLeftBehind check;
   std::stop_source source;

@@ -95,10 +95,12 @@ bool Coordinator::take_answer(Worker& worker, const ipc::ParsedFrame& frame) {
       else
         backlog_.add(std::move(task));
     } else if (frame.header.kind == FrameKind::value) {
+      if (options_.on_event) announce_start(worker, record.task, record.attempt);
       settle_value(worker, record, frame.payload);
     } else {
       auto failure = ipc::decode_failure(frame.payload);
       if (!failure) return false;
+      announce_start(worker, record.task, record.attempt);
       settle_failure(worker, record, *std::move(failure));
     }
   }
@@ -208,9 +210,6 @@ void Coordinator::date_group(Worker& worker, std::size_t first) {
   respawn_.note_progress();
   parallelism_.note_successes(count);
   worker.remember(std::span(completions_).subspan(first));
-  if (!options_.on_event) return;
-  for (std::size_t i = first; i < completions_.size(); ++i)
-    announce_start(worker, completions_[i].task, completions_[i].stats.attempts);
 }
 
 }  // namespace bulkhead::process
