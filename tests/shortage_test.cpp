@@ -175,7 +175,7 @@ void expect_values_or_words(const Complaints& complaints) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("little address space: a clear error, fewer workers, or all of it; no signal", "[shortage]", AsBatch,
+TEMPLATE_TEST_CASE("little address space: a clear error, fewer workers, or all of it, and no signal", "[shortage]", AsBatch,
                    AsPool) {
 #if defined(__SANITIZE_ADDRESS__)
   WARN("skipped: AddressSanitizer's own shadow does not fit into any such limit");
