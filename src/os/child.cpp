@@ -59,6 +59,7 @@ void Child::signal(Signal which) const noexcept {
   send(pidfd_, number_of(which));
 }
 
+void Child::kill() const noexcept { send(pidfd_, SIGKILL); }
 void Child::proceed() const noexcept { send(pidfd_, SIGCONT); }
 
 std::optional<ExitStatus> Child::try_reap() { return collect(WNOHANG); }

@@ -48,6 +48,8 @@ class Child {
 
   /// To the child, and to every process of the group that it leads. Never fails: the child may be gone already.
   void signal(Signal which) const noexcept;
+  /// SIGKILL to it alone, by its pidfd: right also where somebody else may have reaped it.
+  void kill() const noexcept;
   /// Lets it go on if it was stopped.
   void proceed() const noexcept;
   /// Collects the status if the child has ended; afterwards this owns nothing.

@@ -36,7 +36,7 @@ ForkServer::~ForkServer() {
   socket_ = os::DescriptorSocket(os::Fd());  // the end of the file tells it to end everything, and itself
   child_.proceed();                          // also if somebody stopped it
   constexpr std::chrono::seconds patience{10};
-  if (!os::wait_readable(child_.pidfd(), patience)) child_.signal(os::Signal::kill);
+  if (!os::wait_readable(child_.pidfd(), patience)) child_.kill();
   os::spare_child_no_more(child_.pid());
   child_.reap();
 }

@@ -52,7 +52,7 @@ class ForkServer {
   const os::Fd& socket() const noexcept { return socket_.fd(); }
   const os::Fd& pidfd() const noexcept { return child_.pidfd(); }
   long pid() const noexcept { return child_.pid(); }
-  void kill() noexcept { child_.signal(os::Signal::kill); }
+  void kill() noexcept { child_.kill(); }
 
  private:
   os::DescriptorSocket socket_;
