@@ -123,6 +123,7 @@ TEST_CASE("workers killed at random: one outcome a task, all values right", "[st
   CHECK(charged.kills > 0);
   CHECK(charged.tasks > 0);
   CHECK(charged.crashed <= charged.kills);
+  CHECK(charged.lost == 0);
   const Storm retried = run_storm(seed + 1, length, 1000, spin);
   report("with retries", retried);
   CHECK(retried.wrong == 0);
