@@ -161,6 +161,11 @@ void spare_child_no_more(int pid) noexcept {
   std::erase(always_spared, pid);
 }
 
+void forget_spared_children() noexcept {
+  const std::lock_guard lock(spared_mutex);
+  always_spared.clear();
+}
+
 void note_forks() noexcept {
   ::pthread_atfork(nullptr, [] { forked = true; }, nullptr);
 }

@@ -41,6 +41,8 @@ std::vector<int> children();
 /// one until they are dismissed. Thread-safe.
 void spare_child(int pid);
 void spare_child_no_more(int pid) noexcept;
+/// They were another process', in another pid namespace: here the same numbers are somebody else.
+void forget_spared_children() noexcept;
 
 /// From here on calls of fork() in this process are noted (not those of vfork() and posix_spawn()).
 void note_forks() noexcept;

@@ -142,7 +142,7 @@ class Coordinator {
   const std::unique_ptr<detail::TaskBody> body_;
   const WorkOptions options_;
   const std::size_t num_workers_;
-  const int owner_;  // process id: after a fork this object belongs to the parent alone
+  const std::uint64_t owner_;  // process: after a fork this object belongs to the parent alone
   ipc::TaskQueue queue_;
   os::Poller poller_;
   std::unique_ptr<ForkServer> server_;
