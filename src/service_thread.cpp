@@ -10,7 +10,7 @@
 namespace bulkhead::detail {
 
 struct ServiceThread::State {
-  const int process = os::process_id();
+  const std::uint64_t process = os::process_identity();
   std::mutex joining;
   std::thread thread;
   std::thread::id id;
@@ -35,7 +35,7 @@ void ServiceThread::join() {
 }
 
 bool ServiceThread::is_this_thread() const noexcept { return std::this_thread::get_id() == state_->id; }
-bool ServiceThread::in_this_process() const noexcept { return os::process_id() == state_->process; }
+bool ServiceThread::in_this_process() const noexcept { return os::process_identity() == state_->process; }
 
 struct Doorbell::State {
   os::WakeUp wake;

@@ -32,6 +32,19 @@ void check_all_but(int culprit, const std::vector<Outcome<int>>& results) {
 
 }  // namespace
 
+namespace {
+
+bool exits_as_told() {
+#if defined(__SANITIZE_ADDRESS__)
+  WARN("skipped: LeakSanitizer looks round at exit() and changes the code, and no limit on memory can be had");
+  return false;
+#else
+  return true;
+#endif
+}
+
+}  // namespace
+
 TEMPLATE_TEST_CASE("a task that floods its pipe is ended in its time, and delays nobody's deadline", "[misdeeds]",
                    AsBatch, AsPool) {
   const NothingLeftBehind check;
@@ -73,6 +86,7 @@ TEMPLATE_TEST_CASE("a task that floods its pipe is ended in its time, and delays
 }
 
 TEMPLATE_TEST_CASE("a worker closes all descriptors that it has", "[misdeeds]", AsBatch, AsPool) {
+  if (!exits_as_told()) return;
   const NothingLeftBehind check;
   const std::size_t workers = GENERATE(std::size_t{1}, std::size_t{2});
   constexpr int culprit = 20;
@@ -337,12 +351,14 @@ void check_answers(const std::vector<Outcome<LargeAnswer>>& results) {
 }  // namespace
 
 TEST_CASE("every kind of ending among 400 tasks, in a batch: each its own, and all others values", "[misdeeds]") {
+  if (!exits_as_told()) return;
   const NothingLeftBehind check;
   const std::size_t workers = GENERATE(std::size_t{1}, std::size_t{2}, std::size_t{8});
   check_answers(do_process_work(up_to(in_all), answer, options_for_kinds(workers)));
 }
 
 TEST_CASE("every kind of ending among 400 tasks, in no order", "[misdeeds]") {
+  if (!exits_as_told()) return;
   const NothingLeftBehind check;
   const std::size_t workers = GENERATE(std::size_t{1}, std::size_t{2}, std::size_t{8});
   WorkOptions options = options_for_kinds(workers);
@@ -359,6 +375,7 @@ TEST_CASE("every kind of ending among 400 tasks, in no order", "[misdeeds]") {
 }
 
 TEST_CASE("every kind of ending among 400 tasks, in a pool", "[misdeeds]") {
+  if (!exits_as_told()) return;
   const NothingLeftBehind check;
   const std::size_t workers = GENERATE(std::size_t{1}, std::size_t{2}, std::size_t{8});
   ProcessPool<LargeAnswer(int)> pool(answer, options_for_kinds(workers));

@@ -310,6 +310,7 @@ TEST_CASE("what threads cannot honour is refused by name", "[threaded_work]") {
   refused("WorkOptions::file_size", {.file_size = 1});
   refused("WorkOptions::open_files", {.open_files = 1});
   refused("WorkOptions::isolation", {.isolation = Isolation::strict});
+  refused("WorkOptions::isolation", {.isolation = Isolation::pid});
   refused("WorkOptions::max_tasks_per_worker", {.max_tasks_per_worker = 1});
   refused("WorkOptions::max_item_bytes", {.max_item_bytes = 1});
   refused("WorkOptions::max_result_bytes", {.max_result_bytes = 1});

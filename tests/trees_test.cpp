@@ -3,135 +3,25 @@
 #include <bulkhead/work.hpp>
 
 #include "catch.hpp"
+#include "leavers.hpp"
 #include "left_behind.hpp"
 #include "misbehave.hpp"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
+#include <atomic>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <functional>
-#include <map>
-#include <numeric>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace bulkhead;
 using namespace std::chrono_literals;
 
-namespace {
-
-// Every process that holds the write end lives; end of file means that none does.
-class Roll {
- public:
-  Roll() { REQUIRE(::pipe(ends_.data()) == 0); }
-  ~Roll() {
-    ::close(ends_[0]);
-    if (ends_[1] >= 0) ::close(ends_[1]);
-  }
-  Roll(const Roll&) = delete;
-  Roll& operator=(const Roll&) = delete;
-
-  /// In the process that asks: no more of our own.
-  bool everybody_is_gone(int within_ms) {
-    ::close(ends_[1]);
-    ends_[1] = -1;
-    pollfd waited{ends_[0], POLLIN, 0};
-    while (::poll(&waited, 1, within_ms) == 1) {
-      char byte;
-      if (::read(ends_[0], &byte, 1) == 0) return true;
-    }
-    return false;
-  }
-  void sign() const { static_cast<void>(!::write(ends_[1], "x", 1)); }
-  void wait_for_a_signature() const {
-    char byte;
-    static_cast<void>(!::read(ends_[0], &byte, 1));
-  }
-  int write_end() const { return ends_[1]; }
-
- private:
-  std::array<int, 2> ends_{};
-};
-
-void stay() {
-  for (;;) ::pause();
-}
-
-// How a task leaves something: each returns when what it leaves stands.
-void leave_child(const Roll& roll) {
-  if (::fork() == 0) {
-    roll.sign();
-    stay();
-  }
-  roll.wait_for_a_signature();
-}
-void leave_deaf_child(const Roll& roll) {
-  if (::fork() == 0) {
-    ::signal(SIGTERM, SIG_IGN);
-    ::signal(SIGHUP, SIG_IGN);
-    roll.sign();
-    stay();
-  }
-  roll.wait_for_a_signature();
-}
-void leave_session(const Roll& roll) {
-  if (::fork() == 0) {
-    ::setsid();
-    roll.sign();
-    stay();
-  }
-  roll.wait_for_a_signature();
-}
-void leave_daemon(const Roll& roll) {
-  if (::fork() == 0) {
-    ::setsid();
-    if (::fork() != 0) ::_exit(0);
-    roll.sign();
-    stay();
-  }
-  roll.wait_for_a_signature();
-  ::wait(nullptr);
-}
-void leave_program(const Roll& roll) {
-  const std::string command = "(exec sleep 1000) & echo x >&" + std::to_string(roll.write_end());
-  static_cast<void>(!std::system(("setsid sh -c '" + command + "'").c_str()));
-  roll.wait_for_a_signature();
-}
-// Each generation forks the next two and dies: bounded by what a test may do to a machine, not by anything of ours.
-void leave_bomb(const Roll& roll) {
-  if (::fork() == 0) {
-    ::setsid();
-    for (int generation = 0; generation < 2000; ++generation) {
-      if (generation == 1) roll.sign();
-      const pid_t next = ::fork();
-      if (next < 0) ::_exit(0);
-      if (next != 0) {
-        if (generation % 8 == 0) ::fork();
-        ::_exit(0);
-      }
-    }
-    stay();
-  }
-  roll.wait_for_a_signature();
-}
-
-using Way = void (*)(const Roll&);
-const std::map<std::string, Way> ways{{"a child", leave_child},     {"a child deaf to signals", leave_deaf_child},
-                                      {"a session", leave_session}, {"a daemon", leave_daemon},
-                                      {"a program", leave_program}, {"a fork bomb", leave_bomb}};
-
-}  // namespace
-
 TEST_CASE("what a task leaves is gone before its outcome is there, and the outcome says so", "[trees]") {
-  for (const auto& [name, leave] : ways) {
+  for (const auto& [name, leave] : ways_to_leave()) {
     DYNAMIC_SECTION(name) {
       const NothingLeftBehind check;
       Roll roll;
@@ -155,7 +45,7 @@ TEST_CASE("what a task leaves is gone before its outcome is there, and the outco
 }
 
 TEST_CASE("a task that crashes or hangs takes its whole tree along", "[trees]") {
-  for (const auto& [name, leave] : ways) {
+  for (const auto& [name, leave] : ways_to_leave()) {
     for (const bool hangs : {false, true}) {
       DYNAMIC_SECTION(name << (hangs ? ", hanging" : ", crashing")) {
         const NothingLeftBehind check;
@@ -195,7 +85,7 @@ TEST_CASE("a helper that worker_init started serves all tasks, and ends with its
 }
 
 TEST_CASE("SIGKILL of the coordinator leaves nothing, whatever its tasks had started", "[trees]") {
-  for (const auto& [name, leave] : ways) {
+  for (const auto& [name, leave] : ways_to_leave()) {
     DYNAMIC_SECTION(name) {
       Roll roll;
       const pid_t host = ::fork();
@@ -260,4 +150,69 @@ TEST_CASE("a pool that is dropped while its tasks hold trees leaves nothing", "[
   }
   CHECK(future.get().ending() == Ending::cancelled);
   CHECK(roll.everybody_is_gone(0));
+}
+
+TEST_CASE("children of a worker whose fork server was killed end with their task", "[trees]") {
+  for (const int end : {0, 1, 2}) {
+    const NothingLeftBehind check;
+    Roll roll;
+    std::atomic<long> server = 0;
+    {
+      ProcessPool<int(int)> pool(
+          [&](int way) {
+            leave_child(roll);
+            roll.sign();
+            if (way == 0) crash_by(SIGSEGV);
+            if (way == 1) ::_exit(3);
+            stay();
+            return 0;
+          },
+          {.num_workers = 1, .task_timeout = 1s, .kill_grace = 50ms, .on_event = [&](const Event& event) {
+             if (event.kind == EventKind::fork_server_started) server = event.process;
+           }});
+      auto future = pool.submit(end);
+      roll.wait_for_a_signature();
+      ::kill(static_cast<pid_t>(server.load()), SIGKILL);
+      CHECK_FALSE(future.get().has_value());
+    }
+    CHECK(roll.everybody_is_gone(2000));
+  }
+}
+
+TEST_CASE("a child of the host's own does not delay the end of a pool", "[trees]") {
+  Roll roll;
+  pid_t child = 0;
+  const auto before = std::chrono::steady_clock::now();
+  {
+    ProcessPool<int(int)> pool([](int n) { return n; }, {.num_workers = 1});
+    CHECK(pool.submit(1).get().value() == 1);
+    child = ::fork();
+    if (child == 0) stay();
+  }
+  CHECK(std::chrono::steady_clock::now() - before < 8s);  // a watchdog, no measure: the fallback takes ten
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+}
+
+TEST_CASE("pools made and dropped in many threads at once freeze nobody's fork server", "[trees]") {
+  const NothingLeftBehind check;
+  std::atomic<int> right = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t)
+    threads.emplace_back([&] {
+      for (int i = 0; i < 40; ++i) {
+        ProcessPool<int(int)> pool(
+            [](int n) {
+              if (n == 1) ::_exit(3);
+              if (::fork() == 0) stay();
+              return n;
+            },
+            {.num_workers = 1});
+        right += pool.submit(0).get().has_value();
+        const auto left = pool.submit(1).get();
+        right += left.ending() == Ending::exited && left.error().exit_code == 3;
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  CHECK(right == 8 * 40 * 2);
 }

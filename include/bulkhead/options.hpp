@@ -55,6 +55,9 @@ struct RespawnPolicy {
 /// How strongly a worker is kept from the rest of the machine.
 enum class Isolation : std::uint8_t {
   contained,  ///< against bugs: address space, read-only queue, own process group, whole trees ended
+  pid,        ///< contained, and the kernel ends whole trees: the workers live in a pid namespace, which ends with the
+              ///< coordinator or with the fork server, however these end. Tasks see other process ids than the caller.
+              ///< std::system_error where the kernel refuses, with the remedy (SECURITY.md)
   strict,     ///< against malice as well: no new processes, no signals and no tracing, files read-only (SECURITY.md).
               ///< std::system_error where the kernel has no system call filters; what else it lacks is an event
 };

@@ -20,6 +20,9 @@ namespace {
 constexpr idtype_t P_PIDFD = static_cast<idtype_t>(3);
 #endif
 
+// How many pid namespaces were entered on the way from the first program to this process.
+std::uint64_t generation = 0;
+
 int number_of(Signal which) noexcept { return which == Signal::kill ? SIGKILL : SIGTERM; }
 
 // Only our own streams: fflush(nullptr) would wait for a thread that sits in getchar().
@@ -116,6 +119,9 @@ void lead_own_group() noexcept {
 }
 
 int process_id() noexcept { return ::getpid(); }
+
+std::uint64_t process_identity() noexcept { return generation << 32 | static_cast<std::uint32_t>(::getpid()); }
+void enter_generation() noexcept { ++generation; }
 
 Fd watch_process(int pid) {
   Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));

@@ -3,6 +3,7 @@
 
 #include "os/fd.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -73,6 +74,12 @@ std::optional<Child> fork_child();
 void lead_own_group() noexcept;
 
 int process_id() noexcept;
+
+/// Tells this process from all that its memory was copied from, or to, by forks. A number alone does not: each pid
+/// namespace counts from 1.
+std::uint64_t process_identity() noexcept;
+/// The next child will live in a namespace of its own.
+void enter_generation() noexcept;
 
 /// A descriptor that becomes readable when process `pid` has ended. Throws std::system_error.
 Fd watch_process(int pid);

@@ -15,7 +15,6 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
-#include <mutex>
 #include <string>
 
 namespace bulkhead::os {
@@ -71,11 +70,10 @@ void stop_whole_trees(std::vector<int>& processes) {
   }
 }
 
-std::mutex spared_mutex;
-std::vector<int> always_spared;
+// No lock, and no list that could be met half changed: another thread may be forking at any moment.
+std::array<std::atomic<int>, 1024> always_spared;
 
 void erase_spared(std::vector<int>& found, std::span<const int> spared) {
-  const std::lock_guard lock(spared_mutex);
   std::erase_if(found, [&](int pid) {
     return std::find(spared.begin(), spared.end(), pid) != spared.end() ||
            std::find(always_spared.begin(), always_spared.end(), pid) != always_spared.end();
@@ -151,14 +149,18 @@ bool has_children() noexcept {
   return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 || errno != ECHILD;
 }
 
-void spare_child(int pid) {
-  const std::lock_guard lock(spared_mutex);
-  always_spared.push_back(pid);
+void spare_child(int pid) noexcept {
+  for (std::atomic<int>& place : always_spared)
+    if (int none = 0; place.compare_exchange_strong(none, pid)) return;
 }
 
 void spare_child_no_more(int pid) noexcept {
-  const std::lock_guard lock(spared_mutex);
-  std::erase(always_spared, pid);
+  for (std::atomic<int>& place : always_spared)
+    if (int same = pid; place.compare_exchange_strong(same, 0)) return;
+}
+
+void forget_spared_children() noexcept {
+  for (std::atomic<int>& place : always_spared) place = 0;
 }
 
 void note_forks() noexcept {

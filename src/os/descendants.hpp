@@ -38,9 +38,11 @@ bool has_children() noexcept;
 std::vector<int> children();
 
 /// Children that end_children_except() leaves alone although it is not told of them: processes of ours that serve this
-/// one until they are dismissed. Thread-safe.
-void spare_child(int pid);
+/// one until they are dismissed: a thousand at most. Thread-safe, takes no lock.
+void spare_child(int pid) noexcept;
 void spare_child_no_more(int pid) noexcept;
+/// They were another process', in another pid namespace: here the same numbers are somebody else.
+void forget_spared_children() noexcept;
 
 /// From here on calls of fork() in this process are noted (not those of vfork() and posix_spawn()).
 void note_forks() noexcept;

@@ -47,6 +47,8 @@ bool DescriptorSocket::send(std::span<const std::byte> message, std::span<const 
   }
 }
 
+void DescriptorSocket::shut_down() noexcept { ::shutdown(fd_.get(), SHUT_RDWR); }
+
 DescriptorSocket::Receipt DescriptorSocket::receive(std::span<std::byte> message, std::vector<Fd>& descriptors) {
   descriptors.clear();
   iovec part{message.data(), message.size()};

@@ -25,6 +25,9 @@ class DescriptorSocket {
   /// close-on-exec and above 2.
   Receipt receive(std::span<std::byte> message, std::vector<Fd>& descriptors);
 
+  /// The peer reads the end of the stream, whoever else has a copy of this end: a child of the host's own, say.
+  void shut_down() noexcept;
+
   const Fd& fd() const noexcept { return fd_; }
 
  private:

@@ -76,7 +76,7 @@ void limit_this_process(const ProcessLimits& limits) {
 std::optional<std::chrono::nanoseconds> processor_time(long pid) noexcept {
   clockid_t clock{};
   timespec used{};
-  if (::clock_getcpuclockid(static_cast<pid_t>(pid), &clock) != 0 || ::clock_gettime(clock, &used) != 0)
+  if (pid <= 0 || ::clock_getcpuclockid(static_cast<pid_t>(pid), &clock) != 0 || ::clock_gettime(clock, &used) != 0)
     return std::nullopt;
   return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }

@@ -17,7 +17,8 @@ struct ProcessLimits {
 /// Binds this process and all that it starts. Throws std::system_error naming the limit.
 void limit_this_process(const ProcessLimits& limits);
 
-/// The processor time that a living process has used, with all its threads; nothing if the kernel does not say.
+/// The processor time that a living process has used, with all its threads; nothing if the kernel does not say, and for
+/// 0, a number that is not known.
 std::optional<std::chrono::nanoseconds> processor_time(long pid) noexcept;
 
 /// How many processes of this one's control group the kernel has ended for want of memory; nothing where no group

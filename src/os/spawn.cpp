@@ -1,5 +1,7 @@
 #include "os/spawn.hpp"
 
+#include "os/child.hpp"
+
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -33,9 +35,9 @@ std::vector<int>& ignored_at_start() {
 // Signals whose action the child must put back: a handler of ours must not run in memory it shares with us. Looked up
 // once a process, because asking for all of them costs 64 system calls.
 const std::vector<int>& signals_to_reset() {
-  static pid_t owner = 0;
+  static std::uint64_t owner = 0;
   static std::vector<int> signals;
-  if (owner == ::getpid()) return signals;
+  if (owner == process_identity()) return signals;
   signals.clear();
   for (int sig = 1; sig < NSIG; ++sig) {
     struct sigaction action {};
@@ -44,7 +46,7 @@ const std::vector<int>& signals_to_reset() {
     for (int ignored : ignored_at_start()) keep = keep || ignored == sig;
     if (!keep) signals.push_back(sig);
   }
-  owner = ::getpid();
+  owner = process_identity();
   return signals;
 }
 

@@ -27,7 +27,7 @@ Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptio
     : body_(std::move(body)),
       options_((check_process_options(options), options)),
       num_workers_(options.num_workers != 0 ? options.num_workers : usable_cores()),
-      owner_(os::process_id()),
+      owner_(os::process_identity()),
       queue_(num_workers_, arena_bytes(options)),
       workers_(num_workers_),
       most_workers_(num_workers_),
@@ -58,13 +58,13 @@ void Coordinator::announce_what_is_lacking() const {
 Coordinator::~Coordinator() {
   on_stop_.reset();
   for (const auto& worker : workers_)
-    if (worker) worker->process().kill();
+    if (worker) kill_worker(*worker);
   server_.reset();
   for (const auto& worker : workers_)  // those whose fork server was lost: nobody of ours reaps them
     if (worker && worker->orphaned) os::wait_readable(worker->process().pidfd(), 2s);
 }
 
-bool Coordinator::belongs_to_this_process() const noexcept { return os::process_id() == owner_; }
+bool Coordinator::belongs_to_this_process() const noexcept { return os::process_identity() == owner_; }
 
 void Coordinator::add_failed(std::uint64_t task, Failure failure) {
   if (large_) queue_.release(*std::exchange(large_, std::nullopt));

@@ -93,6 +93,7 @@ class Coordinator {
   std::size_t busy_workers() const noexcept;
   void count_death(const Worker& worker, const Death& death);
   void retire(Worker& worker);
+  void kill_worker(Worker& worker);
   void end_worker(Worker& worker, KillReason reason, Nanoseconds grace);
   void redeal_rest(Worker& worker, const ipc::Record* culprit, bool all_suspect);
   void close(Ending ending, std::string why);
@@ -147,7 +148,7 @@ class Coordinator {
   const std::unique_ptr<detail::TaskBody> body_;
   const WorkOptions options_;
   const std::size_t num_workers_;
-  const int owner_;  // process id: after a fork this object belongs to the parent alone
+  const std::uint64_t owner_;  // process: after a fork this object belongs to the parent alone
   ipc::TaskQueue queue_;
   os::Poller poller_;
   std::unique_ptr<ForkServer> server_;

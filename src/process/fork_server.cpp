@@ -1,20 +1,42 @@
 #include "process/fork_server.hpp"
 
 #include "os/descendants.hpp"
+#include "os/pid_namespace.hpp"
+#include "os/private_descriptors.hpp"
 #include "process/fork_server_loop.hpp"
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 
 namespace bulkhead::process {
 
 namespace {
 
-// In the child: nothing may escape into the caller's copy of the stack.
-[[noreturn]] void serve(const ForkServer::Life& life, os::DescriptorSocket socket, std::vector<int> kept,
-                        int host) noexcept {
+// Returns in another process than it was called in; where that is refused, in none.
+void enter_namespace(os::DescriptorSocket& socket, std::vector<int> kept, const os::Fd& host) {
+  kept.push_back(socket.fd().get());
+  kept.push_back(host.get());
+  os::close_private_descriptors(kept);
   try {
-    ForkServerLoop(life, std::move(socket), std::move(kept), host).run();
+    os::enter_pid_namespace(host);
+  } catch (const os::NamespaceRefused& refused) {
+    Report report{.kind = ReportKind::refused,
+                  .error = refused.code().value(),
+                  .number = static_cast<std::int32_t>(refused.step())};
+    static_cast<void>(socket.send(bytes_of(report)));
+    os::leave_at_once(1);
+  }
+}
+
+// In the child: nothing may escape into the caller's copy of the stack.
+[[noreturn]] void serve(const ForkServer::Life& life, os::DescriptorSocket socket, std::vector<int> kept, int host,
+                        Isolation isolation) noexcept {
+  try {
+    os::Fd watched = os::watch_process(host);
+    if (!os::is_parent(host)) os::leave_at_once(0);
+    if (isolation == Isolation::pid) enter_namespace(socket, kept, watched);
+    ForkServerLoop(life, std::move(socket), std::move(kept), std::move(watched)).run();
   } catch (...) {
     os::leave_at_once(1);
   }
@@ -22,21 +44,49 @@ namespace {
 
 }  // namespace
 
-ForkServer::ForkServer(Life life, const std::vector<int>& kept) : socket_(os::Fd()) {
+ForkServer::ForkServer(Life life, const std::vector<int>& kept, Isolation isolation) : socket_(os::Fd()) {
   auto [ours, theirs] = os::DescriptorSocket::make_pair();
   const int host = os::process_id();
   auto child = os::fork_child();
-  if (!child) serve(life, std::move(theirs), kept, host);
+  if (!child) serve(life, std::move(theirs), kept, host, isolation);
   child_ = *std::move(child);
   os::spare_child(child_.pid());  // a pool made in a task outlives that task
   socket_ = std::move(ours);
+  theirs = os::DescriptorSocket(os::Fd());
+  if (isolation != Isolation::pid) return;
+  try {
+    await_namespace();
+  } catch (...) {
+    collect();
+    throw;
+  }
 }
 
-ForkServer::~ForkServer() {
-  socket_ = os::DescriptorSocket(os::Fd());  // the end of the file tells it to end everything, and itself
-  child_.proceed();                          // also if somebody stopped it
+// A fork by another thread of the host may hold the other end of the socket for a while: its end is not enough.
+void ForkServer::await_namespace() {
+  constexpr std::chrono::milliseconds look{50};
+  for (;;) {
+    const bool ended = os::wait_readable(child_.pidfd(), std::chrono::milliseconds(0));
+    Received heard = receive();
+    if (heard.word == Word::report && heard.report.kind == ReportKind::refused)
+      throw os::NamespaceRefused(static_cast<os::NamespaceStep>(heard.report.number), heard.report.error);
+    if (heard.word == Word::report && heard.pidfd) {
+      first_ = std::move(heard.pidfd);
+      return;
+    }
+    if (ended || heard.word != Word::none) throw os::NamespaceRefused(os::NamespaceStep::start, ESRCH);
+    static_cast<void>(os::wait_readable(socket_.fd(), look));
+  }
+}
+
+ForkServer::~ForkServer() { collect(); }
+
+void ForkServer::collect() noexcept {
+  socket_.shut_down();  // the end of the stream tells it to end everything, and itself
+  child_.proceed();     // also if somebody stopped it
   constexpr std::chrono::seconds patience{10};
   if (!os::wait_readable(child_.pidfd(), patience)) child_.kill();
+  if (first_) os::wait_readable(first_, patience);  // a guardian that was killed is gone before what it guarded
   os::spare_child_no_more(child_.pid());
   child_.reap();
 }
@@ -62,6 +112,7 @@ ForkServer::Received ForkServer::receive() {
     case os::DescriptorSocket::Receipt::message:
       received.word = Word::report;
       if (!descriptors.empty()) received.pidfd = std::move(descriptors.front());
+      if (first_ && received.pidfd) received.report.pid = os::pid_behind(received.pidfd);
       break;
     case os::DescriptorSocket::Receipt::nothing_now:
       break;

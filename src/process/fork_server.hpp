@@ -5,11 +5,16 @@
 // has touched since; and as nobody's child that the host might wait for by mistake. The server adopts what escapes from
 // a worker's process group. When the coordinator ends, however it ends, the server takes everything along; when the
 // server is killed, the workers go on, and a new one is forked from the coordinator's process.
+//
+// With Isolation::pid the server is the first process of a pid namespace, below a guardian that is the coordinator's
+// child: whichever of the three ends, the kernel ends the server and all that lives in the namespace.
 #pragma once
 
 #include "os/child.hpp"
 #include "os/descriptor_socket.hpp"
 #include "process/fork_server_messages.hpp"
+
+#include <bulkhead/options.hpp>
 
 #include <functional>
 #include <optional>
@@ -30,8 +35,9 @@ class ForkServer {
   /// What a worker does with its life. Never returns.
   using Life = std::function<void(Cradle)>;
 
-  /// Forks. `kept` are private descriptors that workers need at birth. Throws std::system_error.
-  ForkServer(Life life, const std::vector<int>& kept);
+  /// Forks. `kept` are private descriptors that workers need at birth. With Isolation::pid waits until the namespace
+  /// stands. Throws std::system_error.
+  ForkServer(Life life, const std::vector<int>& kept, Isolation isolation);
   /// Ends it, every worker, and all that these left, and waits for that.
   ~ForkServer();
   ForkServer(const ForkServer&) = delete;
@@ -52,11 +58,17 @@ class ForkServer {
   const os::Fd& socket() const noexcept { return socket_.fd(); }
   const os::Fd& pidfd() const noexcept { return child_.pidfd(); }
   long pid() const noexcept { return child_.pid(); }
+  /// Whether all its workers end with it.
+  bool takes_workers_along() const noexcept { return static_cast<bool>(first_); }
   void kill() noexcept { child_.kill(); }
 
  private:
+  void await_namespace();
+  void collect() noexcept;
+
   os::DescriptorSocket socket_;
-  os::Child child_;
+  os::Child child_;  // the server, or the guardian of its namespace
+  os::Fd first_;     // the server, where it is the first of a pid namespace
 };
 
 }  // namespace bulkhead::process

@@ -1,6 +1,7 @@
 #include "process/fork_server_loop.hpp"
 
 #include "os/descendants.hpp"
+#include "os/pid_namespace.hpp"
 #include "os/private_descriptors.hpp"
 
 #include <cerrno>
@@ -18,22 +19,22 @@ constexpr std::uint64_t orders_key = 0, host_key = 1, first_worker_key = 2;
 }  // namespace
 
 ForkServerLoop::ForkServerLoop(const ForkServer::Life& life, os::DescriptorSocket socket, std::vector<int> kept,
-                               int host)
-    : life_(life), name_(os::process_name()), socket_(std::move(socket)) {
+                               os::Fd host)
+    : life_(life), name_(os::process_name()), socket_(std::move(socket)), host_(std::move(host)) {
   os::lead_own_group();
   os::adopt_orphans();
+  os::forget_spared_children();
   os::name_process("bulkhead-forks");  // its workers take the program's name back
   kept.push_back(socket_.fd().get());
   kept.push_back(poller_.fd().get());
+  kept.push_back(host_.get());
   os::close_private_descriptors(kept);
-  host_ = os::watch_process(host);
-  if (!os::is_parent(host)) end_everything();
   poller_.watch(socket_.fd().get(), orders_key);
   poller_.watch(host_.get(), host_key);
 }
 
 void ForkServerLoop::run() {
-  report({.kind = ReportKind::ready});
+  report({.kind = ReportKind::ready}, os::is_first_in_pid_namespace() ? os::watch_process(os::process_id()) : os::Fd());
   for (;;) {
     const std::chrono::nanoseconds patience = unsent_.empty() ? std::chrono::nanoseconds(1h) : 5ms;
     for (const std::uint64_t key : poller_.wait(patience)) {
@@ -144,6 +145,7 @@ void ForkServerLoop::send_reports() {
 }
 
 void ForkServerLoop::end_everything() noexcept {
+  if (os::is_first_in_pid_namespace()) os::leave_at_once(0);  // the kernel misses nobody
   for (const auto& [number, child] : workers_) os::signal_group(child.pid(), os::GroupSignal::kill);
   os::end_children_except({});
   os::leave_at_once(0);

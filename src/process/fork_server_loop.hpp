@@ -15,7 +15,7 @@ namespace bulkhead::process {
 
 class ForkServerLoop {
  public:
-  ForkServerLoop(const ForkServer::Life& life, os::DescriptorSocket socket, std::vector<int> kept, int host);
+  ForkServerLoop(const ForkServer::Life& life, os::DescriptorSocket socket, std::vector<int> kept, os::Fd host);
   [[noreturn]] void run();
 
  private:

@@ -22,9 +22,9 @@ struct Order {
 };
 
 enum class ReportKind : std::uint8_t {
-  ready,    // the server serves
+  ready,    // the server serves; with a descriptor if it is the first of a pid namespace: its pidfd
   born,     // with a descriptor: its pidfd
-  refused,  // by the kernel: `error`
+  refused,  // by the kernel: `error`; instead of ready, a pid namespace: `number` is the step
   ended,    // reaped, and everything that it left was ended
 };
 

@@ -1,5 +1,6 @@
 // The coordinator and its fork server: births, refusals and ends that it reports, and its own end.
 #include "os/clock.hpp"
+#include "os/descendants.hpp"
 #include "process/coordinator.hpp"
 #include "process/poll_keys.hpp"
 
@@ -13,7 +14,7 @@ using namespace std::chrono_literals;
 void Coordinator::start() {
   if (server_) return;
   server_ = std::make_unique<ForkServer>([this](Cradle cradle) { live_as_worker(std::move(cradle)); },
-                                         std::vector<int>{queue_.file().fd().get()});
+                                         std::vector<int>{queue_.file().fd().get()}, options_.isolation);
   poller_.watch(server_->socket().get(), server_key);
   poller_.watch(server_->pidfd().get(), server_death_key);
   notify({.kind = EventKind::fork_server_started, .process = server_->pid()});
@@ -75,10 +76,12 @@ void Coordinator::refuse_birth(Worker& worker, int error) {
 }
 
 // Its workers are not touched by its end: they finish what they have in hand, and are replaced then. One of which we do
-// not know that it was born waits to be admitted, which it never will be.
+// not know that it was born waits to be admitted, which it never will be. In a namespace of their own all have ended
+// with it.
 void Coordinator::lose_server() {
   poller_.forget(server_->socket().get());
   poller_.forget(server_->pidfd().get());
+  const bool all_ended = server_->takes_workers_along();
   server_->kill();
   server_.reset();
   notify({.kind = EventKind::fork_server_lost});
@@ -90,6 +93,8 @@ void Coordinator::lose_server() {
       continue;
     }
     worker->orphaned = true;
+    if (worker->dying && !worker->ended) os::signal_group(static_cast<int>(worker->pid()), os::GroupSignal::kill);
+    if (all_ended) worker->be_ended_with_server();
     if (filling_ == worker.get()) close_fill();
     if (worker->dying || worker->doom != KillReason::none) continue;
     if (!closed()) take_back_from(*worker, worker->outstanding);

@@ -1,5 +1,6 @@
 // What the coordinator sees when it looks round: tasks that are late, workers that are stuck, a fork server that is
 // silent.
+#include "os/descendants.hpp"
 #include "os/limits.hpp"
 #include "process/coordinator.hpp"
 #include "process/poll_keys.hpp"
@@ -56,7 +57,7 @@ void Coordinator::look_at(Worker& worker) {
   if (worker.dying) return;
   if (now_ >= worker.kill_at) {
     if (worker.doom == KillReason::retired) worker.doom = KillReason::exit_timed_out;
-    worker.process().kill();
+    kill_worker(worker);
     worker.kill_at = Nanoseconds::max();
   }
   if (!worker.serving) return;
@@ -127,6 +128,9 @@ void Coordinator::look_at_death(Worker& worker) {
   poller_.forget(worker.process().pidfd().get());
   worker.dying = true;
   worker.since = now_;
+  // Nobody of ours reaps it. As long as its group has members the number is theirs; if it has none, it was free for no
+  // longer than we took to wake up.
+  if (worker.orphaned) os::signal_group(static_cast<int>(worker.pid()), os::GroupSignal::kill);
 }
 
 }  // namespace bulkhead::process

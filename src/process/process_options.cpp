@@ -2,6 +2,7 @@
 
 #include <bulkhead/detail/check_options.hpp>
 
+#include "os/pid_namespace.hpp"
 #include "os/sandbox.hpp"
 
 #include <cerrno>
@@ -20,6 +21,7 @@ void check_isolation(const WorkOptions& options) {
   if (options.isolation != Isolation::strict) {
     if (!options.writable_paths.empty())
       throw std::invalid_argument("bulkhead: WorkOptions::writable_paths: only Isolation::strict guards files");
+    if (options.isolation == Isolation::pid) os::require_own_proc();
     return;
   }
   const os::SandboxSupport support = os::probe_sandbox();

@@ -91,6 +91,11 @@ void Worker::remember(std::span<const detail::Completion> done) noexcept {
   for (const detail::Completion& completion : done) recent[answers++ % recent.size()] = completion.task;
 }
 
+void Worker::be_ended_with_server() noexcept {
+  constexpr int kill_signal = 9;
+  if (!ended && inbox_.page().crash.signal == 0) ended = WorkerEnd{.status = {.signaled = true, .number = kill_signal}};
+}
+
 void Worker::explain(Failure& failure) const {
   const os::CrashRecord crash = inbox_.page().crash;  // a copy: what is checked is what is used
   const bool known = ended && ended->status.known;

@@ -50,6 +50,8 @@ class Worker {
   const os::ProcessHandle& process() const noexcept { return process_; }
   /// The fork server has forked it: it may take records from now on.
   void be_born(os::ProcessHandle process, std::chrono::nanoseconds now) noexcept;
+  /// By the kernel, in its pid namespace, unless it says itself that it had crashed before.
+  void be_ended_with_server() noexcept;
   bool born() const noexcept { return static_cast<bool>(process_); }
   ipc::LaneWriter& lane() noexcept { return lane_; }
   ipc::Inbox& inbox() noexcept { return inbox_; }

@@ -243,6 +243,8 @@ void WorkerLoop::idle(std::uint64_t head) {
 }
 
 void WorkerLoop::emit(const ThisTask& task, int channel, std::span<const std::byte> bytes) {
+  if (slot_ != nullptr && slot_->encoding)
+    throw std::logic_error("bulkhead::emit_output: called while the task's result is being serialized; call it before");
   if (bytes.size() > options_.max_result_bytes)
     throw std::length_error("bulkhead::emit_output: " + std::to_string(bytes.size()) +
                             " bytes are more than WorkOptions::max_result_bytes (" +

@@ -119,6 +119,13 @@ std::unique_ptr<Worker> Coordinator::take_out(Worker& worker) {
   return std::move(workers_[static_cast<std::size_t>(worker.slot())]);
 }
 
+// What it started goes with it: the fork server sees to that, and where that is lost, we do. The number of a living
+// process is its own.
+void Coordinator::kill_worker(Worker& worker) {
+  if (worker.orphaned && !worker.dying) os::signal_group(static_cast<int>(worker.pid()), os::GroupSignal::kill);
+  worker.process().kill();
+}
+
 // What its lane still holds is dealt elsewhere first: the next record must not find a worker that was told to end.
 void Coordinator::end_worker(Worker& worker, KillReason reason, Nanoseconds grace) {
   if (filling_ == &worker) close_fill();
@@ -126,7 +133,7 @@ void Coordinator::end_worker(Worker& worker, KillReason reason, Nanoseconds grac
   if (!closed()) take_back_from(worker, worker.outstanding);
   worker.kill_at = grace > 0ns ? now_ + grace : Nanoseconds::max();
   if (grace == 0ns)
-    worker.process().kill();
+    kill_worker(worker);
   else if (server_ && !worker.orphaned)
     server_->terminate_group(worker.number());
   else

@@ -41,6 +41,7 @@ class CodedTask final : public TaskBody {
     } catch (...) {
       result.failure = failure_under_limits(limits_, ending_);
     }
+    result.encoding = false;
     ending_ = Ending::not_serializable;
   }
 
@@ -51,6 +52,7 @@ class CodedTask final : public TaskBody {
   }
   template <class Value>
   void encode(const Value& value, ResultSlot& result) {
+    result.encoding = true;
     result.size = encode_into(result.room, value);
     if (result.size > limits_.max_result_bytes) {
       result.failure.emplace().ending = Ending::too_large;

@@ -19,6 +19,7 @@ struct ResultSlot {
   std::size_t size = 0;             // bytes of the result
   std::vector<std::byte> overflow;  // a result larger than `room` is encoded here instead
   std::optional<Failure> failure;   // or there is none, for a reason
+  bool encoding = false;            // `room` is being written: nothing may be sent now
 };
 
 /// What is done with one item, in a worker: decode, call, encode. Whatever it throws is caught inside.
