@@ -5,6 +5,7 @@
 #include "catch.hpp"
 #include "leavers.hpp"
 #include "left_behind.hpp"
+#include "misbehave.hpp"
 #include "os/child.hpp"
 #include "os/pid_namespace.hpp"
 
@@ -122,7 +123,7 @@ int usual_run() {
       do_process_work(up_to(40),
                       [&](int n) {
                         if (n == 7) leave_daemon(roll);
-                        if (n == 7 || n == 8) ::raise(SIGSEGV);
+                        if (n == 7 || n == 8) crash_by(SIGSEGV);
                         return std::pair(static_cast<long>(::getpid()), static_cast<unsigned>(::getuid()));
                       },
                       {.num_workers = 2, .isolation = Isolation::pid, .on_event = [&](const Event& event) {
@@ -150,7 +151,7 @@ TEST_CASE("values, crashes and exits are as without a namespace", "[pid_namespac
                         if (n == 1) ::_exit(7);
                         if (n == 2) throw std::runtime_error("no");
                         if (n == 3) stay();
-                        if (n == 4) ::raise(SIGTERM);
+                        if (n == 4) crash_by(SIGTERM);
                         return n;
                       },
                       {.num_workers = 2, .task_timeout = 300ms, .kill_grace = 50ms, .isolation = Isolation::pid});
@@ -242,7 +243,7 @@ TEST_CASE("what a task in a namespace leaves is gone with it", "[pid_namespace]"
                               if (n == 1) {
                                 leave(roll);
                                 if (end == "hangs") stay();
-                                if (end == "crashes") ::raise(SIGSEGV);
+                                if (end == "crashes") crash_by(SIGSEGV);
                               }
                               return n;
                             },
@@ -375,10 +376,11 @@ TEST_CASE("runs within runs, with namespaces within namespaces", "[pid_namespace
     const auto results =
         do_process_work(up_to(4),
                         [&](int n) {
+                          const Roll own;  // signatures on the common one could be taken by another task
                           const auto below = do_process_work(up_to(4),
                                                              [&](int m) {
-                                                               if (m == 1) leave_daemon(roll);
-                                                               if (m == 2) ::raise(SIGSEGV);
+                                                               if (m == 1) leave_daemon(own);
+                                                               if (m == 2) crash_by(SIGSEGV);
                                                                return n * m;
                                                              },
                                                              {.num_workers = 2, .isolation = inner});
@@ -425,7 +427,7 @@ TEST_CASE("a pool in a namespace", "[pid_namespace]") {
   {
     ProcessPool<int(int)> pool(
         [&](int n) {
-          if (n == 1) ::raise(SIGSEGV);
+          if (n == 1) crash_by(SIGSEGV);
           if (n != 9) return n;
           leave_daemon(roll);
           roll.sign();

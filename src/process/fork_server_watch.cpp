@@ -93,8 +93,10 @@ void Coordinator::lose_server() {
       continue;
     }
     worker->orphaned = true;
-    if (worker->dying && !worker->ended) os::signal_group(static_cast<int>(worker->pid()), os::GroupSignal::kill);
-    if (all_ended) worker->be_ended_with_server();
+    if (all_ended)  // their numbers may be somebody else's by now
+      worker->be_ended_with_server();
+    else if (worker->dying && !worker->ended)
+      os::signal_group(static_cast<int>(worker->pid()), os::GroupSignal::kill);
     if (filling_ == worker.get()) close_fill();
     if (worker->dying || worker->doom != KillReason::none) continue;
     if (!closed()) take_back_from(*worker, worker->outstanding);
