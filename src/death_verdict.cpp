@@ -24,8 +24,6 @@ bool judge_limits(const Death& death, Failure& failure) {
   } else {
     return false;
   }
-  if (death.signaled) failure.signal = death.number;
-  if (!death.signaled) failure.exit_code = death.number;
   return true;
 }
 
@@ -74,17 +72,13 @@ Failure judge_death(const Death& death) {
     case KillReason::retired:
       break;
   }
-  if (death.status_known && judge_limits(death, failure)) return failure;
   if (!death.status_known) {
     failure.ending = Ending::crashed;
     failure.what = "the worker " + describe_death(death);
-  } else if (death.signaled) {
-    failure.ending = Ending::crashed;
-    failure.signal = death.number;
-  } else {
-    failure.ending = Ending::exited;
-    failure.exit_code = death.number;
+    return failure;
   }
+  (death.signaled ? failure.signal : failure.exit_code) = death.number;
+  if (!judge_limits(death, failure)) failure.ending = death.signaled ? Ending::crashed : Ending::exited;
   return failure;
 }
 

@@ -11,6 +11,8 @@
 
 #include <array>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <numeric>
 #include <ranges>
 #include <string>
@@ -54,7 +56,10 @@ TEST_CASE("what waits behind a task that ran out of time is neither charged nor 
   const NothingLeftBehind check;
   const auto results = do_process_work(std::vector<int>{0, 1, 2, 3, 4, 5},
                                        [](int n, std::stop_token stop) {
-                                         while (n == 0 && !stop.stop_requested()) ::usleep(1000);
+                                         std::mutex mutex;
+                                         std::unique_lock lock(mutex);
+                                         if (n == 0)
+                                           std::condition_variable_any().wait(lock, stop, [] { return false; });
                                          return stop.stop_requested() ? -1 : n;
                                        },
                                        {.num_workers = 1, .task_timeout = 100ms, .kill_grace = 1s, .prefetch = 5});

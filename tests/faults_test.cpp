@@ -7,6 +7,7 @@
 #include "left_behind.hpp"
 #include "misbehave.hpp"
 #include "single_pass_range.hpp"
+#include "storm_seed.hpp"
 
 #include <array>
 #include <atomic>
@@ -21,13 +22,6 @@ using namespace bulkhead;
 using namespace std::chrono_literals;
 
 namespace {
-
-unsigned chosen_seed() {
-  const char* given = std::getenv("BULKHEAD_STORM_SEED");
-  const unsigned seed = given ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device{}();
-  std::printf("storm seed %u (set BULKHEAD_STORM_SEED to repeat)\n", seed);
-  return seed;
-}
 
 std::vector<int> up_to(int n) {
   std::vector<int> numbers(static_cast<std::size_t>(n));

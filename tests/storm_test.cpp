@@ -3,6 +3,7 @@
 
 #include "catch.hpp"
 #include "left_behind.hpp"
+#include "storm_seed.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -30,16 +31,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-unsigned chosen_seed() {
-  const char* given = std::getenv("BULKHEAD_STORM_SEED");
-  const unsigned seed = given ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device{}();
-  std::printf("storm seed %u (set BULKHEAD_STORM_SEED to repeat)\n", seed);
-  return seed;
-}
-
 std::chrono::seconds storm_length() {
   const char* given = std::getenv("BULKHEAD_STORM_SECONDS");
-  return std::chrono::seconds(given ? std::strtol(given, nullptr, 10) : 10);
+  return std::chrono::seconds(given ? std::strtol(given, nullptr, 10) : 20);
 }
 
 // The workers that live now, by slot: what the storm may hit, and nothing else.

@@ -1,7 +1,8 @@
 #include "os/descendants.hpp"
 
+#include "os/small_file.hpp"
+
 #include <dirent.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -25,20 +26,9 @@ namespace {
 constexpr idtype_t P_PIDFD = static_cast<idtype_t>(3);
 #endif
 
-std::string read_file(const std::string& path) {
-  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::string text;
-  std::array<char, 4096> chunk;
-  for (;;) {
-    const ssize_t n = file ? ::read(file.get(), chunk.data(), chunk.size()) : 0;
-    if (n <= 0) return text;
-    text.append(chunk.data(), static_cast<std::size_t>(n));
-  }
-}
-
 // The kernel lists children per thread that forked or adopted them.
 void append_children_of_thread(const std::string& path, std::vector<int>& all) {
-  const std::string list = read_file(path);
+  const std::string list = read_small_file(path);
   const char* at = list.data();
   const char* end = at + list.size();
   while (at < end) {

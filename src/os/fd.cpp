@@ -54,6 +54,11 @@ Pipe make_pipe(std::size_t capacity) {
   return pipe;
 }
 
+Pipe make_private_pipe(std::size_t capacity) {
+  Pipe pipe = make_pipe(capacity);
+  return {kept_from_children(std::move(pipe.read_end)), kept_from_children(std::move(pipe.write_end))};
+}
+
 void set_nonblocking(const Fd& fd) {
   const int flags = ::fcntl(fd.get(), F_GETFL);
   if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) throw_errno("fcntl(O_NONBLOCK)");

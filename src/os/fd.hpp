@@ -38,6 +38,8 @@ struct Pipe {
   Fd read_end, write_end;
 };
 Pipe make_pipe(std::size_t capacity);
+/// The same, and forked children of ours close both ends.
+Pipe make_private_pipe(std::size_t capacity);
 
 /// The same descriptor under a number above 2, so that a process started with 0, 1 or 2 closed cannot mistake one of
 /// ours for its standard streams. Close-on-exec.

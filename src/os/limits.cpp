@@ -1,6 +1,7 @@
 #include "os/limits.hpp"
 
 #include "os/fd.hpp"
+#include "os/small_file.hpp"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -8,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <string>
 #include <string_view>
@@ -16,18 +16,6 @@
 namespace bulkhead::os {
 
 namespace {
-
-// Files of /proc and of control groups: small, and whole in one read or two.
-std::string read_small(const std::string& path) {
-  std::string text;
-  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::array<char, 4096> chunk;
-  for (ssize_t n = 1; file && n > 0;) {
-    n = ::read(file.get(), chunk.data(), chunk.size());
-    if (n > 0) text.append(chunk.data(), static_cast<std::size_t>(n));
-  }
-  return text;
-}
 
 // The number behind `label` at the beginning of a line.
 std::optional<std::uint64_t> number_after(std::string_view text, std::string_view label) {
@@ -51,7 +39,7 @@ void lower(decltype(RLIMIT_DATA) which, std::uint64_t to, const char* name) {
 
 // The path of this process' group in the hierarchy of `controller`; empty: the unified one. Nothing: in none.
 std::optional<std::string> group_path(std::string_view controller) {
-  const std::string groups = read_small("/proc/self/cgroup");
+  const std::string groups = read_small_file("/proc/self/cgroup");
   for (std::size_t at = 0; at < groups.size();) {
     const std::string_view line = std::string_view(groups).substr(at, groups.find('\n', at) - at);
     at += line.size() + 1;
@@ -66,7 +54,7 @@ std::optional<std::string> group_path(std::string_view controller) {
 
 void limit_this_process(const ProcessLimits& limits) {
   if (limits.memory != 0) {
-    const auto inherited = number_after(read_small("/proc/self/status"), "VmData:");  // KiB
+    const auto inherited = number_after(read_small_file("/proc/self/status"), "VmData:");  // KiB
     lower(RLIMIT_DATA, inherited.value_or(0) * 1024 + limits.memory, "setrlimit(RLIMIT_DATA)");
   }
   if (limits.file_size != 0) lower(RLIMIT_FSIZE, limits.file_size, "setrlimit(RLIMIT_FSIZE)");
@@ -84,10 +72,11 @@ std::optional<std::chrono::nanoseconds> processor_time(long pid) noexcept {
 std::optional<std::uint64_t> out_of_memory_kills() {
   if (const auto unified = group_path("")) {
     for (const char* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"})
-      if (const auto kills = number_after(read_small(root + *unified + "/memory.events"), "oom_kill ")) return kills;
+      if (const auto kills = number_after(read_small_file(root + *unified + "/memory.events"), "oom_kill "))
+        return kills;
   }
   if (const auto separate = group_path("memory"))
-    return number_after(read_small("/sys/fs/cgroup/memory" + *separate + "/memory.oom_control"), "oom_kill ");
+    return number_after(read_small_file("/sys/fs/cgroup/memory" + *separate + "/memory.oom_control"), "oom_kill ");
   return std::nullopt;
 }
 

@@ -83,14 +83,7 @@ void Coordinator::redeal_rest(Worker& worker, const ipc::Record* culprit, bool a
     PendingTask task = pending_from(record, lane);
     task.alone = all_suspect;
     if (closed()) return end_pending(std::move(task), Failure(*closed_));
-    if (all_suspect)
-      notify({.kind = EventKind::attempt_lost,
-              .task = task.task,
-              .attempt = task.attempt,
-              .worker = worker.slot(),
-              .process = worker.pid(),
-              .ending = lost.ending,
-              .failure = &lost});
+    if (all_suspect) notify_of(EventKind::attempt_lost, worker, record, lost);
     backlog_.add(std::move(task));
   });
 }

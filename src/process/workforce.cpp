@@ -1,8 +1,7 @@
-// The coordinator's workforce: starting workers, ending them, and burying those that ended.
+// The coordinator's workforce: starting workers, and ending them.
 #include "os/clock.hpp"
 #include "os/descendants.hpp"
 #include "os/lifeline.hpp"
-#include "os/limits.hpp"
 #include "os/private_descriptors.hpp"
 #include "os/sandbox.hpp"
 #include "process/coordinator.hpp"
@@ -45,8 +44,7 @@ std::unique_ptr<Worker> Coordinator::ask_for_worker(std::size_t slot) {
   os::MemoryFile memory("bulkhead-worker", ipc::worker_memory_bytes);
   if (!memory.occupy(0, ipc::worker_memory_bytes))
     throw std::system_error(ENOMEM, std::generic_category(), "fallocate of a worker's memory");
-  os::Pipe pipe = os::make_pipe(pipe_bytes);
-  pipe = {os::kept_from_children(std::move(pipe.read_end)), os::kept_from_children(std::move(pipe.write_end))};
+  os::Pipe pipe = os::make_private_pipe(pipe_bytes);
   std::uint32_t seed = 0;
   while (seed == 0) seed = static_cast<std::uint32_t>(random_());
   const std::size_t fixed = options_.prefetch == WorkOptions::automatic ? 0 : options_.prefetch + 1;
@@ -61,8 +59,7 @@ std::unique_ptr<Worker> Coordinator::ask_for_worker(std::size_t slot) {
   worker->since = worker->last_taken = now_ = os::now();
   os::Pipe words;
   if (options_.stderr_tail != 0) {
-    words = os::make_pipe(pipe_bytes);
-    words = {os::kept_from_children(std::move(words.read_end)), os::kept_from_children(std::move(words.write_end))};
+    words = os::make_private_pipe(pipe_bytes);
     worker->words = os::Tee(std::move(words.read_end), options_.stderr_tail);
     poller_.watch(worker->words.from().get(), key_of(slot, Sign::words));
   }
