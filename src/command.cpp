@@ -158,6 +158,14 @@ CommandResult run_command(const Command& command, std::stop_token stop) {
   return result;
 }
 
+std::size_t room_for_arguments(const Command& command) {
+  constexpr std::size_t for_the_kernel = 4096;  // the program's path, and what it adds behind the environment
+  std::size_t taken = for_the_kernel;
+  for (const std::string& assignment : environment_of(command)) taken += assignment.size() + 1 + sizeof(char*);
+  const std::size_t all = os::longest_command_line();
+  return all > taken ? all - taken : 0;
+}
+
 std::string find_program(const std::string& name) {
   const std::vector<std::string> environment = os::own_environment();
   return os::find_program(name, path_of(environment), {});

@@ -61,7 +61,7 @@ std::vector<std::string> sequence_of(TaskSource& source) {
 }
 
 TaskSource source_of(const std::vector<std::string>& words, const TaskRules& rules = {}) {
-  return TaskSource(RecordStream(part_sources(words).sources, "\n"), rules);
+  return TaskSource(RecordStream(part_sources(words).sources, RecordRules{}), rules);
 }
 
 }  // namespace

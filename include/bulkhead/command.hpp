@@ -64,6 +64,10 @@ struct CommandResult {
 /// the result; throws std::system_error only where this process itself is out of descriptors or memory.
 CommandResult run_command(const Command& command, std::stop_token stop = {});
 
+/// How many bytes the arguments of this command may take together, the pointers to them included: what the system
+/// takes for a command line, less the environment, ours or its own. One argument alone may have 128 KiB less a byte.
+std::size_t room_for_arguments(const Command& command);
+
 /// Where execvp() would find it; empty: nowhere. A name with a slash is returned as it is.
 std::string find_program(const std::string& name);
 

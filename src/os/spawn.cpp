@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
@@ -139,6 +140,12 @@ Spawned spawn(const ProgramImage& image) {
     return {.error = plan.error, .failed_call = plan.failed_call};
   }
   return {.pid = pid, .pidfd = above_standard_streams(std::move(owner))};
+}
+
+std::size_t longest_command_line() noexcept {
+  constexpr std::size_t most = 6 << 20, least = 128 << 10;  // the kernel's own bounds, whatever the stack may grow to
+  const long said = ::sysconf(_SC_ARG_MAX);
+  return std::clamp(said > 0 ? static_cast<std::size_t>(said) : least, least, most);
 }
 
 std::vector<std::string> own_environment() {

@@ -3,6 +3,7 @@
 
 #include "os/fd.hpp"
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,9 @@ Spawned spawn(const ProgramImage& image);
 /// Where execvp() would find `name` for a program started in `directory` with this PATH (nullptr: the system's
 /// default). A name with a slash is returned as it is; empty: nowhere.
 std::string find_program(const std::string& name, const char* path, const std::string& directory);
+
+/// Bytes that execve() takes for arguments and environment together, the pointers to them included.
+std::size_t longest_command_line() noexcept;
 
 /// This process' environment, as K=V.
 std::vector<std::string> own_environment();

@@ -1,5 +1,6 @@
 #include "batch.hpp"
 
+#include "admission.hpp"
 #include "quantity.hpp"
 #include "shell_quote.hpp"
 
@@ -21,14 +22,25 @@ struct NothingLeft {};   // no more tasks are wanted and none is out: the input 
 
 constexpr std::chrono::milliseconds look_round_interval{100};
 
+TaskRules with_admission(const Settings& settings, Console& console) {
+  TaskRules rules = settings.tasks;
+  rules.admits = admission(settings.most_load, settings.free_memory, [&](const std::string& why) {
+    if (!settings.quiet) console.say(why);
+  });
+  return rules;
+}
+
 }  // namespace
 
 Batch::Batch(const Settings& settings, Shown shown)
+    : Batch(settings, std::move(shown), RecordStream(settings.sources, record_rules(settings))) {}
+
+Batch::Batch(const Settings& settings, Shown shown, RecordStream records)
     : settings_(settings),
       shown_(std::move(shown)),
       console_(settings),
       printer_(settings, console_),
-      source_(RecordStream(settings.sources, settings.delimiter), settings.tasks) {
+      source_(std::move(records), with_admission(settings, console_)) {
   if (!settings.joblog.empty()) joblog_.emplace(settings.joblog);
 }
 
@@ -43,7 +55,8 @@ WorkOptions Batch::work_options() {
       kill_grace + std::chrono::seconds(1);  // a worker needs the grace for its program, and then a moment
   options.stop = stop_.get_token();
   options.on_event = [this](const Event& event) { on_event(event); };
-  const bool decisions = settings_.halt.when != HaltPolicy::When::never || settings_.tasks.spacing.count() > 0;
+  const bool decisions = settings_.halt.when != HaltPolicy::When::never || settings_.tasks.spacing.count() > 0 ||
+                         settings_.most_load > 0 || settings_.free_memory > 0;
   if (decisions) options.prefetch = 0;
   return options;
 }
@@ -61,7 +74,7 @@ void Batch::on_event(const Event& event) {
       break;
     case EventKind::task_output: {
       const auto* bytes = reinterpret_cast<const char*>(event.output.data());
-      printer_.pass_lines(source_.at(event.task), event.channel, std::string_view(bytes, event.output.size()));
+      printer_.pass_lines(source_.at(event.task), event.worker, event.channel, std::string_view(bytes, event.output.size()));
       break;
     }
     default:
@@ -110,7 +123,7 @@ void Batch::stop_now() {
 }
 
 bool Batch::may_retry(const Attempt& attempt) const {
-  return attempt.end != TaskEnd::ok && attempt.end != TaskEnd::left_over && attempt.task.attempt <= settings_.retries &&
+  return settings_.retry_on.covers(attempt.end, attempt.exit_code) && attempt.task.attempt <= settings_.retries &&
          !source_.closed();
 }
 

@@ -33,6 +33,8 @@ class Batch {
   using Shown = std::function<std::string(const Task& task, int slot)>;
   /// Opens the job log and the records. Throws UsageError, std::system_error.
   Batch(const Settings& settings, Shown shown);
+  /// The same with records that were opened before, to learn their columns.
+  Batch(const Settings& settings, Shown shown, RecordStream records);
 
   const Settings& settings() const noexcept { return settings_; }
   TaskSource& source() noexcept { return source_; }

@@ -56,6 +56,7 @@ class HelpFormatter : public CLI::Formatter {
 
 // Options as the user wrote them, before they are understood.
 struct Words {
+  std::string column_separator, input_format, retry_on, load, free_memory, crash_limit;
   std::string jobs, timeout, deadline, retry_delay, delay, halt, delimiter, shuffle, progress, color, exit_code;
   std::vector<std::string> files;
   std::uint64_t retries = 0, records_per_task = 1;
@@ -73,6 +74,10 @@ void add_source_options(CLI::App& app, Settings& settings, Words& words) {
   app.add_option("-d,--delimiter", words.delimiter, "Records end with STR (C escapes: \\t \\0 \\x1e)")
       ->type_name("STR")
       ->group(group);
+  app.add_option("--colsep", words.column_separator, "Split records into {1} {2} ... where RE matches")
+      ->type_name("RE")
+      ->group(group);
+  app.add_flag("--header", settings.header, "The first record of each source names its columns: {name}")->group(group);
   app.add_flag("-r,--no-run-if-empty", settings.tasks.skip_empty, "Skip empty records")->group(group);
   app.add_option("--shuf", words.shuffle, "Shuffle the records, which are read whole first; =SEED repeats an order")
       ->type_name("[=SEED]")
@@ -85,6 +90,11 @@ void add_command_options(CLI::App& app, Settings& settings, Words& words) {
   app.add_flag("-c,--shell", settings.shell, "Join the words and give them to sh -c; values are quoted")->group(group);
   app.add_option("-I", settings.replace, "Use STR in the place of {}")->type_name("STR")->group(group);
   app.add_option("-n,--max-args", words.records_per_task, "N records a task")->type_name("N")->group(group);
+  app.add_flag("-X", settings.fill_command_line, "As many records a task as fit one command line (with -n: at most N)")
+      ->group(group);
+  app.add_option("--input", words.input_format, R"(jsonl: a record is {"argv":[..],"env":{..},"stdin":"..","id":".."})")
+      ->type_name("FORMAT")
+      ->group(group);
   app.add_option("--cwd", settings.directory, "Run the commands in DIR")->type_name("DIR")->group(group);
   app.add_option("--env", settings.environment, "Set a variable in the tasks' environment; may be repeated")
       ->type_name("K=V")
@@ -100,12 +110,21 @@ void add_running_options(CLI::App& app, Words& words) {
   app.add_option("-j,--jobs", words.jobs, "Slots: N, N% of the cores, +N or -N of them. Default: the usable cores")
       ->type_name("N")
       ->group(group);
-  app.add_option("--timeout", words.timeout, "End an attempt after D (250ms 10s 1m30s 2h): TERM, then KILL")
-      ->type_name("D")
+  app.add_option("--timeout", words.timeout, "End an attempt after D (250ms 10s 1m30s 2h), or P% of the median run time of successful ones")
+      ->type_name("D|P%")
       ->group(group);
   app.add_option("--retries", words.retries, "Try a failed task N more times")->type_name("N")->group(group);
   app.add_option("--retry-delay", words.retry_delay, "Wait D before that, doubling up to MAX")
       ->type_name("D[..MAX]")
+      ->group(group);
+  app.add_option("--retry-on", words.retry_on, "Which ends: fail,crash,timeout,oom,exit=N. Default: all")
+      ->type_name("ENDS")
+      ->group(group);
+  app.add_option("--load", words.load, "Start a task only while the load average is below L")
+      ->type_name("L")
+      ->group(group);
+  app.add_option("--mem-free", words.free_memory, "Start a task only while more than SIZE of memory is available")
+      ->type_name("SIZE")
       ->group(group);
   app.add_option("--delay", words.delay, "Let D pass between two starts")->type_name("D")->group(group);
   app.add_option("--halt", words.halt, "Stop early: now|soon,fail|success|done=N|P%")->type_name("WHEN")->group(group);
@@ -125,6 +144,9 @@ void add_result_options(CLI::App& app, Subcommand which, Settings& settings, Wor
     app.add_flag("--dry-run", settings.dry_run, "Print the commands and run nothing")->group(group);
   }
   app.add_flag("--tag", settings.tag, "Begin each line with its record and a TAB")->group(group);
+  app.add_option("--tag-format", settings.tag_format, "Begin each line with the template T")
+      ->type_name("T")
+      ->group(group);
   app.add_flag("-v,--verbose", settings.verbose, "Print each command on standard error as it starts")->group(group);
   app.add_option("--joblog", settings.joblog, "Append a line per finished task (GNU parallel's columns)")
       ->type_name("FILE")
@@ -161,7 +183,7 @@ T one_of(std::string_view option, const std::string& text,
   refuse(option, text, "choose one of " + all);
 }
 
-void understand_records(const Words& words, const CLI::App& app, Settings& settings) {
+void understand_records(Words& words, const CLI::App& app, Settings& settings) {
   if (app.count("--delimiter") > 0) {
     if (words.null) throw UsageError("--null and --delimiter both say how records end; give one of them");
     const auto bytes = unescape(words.delimiter);
@@ -176,6 +198,20 @@ void understand_records(const Words& words, const CLI::App& app, Settings& setti
     if (!seed) refuse("--shuf", words.shuffle, "write --shuf or --shuf=NUMBER");
     settings.tasks.shuffle = seed;
   }
+  if (app.count("--colsep") > 0) {
+    try {
+      settings.column_separator = std::make_shared<const BytePattern>(words.column_separator);
+    } catch (const std::invalid_argument& error) {
+      refuse("--colsep", words.column_separator, fmt::format("{}; write an expression like , or '\\t' or ' +'", error.what()));
+    }
+  }
+  if (!words.input_format.empty()) {
+    if (words.input_format != "jsonl") refuse("--input", words.input_format, "jsonl is the one there is");
+    if (settings.column_separator || settings.header || settings.fill_command_line || words.records_per_task != 1)
+      throw UsageError("--input jsonl says all about a task; --colsep, --header, -n and -X do not go with it");
+    settings.tasks.jsonl = true;
+  }
+  if (settings.fill_command_line && app.count("--max-args") == 0) words.records_per_task = SIZE_MAX;
   if (words.records_per_task == 0) throw UsageError("--max-args: 0 records make no task; write at least 1");
   settings.tasks.records_per_task = words.records_per_task;
 }
@@ -185,8 +221,15 @@ void understand_running(const Words& words, const CLI::App& app, Settings& setti
   const auto jobs = words.jobs.empty() ? std::optional(cores) : parse_jobs(words.jobs, cores);
   if (!jobs) refuse("--jobs", words.jobs, "write N, N%, +N or -N, at least 1 and at most 65536");
   settings.jobs = *jobs;
-  settings.timeout = duration("--timeout", words.timeout);
-  if (app.count("--timeout") > 0 && settings.timeout.count() == 0)
+  if (words.timeout.ends_with('%')) {
+    const auto percent = parse_count(std::string_view(words.timeout).substr(0, words.timeout.size() - 1));
+    if (!percent || *percent == 0 || *percent > 1'000'000)
+      refuse("--timeout", words.timeout, "write a duration, or a share of the median like 300%");
+    settings.timeout_percent = static_cast<double>(*percent);
+  } else {
+    settings.timeout = duration("--timeout", words.timeout);
+  }
+  if (app.count("--timeout") > 0 && settings.timeout.count() == 0 && settings.timeout_percent == 0)
     refuse("--timeout", words.timeout, "leave the option out for no limit");
   settings.deadline = duration("--deadline", words.deadline);
   if (app.count("--deadline") > 0 && settings.deadline.count() == 0)
@@ -204,6 +247,22 @@ void understand_running(const Words& words, const CLI::App& app, Settings& setti
     if (settings.max_retry_delay < settings.retry_delay)
       refuse("--retry-delay", words.retry_delay, "the longest delay, behind the dots, is shorter than the first");
   }
+  if (app.count("--retry-on") > 0) {
+    if (settings.retries == 0) throw UsageError("--retry-on has no effect without --retries N");
+    const auto on = parse_retry_on(words.retry_on);
+    if (!on) refuse("--retry-on", words.retry_on, "write some of fail,crash,timeout,oom,exit=N with commas between");
+    settings.retry_on = *on;
+  }
+  if (app.count("--load") > 0) {
+    const auto load = parse_number(words.load);
+    if (!load || *load <= 0) refuse("--load", words.load, "write a load average above 0, like 1.5");
+    settings.most_load = *load;
+  }
+  if (app.count("--mem-free") > 0) {
+    const auto size = parse_size(words.free_memory);
+    if (!size) refuse("--mem-free", words.free_memory, "write a size like 512M, 2GiB or 1.5GB");
+    settings.free_memory = *size;
+  }
   if (words.fail_fast && !words.halt.empty()) throw UsageError("--fail-fast is --halt now,fail=1; give one of them");
   const auto halt = parse_halt(words.fail_fast ? "now,fail=1" : words.halt.empty() ? "never" : words.halt);
   if (!halt) refuse("--halt", words.halt, "write now or soon, a comma, fail, success or done, and =N or =P%");
@@ -220,6 +279,7 @@ void understand_output(const Words& words, Settings& settings) {
   if (settings.keep_order && live)
     throw UsageError(
         fmt::format("--keep-order prints whole outputs in order, {} as they come; give one of them", live_option));
+  if (!settings.tag_format.empty()) settings.tag = true;
   if (settings.tag && words.ungroup) throw UsageError("--tag has no effect with --ungroup; use --line-buffer");
   settings.progress = one_of<ProgressMode>("--progress", words.progress,
                                            {{"auto", ProgressMode::automatic},

@@ -20,6 +20,8 @@ std::string LineTagger::apply(std::string_view piece) {
 
 Printer::Printer(const Settings& settings, Console& console)
     : console_(console), keep_order_(settings.keep_order), tag_(settings.tag) {
+  if (!settings.tag_format.empty())
+    tag_format_.emplace(std::vector<std::string>{settings.tag_format}, TemplateRules{.append_record = false});
   if (settings.output != OutputMode::grouped) return;
   for (std::size_t i = 0; i < settings.jobs; ++i) slots_.emplace_back();
 }
@@ -51,10 +53,14 @@ std::string Printer::error_tail(const Attempt& attempt) const {
   return text.substr(begin);
 }
 
-std::string Printer::tag_of(const Task& task) const { return tag_ ? joined_record(task) + "\t" : std::string(); }
+std::string Printer::tag_of(const Task& task, int slot) const {
+  if (!tag_) return {};
+  if (!tag_format_) return joined_record(task) + "\t";
+  return tag_format_->text({.fields = task.fields, .sequence = task.sequence, .slot = slot + 1});
+}
 
 void Printer::deliver(const Attempt& attempt) {
-  Held held{attempt.slot, attempt.output, attempt.error, attempt.result, tag_of(attempt.task)};
+  Held held{attempt.slot, attempt.output, attempt.error, attempt.result, tag_of(attempt.task, attempt.slot)};
   if (!keep_order_) return print(held);
   held_.emplace(attempt.task.sequence, std::move(held));
   while (!held_.empty() && held_.begin()->first == next_) {
@@ -103,8 +109,8 @@ void Printer::print_range(Console::Stream stream, TaskOutput& file, ByteRange ra
   file.discard(range);
 }
 
-void Printer::pass_lines(const Task& task, int channel, std::string_view lines) {
-  std::string text = LineTagger(tag_of(task)).apply(lines);
+void Printer::pass_lines(const Task& task, int slot, int channel, std::string_view lines) {
+  std::string text = LineTagger(tag_of(task, slot)).apply(lines);
   if (!text.ends_with('\n')) text += '\n';  // else the next task's line would continue this one
   console_.write(channel == 2 ? Console::Stream::error : Console::Stream::output, text);
 }

@@ -3,11 +3,13 @@
 
 #include "attempt.hpp"
 #include "console.hpp"
+#include "template.hpp"
 
 #include <bulkhead/task_output.hpp>
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,7 +51,7 @@ class Printer {
   /// This attempt's output is not wanted: the task is tried again.
   void discard(const Attempt& attempt);
   /// Whole lines of a running task.
-  void pass_lines(const Task& task, int channel, std::string_view lines);
+  void pass_lines(const Task& task, int slot, int channel, std::string_view lines);
   /// What was held back for a record that never came to an end.
   void flush();
 
@@ -61,10 +63,11 @@ class Printer {
   };
   void print(const Held& held);
   void print_range(Console::Stream stream, TaskOutput& file, ByteRange range, const std::string& tag);
-  std::string tag_of(const Task& task) const;
+  std::string tag_of(const Task& task, int slot) const;
 
   Console& console_;
   bool keep_order_, tag_;
+  std::optional<CommandTemplate> tag_format_;
   std::vector<SlotFiles> slots_;
   std::map<std::uint64_t, Held> held_;
   std::uint64_t next_ = 1;

@@ -78,6 +78,28 @@ std::string describe_duration(std::chrono::nanoseconds duration) {
   return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
 }
 
+std::optional<double> parse_number(std::string_view text) {
+  const auto number = take_number(text);
+  return text.empty() ? number : std::nullopt;
+}
+
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  const std::optional<double> number = take_number(text);
+  if (!number) return std::nullopt;
+  double unit = 1;
+  if (!text.empty() && text != "B") {
+    constexpr std::string_view prefixes = "KMGTP";
+    const char letter = static_cast<char>(text.front() & ~0x20);
+    const std::size_t power = prefixes.find(letter);
+    const std::string_view rest = text.substr(1);
+    if (power == std::string_view::npos || (!rest.empty() && rest != "B" && rest != "iB")) return std::nullopt;
+    unit = std::pow(rest == "B" ? 1000.0 : 1024.0, static_cast<double>(power + 1));
+  }
+  const double bytes = *number * unit;
+  if (!(bytes >= 1 && bytes < 9e18)) return std::nullopt;
+  return static_cast<std::uint64_t>(bytes);
+}
+
 std::optional<std::uint64_t> parse_count(std::string_view text) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);

@@ -3,6 +3,7 @@
 #include "usage_error.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -89,7 +90,7 @@ ByteSource open_records(const std::string& file) {
 
 }  // namespace
 
-RecordStream::RecordStream(const std::vector<SourceSpec>& sources, const std::string& delimiter) {
+RecordStream::RecordStream(const std::vector<SourceSpec>& sources, const RecordRules& rules) : rules_(rules) {
   int standard_inputs = 0;
   for (const SourceSpec& source : sources) {
     if (source.linked && groups_.empty())
@@ -98,34 +99,53 @@ RecordStream::RecordStream(const std::vector<SourceSpec>& sources, const std::st
     if (source.is_file) {
       const bool standard = source.file == "-";
       if (standard && ++standard_inputs > 1) throw UsageError("standard input (-) can be read by one source only");
-      column.reader.emplace(standard ? ByteSource::standard_input() : open_records(source.file), delimiter);
+      column.reader.emplace(standard ? ByteSource::standard_input() : open_records(source.file),
+                            rules.delimiter);
     }
     if (!source.linked) groups_.emplace_back();
     groups_.back().columns.push_back(std::move(column));
   }
 }
 
-Fetch RecordStream::Column::fetch(bool may_wait) {
+Fetch RecordStream::Column::fetch(const RecordRules& rules, bool may_wait) {
   if (current) return Fetch::record;
   std::string value;
   if (reader) {
     const Fetch fetched = reader->next(value, may_wait);
-    if (fetched == Fetch::record) current = std::move(value);
-    return fetched;
+    if (fetched != Fetch::record) return fetched;
+  } else {
+    if (at == values.size()) return Fetch::end;
+    value = values[at++];
   }
-  if (at == values.size()) return Fetch::end;
-  current = values[at++];
+  if (rules.column_separator)
+    current = rules.column_separator->split(value);
+  else
+    current = std::vector<std::string>{std::move(value)};
   return Fetch::record;
+}
+
+const std::vector<std::string>& RecordStream::columns() {
+  if (!std::exchange(rules_.header, false)) return column_names_;
+  for (Group& group : groups_)
+    for (Column& column : group.columns) {
+      if (column.fetch(rules_, true) != Fetch::record) continue;
+      std::vector<std::string> names = *std::exchange(column.current, std::nullopt);
+      column_names_.insert(column_names_.end(), names.begin(), names.end());
+    }
+  return column_names_;
 }
 
 Fetch RecordStream::next_row(Group& group, std::vector<std::string>& row, bool may_wait) {
   for (Column& column : group.columns) {
-    const Fetch fetched = column.fetch(may_wait);
+    const Fetch fetched = column.fetch(rules_, may_wait);
     if (fetched == Fetch::pending) waiting_for_ = column.reader->descriptor();
     if (fetched != Fetch::record) return fetched;  // the shortest of them ends the group
   }
   row.clear();
-  for (Column& column : group.columns) row.push_back(*std::exchange(column.current, std::nullopt));
+  for (Column& column : group.columns) {
+    std::vector<std::string> fields = *std::exchange(column.current, std::nullopt);
+    std::move(fields.begin(), fields.end(), std::back_inserter(row));
+  }
   return Fetch::record;
 }
 
@@ -148,6 +168,7 @@ bool RecordStream::advance() {
 
 Fetch RecordStream::next(std::vector<std::string>& fields, bool may_wait) {
   waiting_for_ = -1;
+  columns();
   if (!loaded_) load_repeated();
   const bool barren = std::any_of(groups_.begin() + 1, groups_.end(), [](const Group& g) { return g.rows.empty(); });
   if (barren) return Fetch::end;
@@ -173,7 +194,8 @@ std::optional<std::uint64_t> RecordStream::total() const noexcept {
     std::uint64_t shortest = UINT64_MAX;
     for (const Column& column : group.columns) {
       if (column.reader) return std::nullopt;
-      shortest = std::min<std::uint64_t>(shortest, column.values.size());
+      const std::size_t header = rules_.header && !column.values.empty() ? 1 : 0;
+      shortest = std::min<std::uint64_t>(shortest, column.values.size() - std::max(column.at, header));
     }
     product *= shortest;
   }

@@ -1,10 +1,12 @@
 // Records, from files, standard input and the command line: bytes of any kind and length, read as they are consumed.
 #pragma once
 
+#include <bulkhead/byte_pattern.hpp>
 #include <bulkhead/byte_source.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -54,13 +56,24 @@ struct CommandLine {
 };
 CommandLine part_sources(const std::vector<std::string>& words);
 
+/// How the bytes of a source become fields.
+struct RecordRules {
+  std::string delimiter = "\n";
+  std::shared_ptr<const BytePattern> column_separator{};  ///< --colsep; null: a record is one field
+  bool header = false;                                    ///< the first record of every source names its columns
+};
+
 /// The records that several sources make together, each with a field per source: linked ones in step, the others
 /// multiplied, the last varying fastest. The first is read as it is consumed; those it is multiplied with are read
 /// whole when the first record is asked for.
 class RecordStream {
  public:
   /// Throws UsageError where sources cannot be combined or opened.
-  RecordStream(const std::vector<SourceSpec>& sources, const std::string& delimiter);
+  RecordStream(const std::vector<SourceSpec>& sources, const RecordRules& rules);
+
+  /// The columns' names where there is a header; empty otherwise. The first call waits for them, and comes before the
+  /// first next(). Throws std::system_error naming the file.
+  const std::vector<std::string>& columns();
 
   Fetch next(std::vector<std::string>& fields, bool may_wait);
   /// What to poll while next() is pending.
@@ -73,9 +86,9 @@ class RecordStream {
     std::vector<std::string> values{};
     std::size_t at = 0;
     std::optional<RecordReader> reader{};
-    std::optional<std::string> current{};  // fetched, while its neighbours in the row are still pending
+    std::optional<std::vector<std::string>> current{};  // fetched, its neighbours in the row are still pending
 
-    Fetch fetch(bool may_wait);
+    Fetch fetch(const RecordRules& rules, bool may_wait);
   };
   struct Group {
     std::vector<Column> columns{};
@@ -86,6 +99,8 @@ class RecordStream {
   void load_repeated();
   bool advance();
 
+  RecordRules rules_;
+  std::vector<std::string> column_names_;
   std::vector<Group> groups_;
   std::vector<std::string> first_row_;
   std::vector<std::size_t> odometer_;  // a row of each group but the first

@@ -2,6 +2,7 @@
 
 #include "batch.hpp"
 #include "run_id.hpp"
+#include "shell_quote.hpp"
 #include "template.hpp"
 #include "usage_error.hpp"
 
@@ -14,6 +15,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <stdexcept>
 #include <utility>
 
 namespace bulkhead::tool {
@@ -23,6 +25,11 @@ namespace {
 Values values_of(const Task& task, int slot) {
   return {.fields = task.fields, .sequence = task.sequence, .slot = slot + 1};
 }
+
+// A record of --input jsonl that says nothing that could be run: its own failure.
+struct NotATask : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 // In the worker: makes the command of a task and sees it through.
 class CommandRunner {
@@ -39,9 +46,11 @@ class CommandRunner {
   }
 
   CommandResult operator()(const Task& task, std::stop_token stop) const {
+    if (!task.problem.empty()) throw NotATask("no task: " + task.problem);
     const int slot = this_task().value_or(ThisTask{}).worker;
     Command command = base_;
     command.arguments = command_.arguments(values_of(task, slot));
+    command.environment.insert(command.environment.end(), task.environment.begin(), task.environment.end());
     command.environment.push_back(fmt::format("BULKHEAD_SEQ={}", task.sequence));
     command.environment.push_back(fmt::format("BULKHEAD_SLOT={}", slot + 1));
     command.environment.push_back(fmt::format("BULKHEAD_ATTEMPT={}", task.attempt));
@@ -77,20 +86,34 @@ void refuse_sentence(const Settings& settings) {
 void refuse_missing_sources(const Settings& settings, const CommandTemplate& command) {
   const std::size_t sources = settings.sources.size();
   const std::size_t highest = command.highest_position();
-  if (settings.tasks.records_per_task == 1 && highest > sources)
+  const bool known = settings.tasks.records_per_task == 1 && !settings.column_separator && !settings.tasks.jsonl;
+  if (known && highest > sources)
     throw UsageError(fmt::format("{{{}}} stands for input source {}, and there {} {}", highest, highest,
                                  sources == 1 ? "is only" : "are only", sources));
 }
 
-int print_commands(const Settings& settings, const CommandTemplate& command) {
+// -X: what the records of one task may take together.
+std::size_t budget_for_records(const Settings& settings, const CommandTemplate& command) {
+  constexpr std::size_t longest_word = 128 << 10, variables_of_ours = 512;
+  Command program;
+  program.environment = settings.environment;
+  program.clear_environment = settings.clear_environment;
+  const std::size_t room = settings.shell ? longest_word : room_for_arguments(program);
+  const std::size_t taken = command.own_cost() + variables_of_ours;
+  return room > taken ? room - taken : 1;
+}
+
+int print_commands(const Settings& settings, const CommandTemplate& command, RecordStream records) {
   constexpr int reader_gone = 141;
   const SignalWatch signals;  // for SIGPIPE: a reader that has gone is told by the write
-  TaskSource source(RecordStream(settings.sources, settings.delimiter), settings.tasks);
+  TaskSource source(std::move(records), settings.tasks);
   ByteSink output = ByteSink::standard_output();
   std::size_t index = 0;
   for (const Task& task : source.tasks()) {
     if (signals.stops() > 0) return 128 + signals.first_stop();
-    if (!output.write(command.shown(values_of(task, 0)) + "\n")) return reader_gone;
+    const std::string shown =
+        task.problem.empty() ? command.shown(values_of(task, 0)) : "# not a task: " + printable(task.problem);
+    if (!output.write(shown + "\n")) return reader_gone;
     source.take(index++);
   }
   if (source.read_error().empty()) return 0;
@@ -112,12 +135,25 @@ Attempt attempt_of(const Indexed<CommandResult>& result, const Settings& setting
 
 }  // namespace
 
-int run(const Settings& settings) {
+int run(const Settings& given) {
+  Settings settings = given;
   refuse_sentence(settings);
-  const CommandTemplate command(settings.command, {.shell = settings.shell, .replace = settings.replace});
+  RecordStream records(settings.sources, record_rules(settings));
+  const CommandTemplate command(settings.command, {.shell = settings.shell,
+                                                   .replace = settings.replace,
+                                                   .columns = records.columns(),
+                                                   .record_is_argv = settings.tasks.jsonl,
+                                                   .repeat_words = settings.fill_command_line});
   refuse_missing_sources(settings, command);
-  if (settings.dry_run) return print_commands(settings, command);
-  Batch batch(settings, [&](const Task& task, int slot) { return command.shown(values_of(task, slot)); });
+  if (settings.fill_command_line) {
+    settings.tasks.budget = budget_for_records(settings, command);
+    settings.tasks.cost = [&](const std::vector<std::string>& fields) { return command.cost_of(fields); };
+  }
+  if (settings.dry_run) return print_commands(settings, command, std::move(records));
+  const auto shown = [&](const Task& task, int slot) {
+    return task.problem.empty() ? command.shown(values_of(task, slot)) : joined_record(task);
+  };
+  Batch batch(settings, shown, std::move(records));
 
   const CommandRunner runner(settings, command, batch.printer());
   WorkOptions options = batch.work_options();

@@ -3,11 +3,13 @@
 
 #include "halt.hpp"
 #include "records.hpp"
+#include "retry_on.hpp"
 #include "task_source.hpp"
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +25,9 @@ struct Settings {
   std::vector<std::string> command;  ///< run: the words of the template; call: the plugin
   std::vector<SourceSpec> sources;
   std::string delimiter = "\n";
+  std::shared_ptr<const BytePattern> column_separator{};  ///< --colsep
+  bool header = false;                                    ///< --header
+  bool fill_command_line = false;                         ///< -X
   TaskRules tasks{};
 
   bool shell = false;          ///< -c
@@ -34,19 +39,28 @@ struct Settings {
 
   std::size_t jobs = 1;
   std::chrono::milliseconds timeout{0};   ///< 0: none
+  double timeout_percent = 0;             ///< --timeout P%: of the median run time of successful tasks; 0: none
   std::chrono::milliseconds deadline{0};  ///< 0: none
   unsigned retries = 0;
   std::chrono::milliseconds retry_delay{0}, max_retry_delay{0};
+  RetryOn retry_on{};
   HaltPolicy halt{};
+  double most_load = 0;           ///< --load; 0: any
+  std::uint64_t free_memory = 0;  ///< --mem-free, bytes; 0: any
 
   bool keep_order = false;
   OutputMode output = OutputMode::grouped;
+  std::string tag_format{};  ///< --tag-format; empty: --tag's own
   bool tag = false, dry_run = false, verbose = false, quiet = false;
   ProgressMode progress = ProgressMode::automatic;
   ColorMode color = ColorMode::automatic;
   std::string joblog{};
   ExitCodeMode exit_code = ExitCodeMode::standard;
 };
+
+inline RecordRules record_rules(const Settings& settings) {
+  return {settings.delimiter, settings.column_separator, settings.header};
+}
 
 /// From TERM to KILL, wherever a task is ended.
 inline constexpr std::chrono::milliseconds kill_grace{2000};

@@ -1,5 +1,7 @@
 #include "task_source.hpp"
 
+#include "json_task.hpp"
+
 #include <algorithm>
 #include <random>
 #include <stdexcept>
@@ -12,7 +14,7 @@ namespace bulkhead::tool {
 TaskSource::TaskSource(RecordStream records, const TaskRules& rules) : records_(std::move(records)), rules_(rules) {
   if (rules.read_ahead || rules.shuffle) {
     read_all();
-  } else if (const auto count = records_.total(); count && !rules.skip_empty) {
+  } else if (const auto count = records_.total(); count && !rules.skip_empty && rules.budget == 0) {
     total_ = (*count + rules.records_per_task - 1) / rules.records_per_task;
   }
 }
@@ -24,7 +26,7 @@ void TaskSource::read_all() {
     std::mt19937_64 random(*rules_.shuffle);
     std::shuffle(ahead_.begin(), ahead_.end(), random);
   }
-  total_ = (ahead_.size() + rules_.records_per_task - 1) / rules_.records_per_task;
+  if (rules_.budget == 0) total_ = (ahead_.size() + rules_.records_per_task - 1) / rules_.records_per_task;
   all_read_ = true;
 }
 
@@ -47,21 +49,49 @@ Fetch TaskSource::next_record(std::vector<std::string>& fields, bool may_wait) {
   }
 }
 
-Fetch TaskSource::fetch_new(bool may_wait) {
-  std::vector<std::string> fields;
-  Fetch fetched = Fetch::record;
-  while (gathered_records_ < rules_.records_per_task && (fetched = next_record(fields, may_wait)) == Fetch::record) {
+// Records for one task: so many, and as many as its budget allows; one always.
+Fetch TaskSource::gather(bool may_wait) {
+  while (gathered_records_ < rules_.records_per_task) {
+    std::vector<std::string> fields;
+    if (too_many_) {
+      fields = *std::exchange(too_many_, std::nullopt);
+    } else if (const Fetch fetched = next_record(fields, may_wait); fetched != Fetch::record) {
+      return fetched;
+    }
+    const std::size_t cost = rules_.budget > 0 ? rules_.cost(fields) : 0;
+    if (gathered_records_ > 0 && gathered_cost_ + cost > rules_.budget && rules_.budget > 0) {
+      too_many_ = std::move(fields);
+      break;
+    }
+    gathered_cost_ += cost;
     std::move(fields.begin(), fields.end(), std::back_inserter(gathered_));
     ++gathered_records_;
   }
+  return Fetch::record;
+}
+
+Fetch TaskSource::fetch_new(bool may_wait) {
+  const Fetch fetched = gather(may_wait);
   if (fetched == Fetch::pending) return fetched;
   if (fetched == Fetch::end) ended_ = true;
   if (gathered_records_ == 0) return Fetch::end;
   current_ = Task{.sequence = ++sequence_, .attempt = 1, .fields = std::move(gathered_)};
+  if (rules_.jsonl) read_task(*current_);
   gathered_.clear();
-  gathered_records_ = 0;
+  gathered_records_ = gathered_cost_ = 0;
   if (ended_) total_ = sequence_;
   return Fetch::record;
+}
+
+// Asked anew at most every half a second: what it looks at changes no faster, and looking is not free.
+bool TaskSource::admitted() {
+  constexpr auto pause = std::chrono::milliseconds(500);
+  if (!rules_.admits) return true;
+  const auto now = Clock::now();
+  if (now < asked_at_) return false;
+  if (rules_.admits()) return true;
+  asked_at_ = now + pause;
+  return false;
 }
 
 bool TaskSource::fetch_again() {
@@ -75,7 +105,7 @@ bool TaskSource::fetch_again() {
 
 Fetch TaskSource::fetch(bool may_wait) {
   if (current_) return Fetch::record;
-  if (Clock::now() < not_before_) return Fetch::pending;
+  if (Clock::now() < not_before_ || !admitted()) return Fetch::pending;
   if (fetch_again()) return Fetch::record;
   if (!closed_ && !ended_) {
     const Fetch fetched = fetch_new(may_wait);
@@ -88,11 +118,13 @@ Fetch TaskSource::fetch(bool may_wait) {
 bool TaskSource::ready() { return fetch(false) != Fetch::pending; }
 
 int TaskSource::wait_descriptor() noexcept {
-  const bool spaced = Clock::now() < not_before_;
+  const auto now = Clock::now();
+  const auto not_before = std::max(not_before_, rules_.admits ? asked_at_ : not_before_);
+  const bool spaced = now < not_before;
   const int input = spaced || closed_ || ended_ || all_read_ ? -1 : records_.descriptor();
   Clock::time_point due = WaitSet::never;
   for (const Again& again : waiting_) due = std::min(due, again.due);
-  if (spaced) due = due == WaitSet::never ? not_before_ : std::max(due, not_before_);
+  if (spaced) due = due == WaitSet::never ? not_before : std::max(due, not_before);
   if (due == WaitSet::never) return input;
   return waiting_for_.wait_for(input, due);
 }
@@ -102,7 +134,7 @@ bool TaskSource::at_end() {
   for (;;) {
     const Fetch fetched = fetch(true);
     if (fetched != Fetch::pending) return fetched == Fetch::end;
-    if (Clock::now() >= not_before_ && waiting_.empty())
+    if (Clock::now() >= std::max(not_before_, asked_at_) && waiting_.empty())
       throw std::logic_error("the next task waits for a result, and nobody is taking results");
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }

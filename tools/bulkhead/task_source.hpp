@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <iterator>
 #include <optional>
 #include <ranges>
@@ -23,16 +24,24 @@ struct Task {
   std::uint64_t sequence = 0;  ///< from 1; the same for every attempt
   unsigned attempt = 1;
   std::vector<std::string> fields{};
+  std::vector<std::string> environment{};  ///< K=V, its own (--input jsonl)
+  std::string input{};                     ///< its standard input (--input jsonl)
+  std::string id{};                        ///< its name in reports (--input jsonl)
+  std::string problem{};                   ///< why this record is no task; empty: it is one
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(sequence, attempt, fields);
+    archive(sequence, attempt, fields, environment, input, id, problem);
   }
 };
 
 struct TaskRules {
   bool skip_empty = false;                 ///< -r
-  std::size_t records_per_task = 1;        ///< -n
+  std::size_t records_per_task = 1;        ///< -n; with a budget: at most
+  std::size_t budget = 0;                  ///< -X: what the records of one task may cost together; 0: anything
+  std::function<std::size_t(const std::vector<std::string>& fields)> cost{};  ///< -X: of one record
+  bool jsonl = false;                                                         ///< --input jsonl: a record is an object
+  std::function<bool()> admits{};          ///< --load, --mem-free: whether a task may start now
   std::chrono::milliseconds spacing{0};    ///< --delay, between starts
   std::optional<std::uint64_t> shuffle{};  ///< --shuf: the seed
   bool read_ahead = false;                 ///< the total is needed: read all records first
@@ -111,6 +120,8 @@ class TaskSource {
 
   Fetch fetch(bool may_wait);
   bool fetch_again();
+  Fetch gather(bool may_wait);
+  bool admitted();
   Fetch fetch_new(bool may_wait);
   Fetch next_record(std::vector<std::string>& fields, bool may_wait);
   void read_all();
@@ -122,7 +133,8 @@ class TaskSource {
   TaskRules rules_;
   std::deque<std::vector<std::string>> ahead_;
   std::vector<std::string> gathered_;  // of a task of several records
-  std::size_t gathered_records_ = 0;
+  std::size_t gathered_records_ = 0, gathered_cost_ = 0;
+  std::optional<std::vector<std::string>> too_many_;  // the record that did not fit any more
   std::optional<Task> current_;    // fetched, not yet looked at
   const Task* in_hand_ = nullptr;  // looked at, the iterator still stands on it
   std::vector<Again> waiting_;
@@ -130,7 +142,7 @@ class TaskSource {
   std::size_t next_index_ = 0;
   std::uint64_t sequence_ = 0;
   std::optional<std::uint64_t> total_;
-  Clock::time_point not_before_{};
+  Clock::time_point not_before_{}, asked_at_{};
   WaitSet waiting_for_;
   bool ended_ = false, closed_ = false, all_read_ = false;
   std::string read_error_;

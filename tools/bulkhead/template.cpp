@@ -36,7 +36,10 @@ std::string directory_name(const std::string& path) {
 }
 
 CommandTemplate::CommandTemplate(const std::vector<std::string>& words, const TemplateRules& rules)
-    : shell_(rules.shell), record_is_command_(words.empty()) {
+    : shell_(rules.shell),
+      record_is_command_(words.empty() && !rules.record_is_argv),
+      record_is_argv_(words.empty() && rules.record_is_argv),
+      repeat_words_(rules.repeat_words) {
   if (shell_ && !words.empty()) {
     std::string line;
     for (const std::string& word : words) line += (line.empty() ? "" : " ") + word;
@@ -47,7 +50,8 @@ CommandTemplate::CommandTemplate(const std::vector<std::string>& words, const Te
   const auto has_place = [](const Word& w) {
     return std::any_of(w.begin(), w.end(), [](const Piece& p) { return p.kind != Kind::literal; });
   };
-  if (!record_is_command_ && std::none_of(words_.begin(), words_.end(), has_place)) {
+  if (rules.append_record && !record_is_command_ && !record_is_argv_ &&
+      std::none_of(words_.begin(), words_.end(), has_place)) {
     if (shell_) words_.back().push_back({.text = " "});
     if (!shell_) words_.emplace_back();
     words_.back().push_back({.kind = Kind::all});
@@ -183,16 +187,49 @@ std::vector<std::string> CommandTemplate::arguments(const Values& values) const 
     for (const std::string& field : values.fields) line += (line.empty() ? "" : " ") + field;
     return {"/bin/sh", "-c", line};
   }
+  if (record_is_argv_) return {values.fields.begin(), values.fields.end()};
   if (shell_) return {"/bin/sh", "-c", fill(words_.front(), values)};
   std::vector<std::string> result;
   for (const Word& word : words_) {
-    if (word.size() == 1 && word.front().kind == Kind::all) {  // a word of its own: one argument a field
+    if (repeat_words_ && repeats(word)) {
+      for (const std::string& field : values.fields)
+        result.push_back(fill(word, {std::span(&field, 1), values.sequence, values.slot}));
+    } else if (word.size() == 1 && word.front().kind == Kind::all) {  // a word of its own: one argument a field
       for (std::string& value : expand(word.front(), values)) result.push_back(std::move(value));
     } else {
       result.push_back(fill(word, values));
     }
   }
   return result;
+}
+
+bool CommandTemplate::repeats(const Word& word) {
+  return std::any_of(word.begin(), word.end(), [](const Piece& p) { return p.kind == Kind::all; });
+}
+
+// Transforms only shorten, but for the "." of a name without a directory.
+std::size_t CommandTemplate::cost_of(const std::vector<std::string>& fields) const {
+  std::size_t cost = 0;
+  for (const Word& word : words_) {
+    for (const std::string& field : fields) {
+      const std::size_t size = std::max<std::size_t>(1, shell_ ? shell_quote(field).size() : field.size());
+      for (const Piece& piece : word) {
+        if (piece.kind == Kind::all) cost += size + 1;
+        if (piece.kind == Kind::literal && repeat_words_ && !shell_ && repeats(word)) cost += piece.text.size();
+      }
+      if (!shell_ && repeats(word)) cost += sizeof(char*) + 1;
+    }
+  }
+  return cost;
+}
+
+std::size_t CommandTemplate::own_cost() const {
+  std::size_t cost = 0;
+  for (const Word& word : words_) {
+    for (const Piece& piece : word) cost += piece.kind == Kind::literal ? piece.text.size() : 24;
+    cost += sizeof(char*) + 1;
+  }
+  return cost;
 }
 
 std::string CommandTemplate::shown(const Values& values) const {

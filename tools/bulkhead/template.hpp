@@ -21,6 +21,9 @@ struct TemplateRules {
   bool shell = false;                  ///< words are joined for sh -c and values quoted
   std::string replace = "{}";          ///< -I: what stands for the whole record
   std::vector<std::string> columns{};  ///< --header: {name} is the field of that column
+  bool append_record = true;           ///< a command without any place gets the record as its last argument
+  bool record_is_argv = false;         ///< no words: the fields are the words, without a shell (--input jsonl)
+  bool repeat_words = false;           ///< -X: a word around {} is repeated for every field
 };
 
 class CommandTemplate {
@@ -31,6 +34,11 @@ class CommandTemplate {
   std::vector<std::string> arguments(const Values& values) const;
   /// The command as one would type it into a shell.
   std::string shown(const Values& values) const;
+  /// The first word as a text.
+  std::string text(const Values& values) const { return fill(words_.front(), values); }
+  /// At most so many bytes of argv come from one record's fields, the pointers to them included; and from the words.
+  std::size_t cost_of(const std::vector<std::string>& fields) const;
+  std::size_t own_cost() const;
   /// The highest n of a {n}; 0: there is none.
   std::size_t highest_position() const noexcept;
 
@@ -52,8 +60,10 @@ class CommandTemplate {
   std::string fill(const Word& word, const Values& values) const;
 
   std::vector<Word> words_;
+  static bool repeats(const Word& word);
+
   bool shell_;
-  bool record_is_command_;
+  bool record_is_command_, record_is_argv_, repeat_words_;
 };
 
 /// The path transforms of {.} {/} {//}: a name that only begins with a dot has no extension; slashes at the end of a
