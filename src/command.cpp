@@ -158,6 +158,14 @@ CommandResult run_command(const Command& command, std::stop_token stop) {
   return result;
 }
 
+void become_program(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
+  Command command;
+  command.arguments = arguments;
+  command.environment = environment;
+  const std::vector<std::string> all = environment_of(command);
+  os::exec_here(os::find_program(arguments.at(0), path_of(all), {}), arguments, all);
+}
+
 std::size_t room_for_arguments(const Command& command) {
   constexpr std::size_t for_the_kernel = 4096;  // the program's path, and what it adds behind the environment
   std::size_t taken = for_the_kernel;

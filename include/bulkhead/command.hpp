@@ -64,6 +64,11 @@ struct CommandResult {
 /// the result; throws std::system_error only where this process itself is out of descriptors or memory.
 CommandResult run_command(const Command& command, std::stop_token stop = {});
 
+/// Turns this process into that program, with `environment` (K=V) added to or in the place of ours. Returns never;
+/// throws std::system_error naming the program where it cannot be started.
+[[noreturn]] void become_program(const std::vector<std::string>& arguments,
+                                 const std::vector<std::string>& environment);
+
 /// How many bytes the arguments of this command may take together, the pointers to them included: what the system
 /// takes for a command line, less the environment, ours or its own. One argument alone may have 128 KiB less a byte.
 std::size_t room_for_arguments(const Command& command);

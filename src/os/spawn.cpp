@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <memory>
 #include <string_view>
+#include <system_error>
 
 namespace bulkhead::os {
 
@@ -140,6 +141,13 @@ Spawned spawn(const ProgramImage& image) {
     return {.error = plan.error, .failed_call = plan.failed_call};
   }
   return {.pid = pid, .pidfd = above_standard_streams(std::move(owner))};
+}
+
+void exec_here(const std::string& path, const std::vector<std::string>& arguments,
+               const std::vector<std::string>& environment) {
+  std::vector<char*> argv = pointers(arguments, 0), variables = pointers(environment, 0);
+  ::execve(path.c_str(), argv.data(), variables.data());
+  throw std::system_error(errno, std::generic_category(), "cannot start " + arguments.at(0));
 }
 
 std::size_t longest_command_line() noexcept {

@@ -35,6 +35,10 @@ Spawned spawn(const ProgramImage& image);
 /// default). A name with a slash is returned as it is; empty: nowhere.
 std::string find_program(const std::string& name, const char* path, const std::string& directory);
 
+/// Becomes this program; throws std::system_error naming it where that fails.
+[[noreturn]] void exec_here(const std::string& path, const std::vector<std::string>& arguments,
+                            const std::vector<std::string>& environment);
+
 /// Bytes that execve() takes for arguments and environment together, the pointers to them included.
 std::size_t longest_command_line() noexcept;
 

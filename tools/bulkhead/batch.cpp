@@ -74,7 +74,8 @@ void Batch::on_event(const Event& event) {
       break;
     case EventKind::task_output: {
       const auto* bytes = reinterpret_cast<const char*>(event.output.data());
-      printer_.pass_lines(source_.at(event.task), event.worker, event.channel, std::string_view(bytes, event.output.size()));
+      printer_.pass_lines(source_.at(event.task), event.worker, event.channel,
+                          std::string_view(bytes, event.output.size()));
       break;
     }
     default:

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <random>
 
@@ -110,7 +111,8 @@ void add_running_options(CLI::App& app, Words& words) {
   app.add_option("-j,--jobs", words.jobs, "Slots: N, N% of the cores, +N or -N of them. Default: the usable cores")
       ->type_name("N")
       ->group(group);
-  app.add_option("--timeout", words.timeout, "End an attempt after D (250ms 10s 1m30s 2h), or P% of the median run time of successful ones")
+  app.add_option("--timeout", words.timeout,
+                 "End an attempt after D (250ms 10s 1m30s 2h), or P% of the median run time of successful ones")
       ->type_name("D|P%")
       ->group(group);
   app.add_option("--retries", words.retries, "Try a failed task N more times")->type_name("N")->group(group);
@@ -202,7 +204,8 @@ void understand_records(Words& words, const CLI::App& app, Settings& settings) {
     try {
       settings.column_separator = std::make_shared<const BytePattern>(words.column_separator);
     } catch (const std::invalid_argument& error) {
-      refuse("--colsep", words.column_separator, fmt::format("{}; write an expression like , or '\\t' or ' +'", error.what()));
+      refuse("--colsep", words.column_separator,
+             fmt::format("{}; write an expression like , or '\\t' or ' +'", error.what()));
     }
   }
   if (!words.input_format.empty()) {
@@ -310,28 +313,68 @@ void understand_command(std::vector<std::string> rest, const Words& words, Setti
       refuse("--env", assignment, "write NAME=VALUE");
 }
 
+void add_options(CLI::App& app, Subcommand which, Settings& settings, Words& words) {
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.get_formatter()->column_width(34);
+  app.set_help_flag();  // CLI11 would list it, and its group, first
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // what is said last counts
+  add_source_options(app, settings, words);
+  if (which == Subcommand::run) add_command_options(app, settings, words);
+  add_running_options(app, words);
+  add_result_options(app, which, settings, words);
+  app.set_help_flag("-h,--help", "-h: the most used options on one screen; --help: all of them")->group("Records out");
+}
+
+// One screen: the examples, and the options that most runs get by with.
+std::string short_help(const CLI::App& app, Subcommand which) {
+  const std::string all = app.help();
+  std::string text = all.substr(0, all.find("\nSources:"));
+  if (const std::size_t groups = text.find("\nRecords in:"); groups != std::string::npos) text.resize(groups);
+  text += "\nMost used:\n";
+  for (const char* name : {"--jobs", "--keep-order", "--null", "--shell", "--timeout", "--retries", "--joblog",
+                           "--resume", "--dry-run", "--fail-fast"}) {
+    const CLI::Option* option = app.get_option_no_throw(name);
+    if (!option) continue;
+    const std::string first = option->get_snames().empty() ? "    " : "-" + option->get_snames().front() + ", ";
+    const std::string value = option->get_type_name().empty() ? "" : " " + option->get_type_name();
+    text += fmt::format("  {}{:<20} {}\n", first, name + value, option->get_description());
+  }
+  return text + fmt::format("\nAll options: bulkhead {} --help\n", which == Subcommand::run ? "run" : app.get_name());
+}
+
 }  // namespace
+
+std::vector<OptionEntry> option_table(Subcommand which) {
+  Settings settings;
+  Words words;
+  CLI::App app;
+  add_options(app, which, settings, words);
+  std::vector<OptionEntry> table;
+  for (const CLI::Option* option : app.get_options()) {
+    OptionEntry entry{.value = option->get_type_name(),
+                      .words = option->get_description(),
+                      .group = option->get_group(),
+                      .value_optional = option->get_expected_min() == 0 && !option->get_type_name().empty()};
+    if (!option->get_snames().empty()) entry.short_name = "-" + option->get_snames().front();
+    if (!option->get_lnames().empty()) entry.long_name = "--" + option->get_lnames().front();
+    table.push_back(std::move(entry));
+  }
+  return table;
+}
 
 std::optional<Settings> parse_command_line(Subcommand which, const std::vector<std::string>& words, std::string& help) {
   const bool run = which == Subcommand::run;
   Settings settings;
   Words raw;
   CLI::App app(run ? run_usage : call_usage, run ? "run" : "call");
-  app.formatter(std::make_shared<HelpFormatter>());
-  app.get_formatter()->column_width(34);
-  app.set_help_flag();  // CLI11 would list it, and its group, first
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // what is said last counts
-  add_source_options(app, settings, raw);
-  if (run) add_command_options(app, settings, raw);
-  add_running_options(app, raw);
-  add_result_options(app, which, settings, raw);
-  app.set_help_flag("-h,--help", "Print this")->group("Records out");
+  add_options(app, which, settings, raw);
 
   PartedWords parted = part_options(app, words);
   try {
     app.parse(std::vector<std::string>(parted.options.rbegin(), parted.options.rend()));  // it takes them from the back
   } catch (const CLI::CallForHelp&) {
-    help = app.help();
+    const bool all = std::find(words.begin(), words.end(), "--help") != words.end();
+    help = all ? app.help() : short_help(app, which);
     return std::nullopt;
   } catch (const CLI::ParseError& error) {
     throw UsageError(fmt::format("{}; bulkhead {} --help says what it takes", error.what(), app.get_name()));

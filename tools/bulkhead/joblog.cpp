@@ -52,6 +52,21 @@ std::string format_entry(const JobLogEntry& entry) {
 
 bool is_whole_entry(std::string_view line) { return std::count(line.begin(), line.end(), '\t') >= 8; }
 
+std::string command_of_entry(std::string_view line) {
+  constexpr int columns_before = 8;
+  for (int i = 0; i < columns_before; ++i) line.remove_prefix(line.find('\t') + 1);
+  std::string command;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (line[i] != '\\' || i + 1 == line.size()) {
+      command += line[i];
+      continue;
+    }
+    const char escaped = line[++i];
+    command += escaped == 't' ? '\t' : escaped == 'n' ? '\n' : escaped;
+  }
+  return command;
+}
+
 JobLog::JobLog(const std::string& path) : log_(open_log(path)) {
   const std::string begin = log_.head(header.size());
   if (!header.starts_with(begin))  // ours, or one that ended while its header was being written

@@ -25,6 +25,9 @@ std::string format_entry(const JobLogEntry& entry);
 /// True for nine columns, given without the newline.
 bool is_whole_entry(std::string_view line);
 
+/// The command of a whole line, as it was before it was escaped.
+std::string command_of_entry(std::string_view line);
+
 class JobLog {
  public:
   /// Opens it to continue: cuts a torn tail off, or writes the header of a new one. Throws UsageError for a file that

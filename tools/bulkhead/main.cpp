@@ -1,7 +1,11 @@
 // bulkhead: parse, build, run, report.
 #include "call.hpp"
 #include "command_line.hpp"
+#include "completions.hpp"
+#include "doctor.hpp"
+#include "manual_page.hpp"
 #include "nearest.hpp"
+#include "replay.hpp"
 #include "run.hpp"
 #include "usage_error.hpp"
 
@@ -23,7 +27,12 @@ constexpr const char* help_text = R"(Bulkhead runs work that may crash: a crash 
   bulkhead run < commands.txt           a shell command per line
   bulkhead call ./square.so ::: 1 2 3   a compiled function per record, in long-lived workers
 
-  bulkhead run --help                   the options; bulkhead call --help has its own
+  bulkhead replay jobs.tsv 12           run task 12 of a job log again, alone; --gdb: in the debugger
+  bulkhead doctor                       what this machine offers, and what that means
+  bulkhead completions bash             a script for bash, zsh or fish
+  bulkhead man                          the manual page: bulkhead man | man -l -
+
+  bulkhead run -h                       the most used options; --help has all; bulkhead call has its own
   bulkhead --version
 
 Exit status: 0 all tasks succeeded, 1 some did not, 2 usage, 3 stopped by --halt, 5 a log or output could not be
@@ -39,8 +48,13 @@ int dispatch(const std::vector<std::string>& words) {
   const std::string name = words.empty() ? std::string() : words.front();
   if (name == "-h" || name == "--help" || name == "help") return say(help_text);
   if (name == "--version") return say("bulkhead " BULKHEAD_VERSION "\n");
+  if (name == "replay") return replay({words.begin() + 1, words.end()});
+  if (name == "doctor") return say(diagnosis());
+  if (name == "completions") return say(completion_script({words.begin() + 1, words.end()}));
+  if (name == "man") return say(manual_page());
   if (name != "run" && name != "call") {
-    const std::string meant = nearest(name, {"run", "call", "--help", "--version"});
+    const std::string meant =
+        nearest(name, {"run", "call", "replay", "doctor", "completions", "man", "--help", "--version"});
     throw UsageError(
         (name.empty() ? "say what to do" : "there is no subcommand \"" + name + "\"") +
         (meant.empty() ? "; write bulkhead run COMMAND, or bulkhead --help" : "; did you mean " + meant + "?"));

@@ -99,8 +99,7 @@ RecordStream::RecordStream(const std::vector<SourceSpec>& sources, const RecordR
     if (source.is_file) {
       const bool standard = source.file == "-";
       if (standard && ++standard_inputs > 1) throw UsageError("standard input (-) can be read by one source only");
-      column.reader.emplace(standard ? ByteSource::standard_input() : open_records(source.file),
-                            rules.delimiter);
+      column.reader.emplace(standard ? ByteSource::standard_input() : open_records(source.file), rules.delimiter);
     }
     if (!source.linked) groups_.emplace_back();
     groups_.back().columns.push_back(std::move(column));

@@ -36,9 +36,9 @@ struct Task {
 };
 
 struct TaskRules {
-  bool skip_empty = false;                 ///< -r
-  std::size_t records_per_task = 1;        ///< -n; with a budget: at most
-  std::size_t budget = 0;                  ///< -X: what the records of one task may cost together; 0: anything
+  bool skip_empty = false;           ///< -r
+  std::size_t records_per_task = 1;  ///< -n; with a budget: at most
+  std::size_t budget = 0;            ///< -X: what the records of one task may cost together; 0: anything
   std::function<std::size_t(const std::vector<std::string>& fields)> cost{};  ///< -X: of one record
   bool jsonl = false;                                                         ///< --input jsonl: a record is an object
   std::function<bool()> admits{};          ///< --load, --mem-free: whether a task may start now
@@ -135,8 +135,8 @@ class TaskSource {
   std::vector<std::string> gathered_;  // of a task of several records
   std::size_t gathered_records_ = 0, gathered_cost_ = 0;
   std::optional<std::vector<std::string>> too_many_;  // the record that did not fit any more
-  std::optional<Task> current_;    // fetched, not yet looked at
-  const Task* in_hand_ = nullptr;  // looked at, the iterator still stands on it
+  std::optional<Task> current_;                       // fetched, not yet looked at
+  const Task* in_hand_ = nullptr;                     // looked at, the iterator still stands on it
   std::vector<Again> waiting_;
   std::unordered_map<std::size_t, Task> out_;
   std::size_t next_index_ = 0;

@@ -1,0 +1,61 @@
+#include "replay.hpp"
+
+#include "joblog.hpp"
+#include "quantity.hpp"
+#include "usage_error.hpp"
+
+#include <bulkhead/command.hpp>
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <optional>
+
+namespace bulkhead::tool {
+
+namespace {
+
+constexpr const char* usage = "bulkhead replay JOBLOG SEQ [--gdb]";
+
+// The command of this task as the log has it; the last line of a task that was tried in several runs counts.
+std::string logged_command(const std::string& path, std::uint64_t sequence) {
+  std::ifstream log(path, std::ios::binary);
+  if (!log) throw UsageError(fmt::format("replay: {} cannot be read; name the file that --joblog wrote", path));
+  std::optional<std::string> command;
+  const std::string begin = std::to_string(sequence) + "\t";
+  for (std::string line; std::getline(log, line) && !log.eof();)  // a line without its newline does not count
+    if (line.starts_with(begin) && is_whole_entry(line)) command = command_of_entry(line);
+  if (!command)
+    throw UsageError(fmt::format("replay: {} has no task {}; its first column has those there are", path, sequence));
+  return *command;
+}
+
+}  // namespace
+
+int replay(const std::vector<std::string>& words) {
+  std::vector<std::string> places;
+  bool debugger = false;
+  for (const std::string& word : words) {
+    if (word == "--gdb")
+      debugger = true;
+    else if (word.size() > 1 && word.front() == '-')
+      throw UsageError(fmt::format("replay: there is no option {}; write {}", word, usage));
+    else
+      places.push_back(word);
+  }
+  const auto sequence = places.size() == 2 ? parse_count(places[1]) : std::nullopt;
+  if (!sequence || *sequence == 0) throw UsageError(fmt::format("replay: write {}", usage));
+  const std::string command = logged_command(places[0], *sequence);
+  std::vector<std::string> program{"/bin/sh", "-c", command};
+  if (debugger) {
+    if (find_program("gdb").empty())
+      throw UsageError("replay --gdb: there is no gdb here; install it, or leave --gdb out");
+    // The shell hands over to the program, and the debugger follows it through that.
+    program = {"gdb",     "-q", "-ex",  "set startup-with-shell off", "-ex", "set follow-fork-mode child", "--args",
+               "/bin/sh", "-c", command};
+  }
+  become_program(program, {fmt::format("BULKHEAD_SEQ={}", *sequence), "BULKHEAD_SLOT=1", "BULKHEAD_ATTEMPT=1",
+                           "BULKHEAD_RUN_ID=replay"});
+}
+
+}  // namespace bulkhead::tool
