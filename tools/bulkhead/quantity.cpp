@@ -78,6 +78,34 @@ std::string describe_duration(std::chrono::nanoseconds duration) {
   return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
 }
 
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  constexpr std::string_view prefixes = "kmgtp";
+  const std::optional<double> number = take_number(text);
+  if (!number) return std::nullopt;
+  std::string unit(text);
+  std::transform(unit.begin(), unit.end(), unit.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; });
+  double size = *number;
+  if (!unit.empty() && unit != "b") {
+    const std::size_t power = prefixes.find(unit.front());
+    const std::string rest = unit.substr(1);
+    if (power == std::string_view::npos || (!rest.empty() && rest != "b" && rest != "ib")) return std::nullopt;
+    size *= std::pow(rest == "b" ? 1000.0 : 1024.0, static_cast<double>(power + 1));
+  }
+  if (!(size < 9e18)) return std::nullopt;
+  return static_cast<std::uint64_t>(std::llround(size));
+}
+
+std::string format_size(std::uint64_t bytes) {
+  constexpr std::array<const char*, 5> names{"KiB", "MiB", "GiB", "TiB", "PiB"};
+  if (bytes < 1024) return fmt::format("{} bytes", bytes);
+  double size = static_cast<double>(bytes) / 1024;
+  std::size_t name = 0;
+  for (; size >= 1024 && name + 1 < names.size(); ++name) size /= 1024;
+  size = std::round(size * 10) / 10;
+  return fmt::format("{:.{}f} {}", size, size == std::floor(size) ? 0 : 1, names[name]);
+}
+
 std::optional<std::uint64_t> parse_count(std::string_view text) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);

@@ -3,6 +3,7 @@
 #include "batch.hpp"
 #include "run_id.hpp"
 #include "template.hpp"
+#include "term_sequence.hpp"
 #include "usage_error.hpp"
 
 #include <bulkhead/byte_sink.hpp>
@@ -34,7 +35,8 @@ class CommandRunner {
     base_.directory = settings.directory;
     base_.niceness = settings.niceness;
     base_.timeout = settings.timeout;
-    base_.kill_grace = kill_grace;
+    base_.limits = settings.limits;
+    base_.end_steps = settings.end_steps;
     base_.owns_children = true;
   }
 
@@ -103,7 +105,7 @@ Attempt attempt_of(const Indexed<CommandResult>& result, const Settings& setting
   if (result.outcome) {
     describe(*result.outcome, settings.timeout, attempt);
   } else {
-    describe(result.outcome.error(), settings.timeout, attempt);
+    describe(result.outcome.error(), settings.timeout, settings.limits, attempt);
     attempt.ran = result.outcome.stats().ran;
     if (result.outcome.stats().attempts > 0) printer.claim_rest(attempt);
   }
@@ -122,7 +124,8 @@ int run(const Settings& settings) {
   const CommandRunner runner(settings, command, batch.printer());
   WorkOptions options = batch.work_options();
   // The runner keeps the time; this is for a runner that cannot.
-  if (settings.timeout.count() > 0) options.task_timeout = settings.timeout + kill_grace + std::chrono::seconds(1);
+  if (settings.timeout.count() > 0)
+    options.task_timeout = settings.timeout + whole_wait(settings.end_steps) + std::chrono::seconds(1);
   return batch.drive([&] {
     for (auto&& result : process_stream(batch.source().tasks(), runner, options)) {
       Attempt attempt = attempt_of(result, settings, batch.printer());

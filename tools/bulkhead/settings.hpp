@@ -5,6 +5,8 @@
 #include "records.hpp"
 #include "task_source.hpp"
 
+#include <bulkhead/command.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +37,8 @@ struct Settings {
   std::size_t jobs = 1;
   std::chrono::milliseconds timeout{0};   ///< 0: none
   std::chrono::milliseconds deadline{0};  ///< 0: none
+  CommandLimits limits{};
+  std::vector<EndStep> end_steps = Command{}.end_steps;  ///< --term-seq
   unsigned retries = 0;
   std::chrono::milliseconds retry_delay{0}, max_retry_delay{0};
   HaltPolicy halt{};
@@ -47,8 +51,5 @@ struct Settings {
   std::string joblog{};
   ExitCodeMode exit_code = ExitCodeMode::standard;
 };
-
-/// From TERM to KILL, wherever a task is ended.
-inline constexpr std::chrono::milliseconds kill_grace{2000};
 
 }  // namespace bulkhead::tool
