@@ -4,9 +4,11 @@
 #include "os/lifeline.hpp"
 #include "os/program_streams.hpp"
 #include "os/spawn.hpp"
+#include "os/tree_usage.hpp"
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <string_view>
 
 namespace bulkhead {
@@ -43,19 +45,29 @@ CommandResult not_started(CommandResult result, int error) {
   return result;
 }
 
+// KILL ends it in any case.
+std::vector<EndStep> end_steps_of(const Command& command) {
+  std::vector<EndStep> steps = command.end_steps;
+  if (steps.empty() || steps.back().signal != SIGKILL) steps.push_back({.signal = SIGKILL});
+  return steps;
+}
+
 // Sees one program through: waits for whatever comes first, its end, its output, its time or a request to stop.
 class Watch {
  public:
   Watch(const Command& command, const os::Spawned& program, os::ProgramStreams& streams, CommandResult& result)
-      : command_(command), program_(program), streams_(streams), result_(result) {
+      : command_(command), program_(program), streams_(streams), result_(result), end_steps_(end_steps_of(command)) {
     if (command.timeout.count() > 0) deadline_ = Clock::now() + command.timeout;
+    if (command.limits.memory != 0 || command.limits.cpu_time.count() > 0) next_look_ = Clock::now() + look_interval;
   }
 
   void until_it_ends(int stop_descriptor, int parent_descriptor) {
     for (;;) {
       const int stop = ending_ ? -1 : stop_descriptor;  // once told it stays readable
-      const os::ProgramEvents events = streams_.wait(program_.pidfd.get(), stop, parent_descriptor, time_left());
-      if (events.ended) return;
+      const int pidfd = ended_ ? -1 : program_.pidfd.get();
+      const os::ProgramEvents events = streams_.wait(pidfd, stop, parent_descriptor, time_left());
+      ended_ = ended_ || events.ended;
+      if (ended_ && !others_may_finish()) return;
       if (events.parent_gone) {
         os::signal_group(program_.pid, os::GroupSignal::kill);
         os::kill_all_children();
@@ -69,40 +81,91 @@ class Watch {
         result_.output_error = events.store_error;
         if (!ending_) end_program();
       }
-      if (deadline_ != never && Clock::now() >= deadline_) out_of_time();
+      look_at_output();
+      if (Clock::now() >= next_look_) look_at_usage();
+      if (Clock::now() >= deadline_) out_of_time();
     }
   }
+
+  /// The largest that its processes shared with others, as far as it was looked at.
+  std::uint64_t shared_memory() const noexcept { return shared_memory_; }
 
  private:
   std::optional<std::chrono::nanoseconds> time_left() const {
-    if (deadline_ == never) return std::nullopt;
-    return std::max<std::chrono::nanoseconds>(deadline_ - Clock::now(), std::chrono::nanoseconds(0));
+    Clock::time_point next = std::min(deadline_, next_look_);
+    if (ended_) next = std::min(next, Clock::now() + look_interval);  // no descriptor tells the end of the others
+    if (next == never) return std::nullopt;
+    return std::max<std::chrono::nanoseconds>(next - Clock::now(), std::chrono::nanoseconds(0));
+  }
+
+  // Every process that is being ended has the time that the steps give, and not only the one that was started.
+  bool others_may_finish() const { return ending_ && command_.owns_children && os::any_lives(tree()); }
+
+  std::vector<int> tree() const {
+    if (command_.owns_children) return os::descendants_of(0);
+    std::vector<int> all = os::descendants_of(program_.pid);
+    all.push_back(program_.pid);
+    return all;
+  }
+
+  void look_at_output() {
+    const std::uint64_t most = command_.limits.output;
+    if (most != 0 && streams_.received() > most) beyond({LimitKind::output, streams_.received(), most});
+  }
+
+  void look_at_usage() {
+    next_look_ = Clock::now() + look_interval;
+    const CommandLimits& limits = command_.limits;
+    const os::TreeUsage usage = os::usage_of(tree());
+    shared_memory_ = std::max(shared_memory_, usage.shared_memory);
+    if (limits.memory != 0 && usage.private_memory > limits.memory) {
+      step_ = end_steps_.size() - 1;  // what is short of memory must not have the time to take more
+      if (ending_) take_step();
+      beyond({LimitKind::memory, usage.private_memory, limits.memory});
+    }
+    const std::chrono::nanoseconds time = limits.cpu_time;
+    if (time.count() > 0 && usage.cpu_time >= time)
+      beyond({LimitKind::cpu_time, static_cast<std::uint64_t>(usage.cpu_time.count()),
+              static_cast<std::uint64_t>(time.count())});
+  }
+
+  void beyond(const LimitHit& hit) {
+    if (ending_) return;
+    result_.limit = hit;
+    end_program();
   }
 
   void out_of_time() {
-    if (!ending_) {
-      result_.timed_out = true;
-      end_program();
-    } else {
-      os::signal_group(program_.pid, os::GroupSignal::kill);
-      deadline_ = never;
-    }
+    if (ending_) return take_step();
+    result_.timed_out = true;
+    end_program();
   }
 
   void end_program() {
     ending_ = true;
-    os::signal_group(program_.pid, os::GroupSignal::terminate);
-    os::signal_group(program_.pid, os::GroupSignal::proceed);  // a stopped process takes TERM only when it goes on
-    deadline_ = Clock::now() + command_.kill_grace;
+    take_step();
+  }
+
+  // The last step, KILL, is taken again and again: what was born meanwhile has not been hit.
+  void take_step() {
+    const EndStep& step = end_steps_[step_];
+    const bool last = step_ + 1 == end_steps_.size();
+    os::signal_tree(program_.pid, tree(), step.signal);
+    deadline_ = Clock::now() + (last ? look_interval : step.wait);
+    if (!last) ++step_;
   }
 
   const Command& command_;
   const os::Spawned& program_;
   os::ProgramStreams& streams_;
   CommandResult& result_;
+  const std::vector<EndStep> end_steps_;
+  std::size_t step_ = 0;
   static constexpr Clock::time_point never = Clock::time_point::max();
-  Clock::time_point deadline_ = never;
-  bool ending_ = false;
+  static constexpr std::chrono::milliseconds look_interval{10};
+  Clock::time_point deadline_ = never, next_look_ = never;
+  std::uint64_t shared_memory_ = 0;
+  bool ending_ = false, ended_ = false;
 };
 
 void collect(const Command& command, const os::Spawned& program, CommandResult& result) {
@@ -119,6 +182,20 @@ void collect(const Command& command, const os::Spawned& program, CommandResult& 
   result.max_rss = reaped.max_rss;
 }
 
+// Limits whose breach shows at the end only.
+LimitHit limit_at_end(const CommandLimits& limits, const CommandResult& result, std::uint64_t received,
+                      std::uint64_t shared_memory) {
+  constexpr int shell_adds = 128;
+  const bool file_too_large = result.signal == SIGXFSZ || result.exit_code == shell_adds + SIGXFSZ;
+  if (limits.file_size != 0 && file_too_large) return {LimitKind::file_size, 0, limits.file_size};
+  if (limits.output != 0 && received > limits.output) return {LimitKind::output, received, limits.output};
+  // A peak between two looks. The kernel's number begins with what this process had when it became the program.
+  const std::uint64_t peak = result.max_rss - std::min(shared_memory, result.max_rss);
+  if (limits.memory != 0 && peak > limits.memory && result.max_rss > os::own_peak_memory())
+    return {LimitKind::memory, peak, limits.memory};
+  return {};
+}
+
 }  // namespace
 
 CommandResult run_command(const Command& command, std::stop_token stop) {
@@ -132,6 +209,8 @@ CommandResult run_command(const Command& command, std::stop_token stop) {
   image.environment = environment_of(command);
   image.directory = command.directory;
   image.niceness = command.niceness;
+  image.file_size = command.limits.file_size;
+  image.open_files = command.limits.open_files;
   image.path = os::find_program(command.arguments.front(), path_of(image.environment), command.directory);
   if (image.path.empty()) return not_started(result, ENOENT);
 
@@ -139,7 +218,8 @@ CommandResult run_command(const Command& command, std::stop_token stop) {
   if (command.owns_children) os::adopt_orphans();
   std::optional<os::LifelineWatch> coordinator;
   if (command.owns_children) coordinator.emplace();
-  os::ProgramStreams streams(command.output, command.error, command.on_lines);
+  os::ProgramStreams streams(command.output, command.error, command.on_lines, command.input);
+  if (command.limits.output != 0) streams.keep_at_most(command.limits.output);
   streams.give_to(image);
   os::WakeUp stopped;
   std::stop_callback on_stop(stop, [&] { stopped.notify(); });
@@ -155,6 +235,8 @@ CommandResult run_command(const Command& command, std::stop_token stop) {
   result.output = stored.output;
   result.error = stored.error;
   if (result.output_error == 0) result.output_error = stored.store_error;
+  if (!result.limit && !result.timed_out && !result.cancelled)
+    result.limit = limit_at_end(command.limits, result, streams.received(), watch.shared_memory());
   return result;
 }
 

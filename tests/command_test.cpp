@@ -109,7 +109,7 @@ TEST_CASE("a program that outlives its time is ended", "[command]") {
 TEST_CASE("a program that ignores TERM is killed after the grace", "[command]") {
   Command command = shell("trap '' TERM; while :; do sleep 1; done");
   command.timeout = 100ms;
-  command.kill_grace = 100ms;
+  command.end_steps = {{SIGTERM, 100ms}, {SIGKILL, 0ms}};
   const Run r = run(command);
   CHECK(r.result.timed_out);
   CHECK(r.result.signal == SIGKILL);

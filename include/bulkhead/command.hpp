@@ -4,6 +4,7 @@
 #include <bulkhead/task_output.hpp>
 
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -15,15 +16,50 @@
 
 namespace bulkhead {
 
+/// One step of a program's end: a signal to all of it, and how long it may take to go before the next step.
+struct EndStep {
+  int signal = SIGTERM;
+  std::chrono::milliseconds wait{0};
+};
+
+/// What a program and all that it starts may use. 0: no limit of ours.
+struct CommandLimits {
+  std::uint64_t memory = 0;               ///< private resident bytes, of all its processes together; looked at every
+                                          ///< 10 ms. Beyond it they are killed at once
+  std::chrono::milliseconds cpu_time{0};  ///< of all its processes together, those they waited for included
+  std::uint64_t file_size = 0;            ///< bytes, of any file it writes (RLIMIT_FSIZE)
+  unsigned open_files = 0;                ///< descriptors of each process (RLIMIT_NOFILE)
+  std::uint64_t output = 0;  ///< bytes on both streams together, where we pass them on; what comes later is dropped
+};
+
+/// The limits that end a program. That of open files does not: the program is told by the kernel.
+enum class LimitKind : std::uint8_t { none, memory, cpu_time, file_size, output };
+
+/// A limit that a program went beyond: bytes, nanoseconds for processor time. `used` is 0 where it is not known.
+struct LimitHit {
+  LimitKind kind = LimitKind::none;
+  std::uint64_t used = 0, allowed = 0;
+
+  explicit operator bool() const noexcept { return kind != LimitKind::none; }
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(kind, used, allowed);
+  }
+};
+
 /// What to run, and how.
 struct Command {
-  std::vector<std::string> arguments;          ///< argv; the first is looked for in PATH unless it has a slash
-  std::vector<std::string> environment{};      ///< K=V, in addition to ours or in the place of ours
-  bool clear_environment = false;              ///< start from an empty one instead of ours
-  std::string directory{};                     ///< where it runs; empty: here
-  int niceness = 0;                            ///< added to ours
-  std::chrono::milliseconds timeout{0};        ///< from its start; 0: none
-  std::chrono::milliseconds kill_grace{2000};  ///< from TERM to KILL, after a time-out or a stop request
+  std::vector<std::string> arguments;      ///< argv; the first is looked for in PATH unless it has a slash
+  std::vector<std::string> environment{};  ///< K=V, in addition to ours or in the place of ours
+  bool clear_environment = false;          ///< start from an empty one instead of ours
+  std::string directory{};                 ///< where it runs; empty: here
+  int niceness = 0;                        ///< added to ours
+  std::string input{};                     ///< what it reads on its standard input; empty: /dev/null
+  std::chrono::milliseconds timeout{0};    ///< from its start; 0: none
+  CommandLimits limits{};
+  /// How it is ended after a time-out, a stop request or a limit. Each signal goes to its process group, and to what
+  /// it started that has left the group; stopped processes are continued. KILL is always the last step.
+  std::vector<EndStep> end_steps{{SIGTERM, std::chrono::milliseconds(2000)}, {SIGKILL, std::chrono::milliseconds(0)}};
 
   TaskOutput* output = nullptr;  ///< its standard output and error are appended to these; null: they are ours
   TaskOutput* error = nullptr;
@@ -44,22 +80,23 @@ struct CommandResult {
   int output_error = 0;          ///< errno, if its output could not be stored (it was ended then)
   bool timed_out = false;        ///< it was ended because its time was up
   bool cancelled = false;        ///< it was ended because a stop was requested
+  LimitHit limit{};              ///< it went beyond one of Command::limits
   bool leaked = false;           ///< it left processes running; they have been ended
   std::int64_t started_ns = 0;   ///< nanoseconds since 1970
   std::int64_t ran_ns = 0, user_ns = 0, system_ns = 0;
   std::uint64_t max_rss = 0;  ///< bytes, the largest process
   ByteRange output{}, error{};
 
-  bool succeeded() const noexcept { return exit_code == 0 && !timed_out && !cancelled && output_error == 0; }
+  bool succeeded() const noexcept { return exit_code == 0 && !timed_out && !cancelled && !limit && output_error == 0; }
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(exit_code, signal, start_error, output_error, timed_out, cancelled, leaked, started_ns, ran_ns, user_ns,
-            system_ns, max_rss, output, error);
+    archive(exit_code, signal, start_error, output_error, timed_out, cancelled, limit, leaked, started_ns, ran_ns,
+            user_ns, system_ns, max_rss, output, error);
   }
 };
 
-/// Runs it to its end: with /dev/null as its input, as the leader of its own process group, bound to die with this
+/// Runs it to its end: as the leader of its own process group, bound to die with this
 /// thread. At the end, whatever is left in that group is killed. Everything that can go wrong with the program is in
 /// the result; throws std::system_error only where this process itself is out of descriptors or memory.
 CommandResult run_command(const Command& command, std::stop_token stop = {});

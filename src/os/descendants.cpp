@@ -134,6 +134,17 @@ void signal_group(int group, GroupSignal which) noexcept {
   }
 }
 
+void signal_tree(int group, std::span<const int> tree, int signal) noexcept {
+  std::array<int, 2> signals{signal, SIGCONT};
+  if (signal == SIGKILL || signal == SIGSTOP) signals[1] = 0;
+  for (const int number : signals) {
+    if (number == 0) continue;
+    ::kill(-group, number);
+    for (const int pid : tree)
+      if (::getpgid(pid) != group) ::kill(pid, number);
+  }
+}
+
 bool has_children() noexcept {
   siginfo_t info{};
   return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 || errno != ECHILD;
@@ -161,6 +172,15 @@ void note_forks() noexcept {
 bool forked_meanwhile() noexcept { return forked && forked.exchange(false); }
 
 std::vector<int> children() { return children_of("self"); }
+
+std::vector<int> descendants_of(int process) {
+  std::vector<int> all = children_of(process == 0 ? "self" : std::to_string(process));
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::vector<int> below = children_of(std::to_string(all[i]));
+    all.insert(all.end(), below.begin(), below.end());
+  }
+  return all;
+}
 
 std::size_t end_children_except(std::span<const int> spared) noexcept {
   std::size_t living = 0;

@@ -31,11 +31,18 @@ enum class GroupSignal { terminate, kill, proceed };
 /// To every process of the group; none left is no error.
 void signal_group(int group, GroupSignal which) noexcept;
 
+/// To the group, and to those of `tree` that have left it; what is stopped is continued, so that it takes the signal.
+void signal_tree(int group, std::span<const int> tree, int signal) noexcept;
+
 /// Whether this process has any child at all, zombies included. One system call.
 bool has_children() noexcept;
 
 /// The living and dead children of this process, of whichever thread. Empty where there is no /proc.
 std::vector<int> children();
+
+/// All that `process` has started, directly or not, and that has not been waited for. 0: this process, which with
+/// adopt_orphans() misses none.
+std::vector<int> descendants_of(int process);
 
 /// Children that end_children_except() leaves alone although it is not told of them: processes of ours that serve this
 /// one until they are dismissed: a thousand at most. Thread-safe, takes no lock.

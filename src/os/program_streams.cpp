@@ -4,7 +4,9 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -22,10 +24,21 @@ timespec to_timespec(std::chrono::nanoseconds t) {
   return {.tv_sec = seconds.count(), .tv_nsec = (t - seconds).count()};
 }
 
+// Memory and not a pipe: nobody has to feed it while the program runs, and it is gone with its last descriptor.
+Fd input_of(const std::string& bytes) {
+  if (bytes.empty()) return above_standard_streams(Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
+  Fd file(::memfd_create("bulkhead input", MFD_CLOEXEC));
+  if (!file) throw_errno("memfd_create");
+  write_all(file, std::as_bytes(std::span(bytes)));
+  if (::lseek(file.get(), 0, SEEK_SET) != 0) throw_errno("lseek");
+  return above_standard_streams(std::move(file));
+}
+
 }  // namespace
 
-ProgramStreams::ProgramStreams(TaskOutput* output, TaskOutput* error, const Listener& on_lines) : on_lines_(on_lines) {
-  input_ = above_standard_streams(Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
+ProgramStreams::ProgramStreams(TaskOutput* output, TaskOutput* error, const Listener& on_lines,
+                               const std::string& input)
+    : on_lines_(on_lines), input_(input_of(input)) {
   if (output || on_lines) begin(output_, output);
   if (error || on_lines) begin(error_, error);
 }
@@ -73,13 +86,24 @@ StoredRanges ProgramStreams::finish() {
   return {output_.stored, error_.stored, store_error_};
 }
 
-bool ProgramStreams::move(Stream& stream) { return stream.file ? store(stream) : pass_lines(stream); }
+bool ProgramStreams::move(Stream& stream) {
+  if (received_ > most_) return drop(stream);
+  return stream.file ? store(stream) : pass_lines(stream);
+}
+
+bool ProgramStreams::drop(Stream& stream) {
+  std::array<std::byte, 64 << 10> chunk;
+  return read_some(stream.pipe.read_end, chunk) > 0;
+}
 
 bool ProgramStreams::store(Stream& stream) {
   auto at = static_cast<off_t>(stream.stored.end);
   const ssize_t n = ::splice(stream.pipe.read_end.get(), nullptr, stream.file->descriptor(), &at, 1 << 20,
                              SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-  if (n > 0) stream.stored.end += static_cast<std::uint64_t>(n);
+  if (n > 0) {
+    stream.stored.end += static_cast<std::uint64_t>(n);
+    received_ += static_cast<std::uint64_t>(n);
+  }
   if (n < 0 && errno != EAGAIN && errno != EINTR) {
     store_error_ = errno;
     stream.pipe.read_end.reset();  // the program learns it by SIGPIPE at its next write
@@ -92,6 +116,7 @@ bool ProgramStreams::pass_lines(Stream& stream) {
   const std::ptrdiff_t n = read_some(stream.pipe.read_end, std::as_writable_bytes(std::span(chunk)));
   if (n <= 0) return false;
   const auto size = static_cast<std::size_t>(n);
+  received_ += size;
   const void* last = ::memrchr(chunk.data(), '\n', size);
   const std::size_t whole = last ? static_cast<std::size_t>(static_cast<const char*>(last) - chunk.data()) + 1 : 0;
   if (whole > 0) {

@@ -10,7 +10,9 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,8 +36,13 @@ class ProgramStreams {
  public:
   using Listener = std::function<void(int channel, std::span<const std::byte> lines)>;
 
-  /// Files or a listener or neither; with neither the program writes to our own streams.
-  ProgramStreams(TaskOutput* output, TaskOutput* error, const Listener& on_lines);
+  /// Files or a listener or neither; with neither the program writes to our own streams. `input` is what it reads.
+  ProgramStreams(TaskOutput* output, TaskOutput* error, const Listener& on_lines, const std::string& input);
+
+  /// What comes after so many bytes is dropped: the program may go on writing until it is ended.
+  void keep_at_most(std::uint64_t bytes) noexcept { most_ = bytes; }
+  /// The bytes that have come.
+  std::uint64_t received() const noexcept { return received_; }
 
   void give_to(ProgramImage& image) const;
   /// Waits for the program's end, its output or one of the other descriptors (-1: none), at most `timeout`.
@@ -57,12 +64,14 @@ class ProgramStreams {
   void begin(Stream& stream, TaskOutput* file);
   bool move(Stream& stream);  // false: there is nothing now
   bool store(Stream& stream);
+  bool drop(Stream& stream);
   bool pass_lines(Stream& stream);
 
   const Listener& on_lines_;
   Stream output_{.channel = 1}, error_{.channel = 2};
   Fd input_;
   int store_error_ = 0;
+  std::uint64_t received_ = 0, most_ = std::numeric_limits<std::uint64_t>::max();
 };
 
 }  // namespace bulkhead::os

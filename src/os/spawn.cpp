@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -81,6 +82,13 @@ void take_streams(const ProgramImage& image) {
   if (image.error >= 0) ::dup2(image.error, STDERR_FILENO);
 }
 
+bool lower(decltype(RLIMIT_FSIZE) which, rlim_t to) {
+  rlimit limit{};
+  if (::getrlimit(which, &limit) != 0) return false;
+  limit.rlim_cur = limit.rlim_max = std::min(to, limit.rlim_max);
+  return ::setrlimit(which, &limit) == 0;
+}
+
 // Runs on a stack of its own in the parent's memory, with every signal blocked until the actions are in order.
 int become_program(void* argument) {
   auto& plan = *static_cast<ChildPlan*>(argument);
@@ -94,6 +102,9 @@ int become_program(void* argument) {
     errno = 0;
     if (::nice(plan.image->niceness) == -1 && errno != 0) give_up(plan, "nice");
   }
+  const ProgramImage& image = *plan.image;
+  if (image.file_size != 0 && !lower(RLIMIT_FSIZE, image.file_size)) give_up(plan, "setrlimit(RLIMIT_FSIZE)");
+  if (image.open_files != 0 && !lower(RLIMIT_NOFILE, image.open_files)) give_up(plan, "setrlimit(RLIMIT_NOFILE)");
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -4,6 +4,7 @@
 #include "os/fd.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,8 @@ struct ProgramImage {
   std::vector<std::string> environment;     ///< K=V
   std::string directory;                    ///< empty: ours
   int niceness = 0;                         ///< added to ours
+  std::uint64_t file_size = 0;              ///< the most bytes a file it writes may have; 0: as ours
+  unsigned open_files = 0;                  ///< the most descriptors it may have; 0: as we
   int input = -1, output = -1, error = -1;  ///< its standard streams; -1: ours
 };
 

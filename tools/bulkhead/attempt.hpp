@@ -39,7 +39,10 @@ struct Attempt {
 /// A program's end in words. `timeout` is the limit it was given.
 void describe(const CommandResult& result, std::chrono::milliseconds timeout, Attempt& attempt);
 /// A task that came back without a value: its worker's end, or its function's exception.
-void describe(const Failure& failure, std::chrono::milliseconds timeout, Attempt& attempt);
+void describe(const Failure& failure, std::chrono::milliseconds timeout, const CommandLimits& limits, Attempt& attempt);
+/// Where a program failed and its last words are the system's for one of these limits, says so. A program is told of
+/// them by errors of its calls, and only its words betray them.
+void name_refused_files(const CommandLimits& limits, Attempt& attempt);
 
 /// As a shell would report it: the code, 128+n for a signal, 124 for a time-out, 1 otherwise.
 int shell_status(const Attempt& attempt);

@@ -3,6 +3,7 @@
 #include "admission.hpp"
 #include "quantity.hpp"
 #include "shell_quote.hpp"
+#include "term_sequence.hpp"
 
 #include <bulkhead/command.hpp>
 
@@ -51,8 +52,8 @@ WorkOptions Batch::work_options() {
   options.per_sync_timeout = look_round_interval;
   if (settings_.tasks.spacing.count() > 0)
     options.per_sync_timeout = std::min(look_round_interval, settings_.tasks.spacing);
-  options.kill_grace =
-      kill_grace + std::chrono::seconds(1);  // a worker needs the grace for its program, and then a moment
+  options.kill_grace = whole_wait(settings_.end_steps) +
+                       std::chrono::seconds(1);  // a worker needs the grace for its program, and then a moment
   options.stop = stop_.get_token();
   options.on_event = [this](const Event& event) { on_event(event); };
   const bool decisions = settings_.halt.when != HaltPolicy::When::never || settings_.tasks.spacing.count() > 0 ||
@@ -104,8 +105,8 @@ void Batch::obey_signals() {
     end_.signal = signals_.first_stop();
     stop_now();
     if (!settings_.quiet)
-      console_.say(
-          fmt::format("stopping: what runs has {} to end; once more to kill it now", format_duration(kill_grace)));
+      console_.say(fmt::format("stopping: what runs has {} to end; once more to kill it now",
+                               format_duration(whole_wait(settings_.end_steps))));
   }
   if (signals_.stops() > 1) throw KilledByUser();
   if (signals_.hung_up() && !source_.closed()) stop_starting();
@@ -149,6 +150,7 @@ void Batch::retry(Attempt attempt) {
 void Batch::settle(Attempt attempt) {
   printer_.account(attempt);
   if (attempt.end != TaskEnd::ok) attempt.error_tail = printer_.error_tail(attempt);
+  name_refused_files(settings_.limits, attempt);
   if (may_retry(attempt)) return retry(std::move(attempt));
   retrying_.erase(attempt.task.sequence);
   conclude(std::move(attempt));

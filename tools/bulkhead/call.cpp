@@ -2,6 +2,7 @@
 
 #include "batch.hpp"
 #include "shell_quote.hpp"
+#include "term_sequence.hpp"
 #include "usage_error.hpp"
 
 #include <bulkhead/plugin_loader.hpp>
@@ -77,7 +78,7 @@ Attempt attempt_of(Indexed<std::string>& result, const Settings& settings) {
     attempt.exit_code = 0;
     attempt.result = std::move(*result.outcome) + "\n";
   } else {
-    describe(result.outcome.error(), settings.timeout, attempt);
+    describe(result.outcome.error(), settings.timeout, settings.limits, attempt);
   }
   return attempt;
 }
@@ -92,7 +93,12 @@ int call(const Settings& settings) {
   std::unique_ptr<LoadedPlugin> plugin;  // stays empty here: every worker loads its own
   WorkOptions options = batch.work_options();
   options.task_timeout = settings.timeout;
-  options.kill_grace = kill_grace;
+  options.kill_grace = whole_wait(settings.end_steps);
+  options.memory_limit = settings.limits.memory;
+  options.cpu_time = settings.limits.cpu_time;
+  options.file_size = settings.limits.file_size;
+  options.open_files = settings.limits.open_files;
+  if (settings.limits.output != 0) options.max_result_bytes = settings.limits.output;
   options.worker_init = [&] {
     plugin = std::make_unique<LoadedPlugin>(name.plugin);
     plugin->select(name.function);

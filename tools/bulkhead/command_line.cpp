@@ -2,6 +2,7 @@
 
 #include "option_words.hpp"
 #include "quantity.hpp"
+#include "term_sequence.hpp"
 #include "usage_error.hpp"
 
 #include <bulkhead/options.hpp>
@@ -10,6 +11,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <csignal>
 #include <memory>
 #include <random>
 
@@ -61,6 +63,8 @@ struct Words {
   std::string jobs, timeout, deadline, retry_delay, delay, halt, delimiter, shuffle, progress, color, exit_code;
   std::vector<std::string> files;
   std::uint64_t retries = 0, records_per_task = 1;
+  std::string term_seq, mem_max, cpu_time, fsize, output_max;
+  std::uint64_t nofile = 0;
   bool null = false, fail_fast = false, line_buffer = false, ungroup = false;
 };
 
@@ -136,6 +140,20 @@ void add_running_options(CLI::App& app, Words& words) {
       ->group(group);
 }
 
+void add_limit_options(CLI::App& app, Words& words) {
+  const std::string group = "Limits of a task";
+  app.add_option("--term-seq", words.term_seq, "End tasks by these signals and waits. Default: TERM,2s,KILL")
+      ->type_name("SIG,D,...")
+      ->group(group);
+  app.add_option("--mem-max", words.mem_max, "End it beyond SIZE (512M 2GiB; 100MB) of memory")
+      ->type_name("SIZE")
+      ->group(group);
+  app.add_option("--cpu-time", words.cpu_time, "End it after D of processor time")->type_name("D")->group(group);
+  app.add_option("--fsize", words.fsize, "No file it writes may grow beyond SIZE")->type_name("SIZE")->group(group);
+  app.add_option("--nofile", words.nofile, "No more than N open files")->type_name("N")->group(group);
+  app.add_option("--output-max", words.output_max, "End it beyond SIZE of output")->type_name("SIZE")->group(group);
+}
+
 void add_result_options(CLI::App& app, Subcommand which, Settings& settings, Words& words) {
   const std::string group = "Records out";
   app.add_flag("-k,--keep-order", settings.keep_order, "Output in the order of the records")->group(group);
@@ -170,6 +188,14 @@ std::chrono::milliseconds duration(std::string_view option, const std::string& t
   if (text.empty()) return std::chrono::milliseconds(0);
   const auto parsed = parse_duration(text);
   if (!parsed) refuse(option, text, "write a duration like 250ms, 10s, 1m30s or 2h");
+  return *parsed;
+}
+
+std::uint64_t size(const CLI::App& app, const std::string& option, const std::string& text) {
+  if (app.count(option) == 0) return 0;
+  const auto parsed = parse_size(text);
+  if (!parsed) refuse(option, text, "write a size like 4096, 512M, 2GiB or 100MB");
+  if (*parsed == 0) refuse(option, text, "leave the option out for no limit");
   return *parsed;
 }
 
@@ -273,6 +299,32 @@ void understand_running(const Words& words, const CLI::App& app, Settings& setti
   settings.tasks.read_ahead = halt->needs_total();
 }
 
+void understand_term_sequence(const Words& words, Subcommand which, Settings& settings) {
+  const auto steps = parse_term_sequence(words.term_seq);
+  if (!steps) refuse("--term-seq", words.term_seq, "write signals and waits in turn, like TERM,10s,KILL");
+  const bool plain = steps->size() == 2 && steps->front().signal == SIGTERM;
+  if (which == Subcommand::call && !plain)
+    refuse("--term-seq", words.term_seq, "call ends its workers by TERM, a wait and KILL, like TERM,10s,KILL");
+  settings.end_steps = *steps;
+}
+
+void understand_limits(const Words& words, const CLI::App& app, Subcommand which, Settings& settings) {
+  if (app.count("--term-seq") > 0) understand_term_sequence(words, which, settings);
+  settings.limits.memory = size(app, "--mem-max", words.mem_max);
+  settings.limits.cpu_time = duration("--cpu-time", words.cpu_time);
+  if (app.count("--cpu-time") > 0 && settings.limits.cpu_time.count() == 0)
+    refuse("--cpu-time", words.cpu_time, "leave the option out for no limit");
+  settings.limits.file_size = size(app, "--fsize", words.fsize);
+  if (app.count("--nofile") > 0 && (words.nofile == 0 || words.nofile > 1u << 30))
+    refuse("--nofile", std::to_string(words.nofile), "write at least 1 and at most 1073741824");
+  settings.limits.open_files = static_cast<unsigned>(words.nofile);
+  settings.limits.output = size(app, "--output-max", words.output_max);
+  if (settings.limits.output != 0 && words.ungroup)
+    throw UsageError(
+        "--output-max counts what passes through Bulkhead, and with --ungroup nothing does; "
+        "use --line-buffer");
+}
+
 void understand_output(const Words& words, Settings& settings) {
   if (words.line_buffer && words.ungroup) throw UsageError("--line-buffer and --ungroup exclude each other");
   if (words.line_buffer) settings.output = OutputMode::lines;
@@ -321,6 +373,7 @@ void add_options(CLI::App& app, Subcommand which, Settings& settings, Words& wor
   add_source_options(app, settings, words);
   if (which == Subcommand::run) add_command_options(app, settings, words);
   add_running_options(app, words);
+  add_limit_options(app, words);
   add_result_options(app, which, settings, words);
   app.set_help_flag("-h,--help", "-h: the most used options on one screen; --help: all of them")->group("Records out");
 }
@@ -381,6 +434,7 @@ std::optional<Settings> parse_command_line(Subcommand which, const std::vector<s
   }
   understand_records(raw, app, settings);
   understand_running(raw, app, settings);
+  understand_limits(raw, app, which, settings);
   understand_output(raw, settings);
   understand_command(std::move(parted.rest), raw, settings);
   return settings;

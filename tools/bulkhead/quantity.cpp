@@ -84,20 +84,31 @@ std::optional<double> parse_number(std::string_view text) {
 }
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {
+  constexpr std::string_view prefixes = "kmgtp";
   const std::optional<double> number = take_number(text);
   if (!number) return std::nullopt;
-  double unit = 1;
-  if (!text.empty() && text != "B") {
-    constexpr std::string_view prefixes = "KMGTP";
-    const char letter = static_cast<char>(text.front() & ~0x20);
-    const std::size_t power = prefixes.find(letter);
-    const std::string_view rest = text.substr(1);
-    if (power == std::string_view::npos || (!rest.empty() && rest != "B" && rest != "iB")) return std::nullopt;
-    unit = std::pow(rest == "B" ? 1000.0 : 1024.0, static_cast<double>(power + 1));
+  std::string unit(text);
+  std::transform(unit.begin(), unit.end(), unit.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; });
+  double size = *number;
+  if (!unit.empty() && unit != "b") {
+    const std::size_t power = prefixes.find(unit.front());
+    const std::string rest = unit.substr(1);
+    if (power == std::string_view::npos || (!rest.empty() && rest != "b" && rest != "ib")) return std::nullopt;
+    size *= std::pow(rest == "b" ? 1000.0 : 1024.0, static_cast<double>(power + 1));
   }
-  const double bytes = *number * unit;
-  if (!(bytes >= 1 && bytes < 9e18)) return std::nullopt;
-  return static_cast<std::uint64_t>(bytes);
+  if (!(size < 9e18)) return std::nullopt;
+  return static_cast<std::uint64_t>(std::llround(size));
+}
+
+std::string format_size(std::uint64_t bytes) {
+  constexpr std::array<const char*, 5> names{"KiB", "MiB", "GiB", "TiB", "PiB"};
+  if (bytes < 1024) return fmt::format("{} bytes", bytes);
+  double size = static_cast<double>(bytes) / 1024;
+  std::size_t name = 0;
+  for (; size >= 1024 && name + 1 < names.size(); ++name) size /= 1024;
+  size = std::round(size * 10) / 10;
+  return fmt::format("{:.{}f} {}", size, size == std::floor(size) ? 0 : 1, names[name]);
 }
 
 std::optional<std::uint64_t> parse_count(std::string_view text) {

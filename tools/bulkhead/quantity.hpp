@@ -20,14 +20,16 @@ std::string describe_duration(std::chrono::nanoseconds duration);
 /// "4", "50%" of the cores, "+2" more than them, "-1" fewer; at least 1.
 std::optional<std::size_t> parse_jobs(std::string_view text, std::size_t cores);
 
-/// "512M" "2GiB" "64k" (powers of 1024), "1.5GB" (of 1000), a bare number is bytes. At least 1.
-std::optional<std::uint64_t> parse_size(std::string_view text);
-
 /// "1.5": digits with or without a point, never negative.
 std::optional<double> parse_number(std::string_view text);
 
 /// A whole number, decimal, nothing else around it.
 std::optional<std::uint64_t> parse_count(std::string_view text);
+
+/// "4096" "512M" "2GiB" "1.5k" (powers of 1024), "10MB" (powers of 1000); upper or lower case.
+std::optional<std::uint64_t> parse_size(std::string_view text);
+/// For people, with one decimal at most: "2.1 GiB", "512 KiB", "100 bytes".
+std::string format_size(std::uint64_t bytes);
 
 /// C escapes (\n \t \0 \x1f \033 \\ ...) turned into bytes; nullopt for one that C does not know.
 std::optional<std::string> unescape(std::string_view text);

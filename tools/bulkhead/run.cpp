@@ -4,6 +4,7 @@
 #include "run_id.hpp"
 #include "shell_quote.hpp"
 #include "template.hpp"
+#include "term_sequence.hpp"
 #include "usage_error.hpp"
 
 #include <bulkhead/byte_sink.hpp>
@@ -41,7 +42,8 @@ class CommandRunner {
     base_.directory = settings.directory;
     base_.niceness = settings.niceness;
     base_.timeout = settings.timeout;
-    base_.kill_grace = kill_grace;
+    base_.limits = settings.limits;
+    base_.end_steps = settings.end_steps;
     base_.owns_children = true;
   }
 
@@ -50,6 +52,7 @@ class CommandRunner {
     const int slot = this_task().value_or(ThisTask{}).worker;
     Command command = base_;
     command.arguments = command_.arguments(values_of(task, slot));
+    command.input = task.input;
     command.environment.insert(command.environment.end(), task.environment.begin(), task.environment.end());
     command.environment.push_back(fmt::format("BULKHEAD_SEQ={}", task.sequence));
     command.environment.push_back(fmt::format("BULKHEAD_SLOT={}", slot + 1));
@@ -126,7 +129,7 @@ Attempt attempt_of(const Indexed<CommandResult>& result, const Settings& setting
   if (result.outcome) {
     describe(*result.outcome, settings.timeout, attempt);
   } else {
-    describe(result.outcome.error(), settings.timeout, attempt);
+    describe(result.outcome.error(), settings.timeout, settings.limits, attempt);
     attempt.ran = result.outcome.stats().ran;
     if (result.outcome.stats().attempts > 0) printer.claim_rest(attempt);
   }
@@ -158,7 +161,8 @@ int run(const Settings& given) {
   const CommandRunner runner(settings, command, batch.printer());
   WorkOptions options = batch.work_options();
   // The runner keeps the time; this is for a runner that cannot.
-  if (settings.timeout.count() > 0) options.task_timeout = settings.timeout + kill_grace + std::chrono::seconds(1);
+  if (settings.timeout.count() > 0)
+    options.task_timeout = settings.timeout + whole_wait(settings.end_steps) + std::chrono::seconds(1);
   return batch.drive([&] {
     for (auto&& result : process_stream(batch.source().tasks(), runner, options)) {
       Attempt attempt = attempt_of(result, settings, batch.printer());

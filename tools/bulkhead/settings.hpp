@@ -6,6 +6,8 @@
 #include "retry_on.hpp"
 #include "task_source.hpp"
 
+#include <bulkhead/command.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -41,6 +43,8 @@ struct Settings {
   std::chrono::milliseconds timeout{0};   ///< 0: none
   double timeout_percent = 0;             ///< --timeout P%: of the median run time of successful tasks; 0: none
   std::chrono::milliseconds deadline{0};  ///< 0: none
+  CommandLimits limits{};
+  std::vector<EndStep> end_steps = Command{}.end_steps;  ///< --term-seq
   unsigned retries = 0;
   std::chrono::milliseconds retry_delay{0}, max_retry_delay{0};
   RetryOn retry_on{};

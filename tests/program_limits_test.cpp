@@ -1,0 +1,207 @@
+// What `bulkhead run` keeps a program from, and how it ends one: each option through the built program.
+#include "catch.hpp"
+
+#include "quantity.hpp"
+#include "term_sequence.hpp"
+
+#include <bulkhead/command.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <vector>
+
+using namespace bulkhead;
+using namespace std::chrono_literals;
+using Words = std::vector<std::string>;
+
+namespace {
+
+struct Result {
+  int status = -1;
+  std::string output, error;
+  std::chrono::nanoseconds ran{};
+};
+
+std::string text_of(const TaskOutput& file, ByteRange range) {
+  std::string text(range.size(), '\0');
+  text.resize(file.read(range.begin, text));
+  return text;
+}
+
+Result execute(Command command) {
+  TaskOutput output, error;
+  command.timeout = 60s;
+  command.output = &output;
+  command.error = &error;
+  const CommandResult result = run_command(command);
+  REQUIRE_FALSE(result.timed_out);
+  return {result.exit_code.value_or(-1), text_of(output, result.output), text_of(error, result.error),
+          std::chrono::nanoseconds(result.ran_ns)};
+}
+
+Result bulkhead_tool(Words words) {
+  words.insert(words.begin(), BULKHEAD_TOOL);
+  return execute({.arguments = std::move(words)});
+}
+
+// One task that is a shell command line.
+Result run(Words options, const std::string& script) {
+  options.insert(options.begin(), "run");
+  options.insert(options.end(), {"sh", "-c", script, ":::", "x"});
+  return bulkhead_tool(std::move(options));
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+const std::string take_memory = "exec python3 -c 'import time; x = bytearray(300 << 20); time.sleep(3)'";
+
+}  // namespace
+
+TEST_CASE("--mem-max ends a program that takes more", "[limits-of-programs]") {
+  const Result r = run({"--mem-max", "100M"}, take_memory);
+  CHECK(r.status == 1);
+  CHECK(contains(r.error, "1 out of memory"));
+  CHECK(contains(r.error, "  OOM "));
+  CHECK(contains(r.error, " of 100 MiB"));
+  CHECK(r.ran < 3s);
+  CHECK(run({"--mem-max", "2GiB"}, "true").status == 0);
+}
+
+TEST_CASE("--mem-max counts all processes of a task, those that left its group too", "[limits-of-programs]") {
+  const std::string one = "python3 -c 'import time; x = bytearray(120 << 20); time.sleep(5)' & ";
+  const Result r = run({"--mem-max", "200M"}, one + "setsid " + one + "wait");
+  CHECK(r.status == 1);
+  CHECK(contains(r.error, "  OOM "));
+  CHECK(r.ran < 5s);
+}
+
+TEST_CASE("--mem-max sees a peak that was too short to be looked at", "[limits-of-programs]") {
+  TaskOutput output;
+  Command command{.arguments = {"python3", "-c", "x = b'1' * (200 << 20)"}};
+  command.limits.memory = 100 << 20;
+  const CommandResult result = run_command(command);
+  CHECK(result.limit.kind == LimitKind::memory);
+  CHECK_FALSE(result.succeeded());
+}
+
+TEST_CASE("--cpu-time ends a program that computes longer, and not one that sleeps", "[limits-of-programs]") {
+  const Result r = run({"--cpu-time", "300ms"}, "(while :; do :; done) & wait");
+  CHECK(r.status == 1);
+  CHECK(contains(r.error, "  CPU 0.3"));
+  CHECK(contains(r.error, "s of 300ms"));
+  CHECK(contains(r.error, "1 failed"));
+  CHECK(run({"--cpu-time", "300ms"}, "sleep 0.5").status == 0);
+}
+
+TEST_CASE("--fsize keeps files small", "[limits-of-programs]") {
+  const std::string file = "f=$(mktemp); trap 'rm -f $f' EXIT; ";
+  const Result direct = run({"--fsize", "1MiB"}, file + "head -c 3000000 /dev/zero > $f");
+  CHECK(direct.status == 1);
+  CHECK(contains(direct.error, "  FSIZE over 1 MiB"));
+  // python3 ignores the signal and says what the system told it
+  const Result told = run({"--fsize", "1MiB"},
+                          "exec python3 -c 'import tempfile; f = tempfile.TemporaryFile(); "
+                          "f.write(bytes(3000000)); f.flush()'");
+  CHECK(contains(told.error, "  FSIZE over 1 MiB"));
+  CHECK(run({"--fsize", "1MiB"}, file + "head -c 1000000 /dev/zero > $f").status == 0);
+}
+
+TEST_CASE("--nofile limits descriptors, and is named where it was met", "[limits-of-programs]") {
+  const std::string opens = "exec python3 -c 'f = [open(\"/dev/null\") for i in range(60)]'";
+  const Result r = run({"--nofile", "32"}, opens);
+  CHECK(r.status == 1);
+  CHECK(contains(r.error, "  NOFILE over 32"));
+  CHECK(run({"--nofile", "128"}, opens).status == 0);
+}
+
+TEST_CASE("--output-max ends a program that writes more", "[limits-of-programs]") {
+  for (const Words& mode : {Words{}, Words{"--line-buffer"}}) {
+    Words options = mode;
+    options.insert(options.end(), {"--output-max", "1MiB"});
+    const Result r = run(options, "(yes >&2) & yes; sleep 30");
+    CHECK(r.status == 1);
+    CHECK(contains(r.error, "  OUTPUT over 1 MiB"));
+    CHECK(r.output.size() + r.error.size() < 4 << 20);
+  }
+  CHECK(contains(run({"--output-max", "10"}, "echo 0123456789").error, "  OUTPUT over 10 bytes"));
+  CHECK(run({"--output-max", "11"}, "echo 0123456789").status == 0);
+  const Result refused = run({"--output-max", "1MiB", "-u"}, "true");
+  CHECK(refused.status == 2);
+  CHECK(contains(refused.error, "--ungroup"));
+}
+
+TEST_CASE("--term-seq says which signals come, and when", "[limits-of-programs]") {
+  const Result r =
+      run({"--timeout", "200ms", "--term-seq", "INT,300ms,SIGUSR1,300ms,9"},
+          "trap 'echo int' INT; trap 'echo usr1' USR1; trap 'echo term' TERM; while :; do sleep 0.05; done");
+  CHECK(r.output == "int\nusr1\n");
+  CHECK(contains(r.error, "  TIMEOUT 200ms"));
+  CHECK(r.ran >= 800ms);
+  CHECK(r.ran < 1900ms);  // before the KILL of the default
+}
+
+TEST_CASE("--term-seq leaves a program its whole time", "[limits-of-programs]") {
+  const Result r = run({"--timeout", "100ms", "--term-seq", "TERM,10s"},
+                       "trap 'sleep 3.5; echo done; exit' TERM; "
+                       "while :; do sleep 0.05; done");
+  CHECK(r.output == "done\n");
+}
+
+TEST_CASE("--term-seq reaches what left the group, and gives it the time", "[limits-of-programs]") {
+  const std::string leaver = "trap \"sleep 0.3; echo left; exit\" TERM; while :; do sleep 0.05; done";
+  const Result r = run({"--timeout", "300ms"}, "setsid sh -c '" + leaver + "' & wait");
+  CHECK(r.output == "left\n");
+  const Result stopped =
+      run({"--timeout", "300ms"}, "setsid sh -c 'trap \"echo left; exit\" TERM; kill -STOP $$' & wait");
+  CHECK(stopped.output == "left\n");
+}
+
+TEST_CASE("limits and sequences that cannot be meant are refused by name", "[limits-of-programs]") {
+  for (const char* option : {"--term-seq", "--mem-max", "--cpu-time", "--fsize", "--nofile", "--output-max"}) {
+    const Result r = run({option, "0"}, "true");
+    CHECK(r.status == 2);
+    CHECK(contains(r.error, option));
+  }
+  const Result r = bulkhead_tool({"call", "--term-seq", "INT,1s,KILL", BULKHEAD_SQUARE_PLUGIN, ":::", "2"});
+  CHECK(r.status == 2);
+  CHECK(contains(r.error, "--term-seq"));
+  CHECK(bulkhead_tool({"call", "--term-seq", "TERM,1s,KILL", BULKHEAD_SQUARE_PLUGIN, ":::", "2"}).status == 0);
+}
+
+TEST_CASE("call: --output-max is the largest result", "[limits-of-programs]") {
+  CHECK(bulkhead_tool({"call", "--output-max", "1M", "--mem-max", "1G", "--nofile", "256", "--fsize", "1M",
+                       "--cpu-time", "10s", BULKHEAD_SQUARE_PLUGIN, ":::", "2"})
+            .status == 0);
+  const Result r = bulkhead_tool({"call", "--output-max", "1", BULKHEAD_SQUARE_PLUGIN, ":::", "20000"});
+  CHECK(r.status == 1);
+  CHECK(contains(r.error, "  OUTPUT over 1 bytes"));
+}
+
+TEST_CASE("a program reads the bytes it was given", "[limits-of-programs]") {
+  std::string bytes(300'000, 'x');
+  bytes += std::string("\0end", 4);
+  CHECK(execute({.arguments = {"cat"}, .input = bytes}).output == bytes);
+  CHECK(execute({.arguments = {"cat"}}).output.empty());
+}
+
+TEST_CASE("sequences and sizes as people write them", "[limits-of-programs]") {
+  const auto steps = tool::parse_term_sequence("TERM,2s,SIGINT,500ms,2,1");
+  REQUIRE(steps);
+  REQUIRE(steps->size() == 4);
+  CHECK((*steps)[1].signal == SIGINT);
+  CHECK((*steps)[2].signal == 2);
+  CHECK((*steps)[2].wait == 1s);
+  CHECK((*steps)[3].signal == SIGKILL);
+  CHECK(tool::whole_wait(*steps) == 3500ms);
+  for (const char* wrong : {"", "10s,KILL", "TERM,,KILL", "TERM,1s,2s", "NOSUCH", "TERM,", "99"})
+    CHECK_FALSE(tool::parse_term_sequence(wrong));
+  CHECK(tool::parse_size("512M") == 512u << 20);
+  CHECK(tool::parse_size("2GiB") == std::uint64_t{2} << 30);
+  CHECK(tool::parse_size("10KB") == 10'000);
+  CHECK(tool::parse_size("1.5k") == 1536);
+  for (const char* wrong : {"", "M", "1X", "1 M", "-1", "1MiBs", "1e3", "99999P"}) CHECK_FALSE(tool::parse_size(wrong));
+  CHECK(tool::format_size(2'254'857'830) == "2.1 GiB");
+  CHECK(tool::format_size(1 << 20) == "1 MiB");
+  CHECK(tool::format_size(100) == "100 bytes");
+}
