@@ -138,6 +138,14 @@ void add_result_options(CLI::App& app, Subcommand which, Settings& settings, Wor
       ->group(group);
 }
 
+void add_record_files(CLI::App& app, Settings& settings) {
+  const std::string group = "Records out";
+  const auto add = [&](const char* name, std::string& path, const char* text) {
+    return app.add_option(name, path, text)->type_name("FILE")->group(group);
+  };
+  add("--events", settings.events, "Write what happens as JSON, an object a line; bulkhead report makes a page of it");
+}
+
 [[noreturn]] void refuse(std::string_view option, const std::string& value, std::string_view remedy) {
   throw UsageError(fmt::format("{}: \"{}\" will not do; {}", option, value, remedy));
 }
@@ -265,6 +273,7 @@ std::optional<Settings> parse_command_line(Subcommand which, const std::vector<s
   if (run) add_command_options(app, settings, raw);
   add_running_options(app, raw);
   add_result_options(app, which, settings, raw);
+  add_record_files(app, settings);
   app.set_help_flag("-h,--help", "Print this")->group("Records out");
 
   PartedWords parted = part_options(app, words);

@@ -1,7 +1,6 @@
 #include "run.hpp"
 
 #include "batch.hpp"
-#include "run_id.hpp"
 #include "template.hpp"
 #include "usage_error.hpp"
 
@@ -27,8 +26,8 @@ Values values_of(const Task& task, int slot) {
 // In the worker: makes the command of a task and sees it through.
 class CommandRunner {
  public:
-  CommandRunner(const Settings& settings, const CommandTemplate& command, Printer& printer)
-      : command_(command), printer_(printer), live_(settings.output == OutputMode::lines), run_id_(make_run_id()) {
+  CommandRunner(const Settings& settings, const CommandTemplate& command, Printer& printer, std::string run_id)
+      : command_(command), printer_(printer), live_(settings.output == OutputMode::lines), run_id_(std::move(run_id)) {
     base_.environment = settings.environment;
     base_.clear_environment = settings.clear_environment;
     base_.directory = settings.directory;
@@ -105,6 +104,7 @@ Attempt attempt_of(const Indexed<CommandResult>& result, const Settings& setting
   } else {
     describe(result.outcome.error(), settings.timeout, attempt);
     attempt.ran = result.outcome.stats().ran;
+    attempt.started = std::chrono::system_clock::now().time_since_epoch() - attempt.ran;
     if (result.outcome.stats().attempts > 0) printer.claim_rest(attempt);
   }
   return attempt;
@@ -119,7 +119,7 @@ int run(const Settings& settings) {
   if (settings.dry_run) return print_commands(settings, command);
   Batch batch(settings, [&](const Task& task, int slot) { return command.shown(values_of(task, slot)); });
 
-  const CommandRunner runner(settings, command, batch.printer());
+  const CommandRunner runner(settings, command, batch.printer(), batch.run_id());
   WorkOptions options = batch.work_options();
   // The runner keeps the time; this is for a runner that cannot.
   if (settings.timeout.count() > 0) options.task_timeout = settings.timeout + kill_grace + std::chrono::seconds(1);

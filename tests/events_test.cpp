@@ -1,0 +1,127 @@
+// What a run leaves behind for other programs: its events, trace, test report, results and page.
+#include "catch.hpp"
+
+#include <bulkhead/command.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <sstream>
+#include <string>
+#include <vector>
+
+using namespace bulkhead;
+using namespace std::chrono_literals;
+using nlohmann::json;
+using Words = std::vector<std::string>;
+
+namespace {
+
+struct Result {
+  int status = -1;
+  std::string output, error;
+};
+
+std::string text_of(const TaskOutput& file, ByteRange range) {
+  std::string text(range.size(), '\0');
+  text.resize(file.read(range.begin, text));
+  return text;
+}
+
+Result tool(Words words) {
+  words.insert(words.begin(), BULKHEAD_TOOL);
+  TaskOutput output, error;
+  Command command{.arguments = std::move(words), .timeout = 60s};
+  command.output = &output;
+  command.error = &error;
+  const CommandResult result = run_command(command);
+  REQUIRE_FALSE(result.timed_out);
+  return {result.exit_code.value_or(-1), text_of(output, result.output), text_of(error, result.error)};
+}
+Result run(Words words) {
+  words.insert(words.begin(), "run");
+  return tool(std::move(words));
+}
+
+class Directory {
+ public:
+  Directory() { std::filesystem::create_directory(path_); }
+  ~Directory() { std::filesystem::remove_all(path_); }
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_ =
+      std::filesystem::temp_directory_path() / ("bulkhead-events-test-" + std::to_string(std::random_device()()));
+};
+
+std::string read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::vector<json> events_of(const std::string& path) {
+  std::istringstream lines(read(path));
+  std::vector<json> events;
+  for (std::string line; std::getline(lines, line);) events.push_back(json::parse(line));
+  return events;
+}
+
+std::vector<json> of_kind(const std::vector<json>& events, const std::string& kind) {
+  std::vector<json> found;
+  for (const json& event : events)
+    if (event.at("event") == kind) found.push_back(event);
+  return found;
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("--events: what happens, a JSON object a line", "[events]") {
+  const Directory directory;
+  const std::string path = directory / "events";
+  std::ofstream(path) << "of another run\n";
+  CHECK(run({"-q", "-j1", "--retries", "1", "--events", path, "-c", "echo out; echo why >&2; exit {}", ":::", "0", "3"})
+            .status == 1);
+  const std::vector<json> events = events_of(path);
+  REQUIRE(events.size() >= 8);
+  CHECK(events.front().at("event") == "run_started");
+  CHECK(events.front().at("version") == 1);
+  CHECK(events.back().at("event") == "run_finished");
+  CHECK(events.back().at("ok") == 1);
+  CHECK(events.back().at("failed") == 1);
+  CHECK(events.back().at("exit_status") == 1);
+  CHECK(of_kind(events, "task_started").size() == 3);
+  CHECK(of_kind(events, "worker_started").size() >= 1);
+  CHECK(of_kind(events, "attempt_lost").size() == 1);
+  const std::vector<json> finished = of_kind(events, "task_finished");
+  REQUIRE(finished.size() == 2);
+  CHECK(finished[0].at("ending") == "ok");
+  CHECK(finished[0].at("output_bytes") == 8);
+  CHECK(finished[0].at("pid") > 0);
+  CHECK(finished[1].at("words") == "EXIT 3");
+  CHECK(finished[1].at("exit_code") == 3);
+  CHECK(finished[1].at("attempt") == 2);
+  CHECK(finished[1].at("error_tail") == "why\n");
+  CHECK(finished[1].at("started") > 1e9);
+}
+
+TEST_CASE("--events: records are bytes, JSON is not", "[events]") {
+  const Directory directory;
+  CHECK(run({"-q", "--events", directory / "events", "true", ":::", "\xff\xfe\"\n"}).status == 0);
+  const std::vector<json> finished = of_kind(events_of(directory / "events"), "task_finished");
+  REQUIRE(finished.size() == 1);
+  CHECK(finished[0].at("record") == "\uFFFD\uFFFD\"\n");
+}
+
+TEST_CASE("what cannot be recorded ends the run with status 5", "[events]") {
+  const std::string option = GENERATE("--events");
+  const Result r = run({option, "/dev/full", "echo", ":::", "1", "2", "3"});
+  INFO(option << ": " << r.error);
+  CHECK(r.status == 5);
+  CHECK(contains(r.error, "/dev/full"));
+}
