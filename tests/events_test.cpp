@@ -119,9 +119,91 @@ TEST_CASE("--events: records are bytes, JSON is not", "[events]") {
 }
 
 TEST_CASE("what cannot be recorded ends the run with status 5", "[events]") {
-  const std::string option = GENERATE("--events");
+  const std::string option = GENERATE("--events", "--trace", "--junit", "--results");
   const Result r = run({option, "/dev/full", "echo", ":::", "1", "2", "3"});
   INFO(option << ": " << r.error);
   CHECK(r.status == 5);
   CHECK(contains(r.error, "/dev/full"));
+}
+
+TEST_CASE("--trace: a track a slot, for every attempt a slice", "[events]") {
+  const Directory directory;
+  const std::string path = directory / "trace";
+  CHECK(run({"-q", "-j1", "--retries", "1", "--trace", path, "-c", "sleep 0.05; exit {}", ":::", "0", "3"}).status ==
+        1);
+  const json trace = json::parse(read(path));
+  std::vector<json> slices, names;
+  for (const json& event : trace.at("traceEvents")) {
+    if (event.at("ph") == "X") slices.push_back(event);
+    if (event.at("name") == "thread_name") names.push_back(event);
+  }
+  REQUIRE(names.size() == 1);
+  CHECK(names[0].at("args").at("name") == "slot 1");
+  REQUIRE(slices.size() == 3);
+  for (const json& slice : slices) {
+    CHECK(slice.at("tid") == 1);
+    CHECK(slice.at("dur") >= 50'000);
+    CHECK(slice.at("ts") >= 0);
+    CHECK(slice.at("ts") < 60'000'000);
+  }
+  CHECK(slices[1].at("ts") >= slices[0].at("ts").get<double>() + slices[0].at("dur").get<double>());
+}
+
+TEST_CASE("--trace: a run without tasks, and one that is stopped, leave valid JSON", "[events]") {
+  const Directory directory;
+  CHECK(run({"-q", "--trace", directory / "none", "-a", "/dev/null", "echo"}).status == 0);
+  CHECK(json::accept(read(directory / "none")));
+  CHECK(run({"-q", "--trace", directory / "cut", "--deadline", "200ms", "sleep", ":::", "60"}).status == 124);
+  CHECK(json::accept(read(directory / "cut")));
+}
+
+TEST_CASE("--junit: a test case a task, counts in the header", "[events]") {
+  const Directory directory;
+  const std::string path = directory / "report.xml";
+  CHECK(run({"-q", "-j1", "--junit", path, "-c", "echo '<]]>' >&2; {}", ":::", "true", "exit 3", "kill -SEGV $$"})
+            .status != 0);
+  CHECK(run({"-q", "-j1", "--junit", path, "sh", "-c", "echo '<]]>' >&2; eval \"$1\"", "x", "{}", ":::", "true",
+             "exit 3", "kill -SEGV $$"})
+            .status == 1);
+  const std::string xml = read(path);
+  CHECK(contains(xml, "tests=\"3\" failures=\"1\" errors=\"1\" skipped=\"0\""));
+  CHECK(contains(xml, "<failure message=\"EXIT 3\" type=\"failed\">&lt;]]&gt;\n</failure>"));
+  CHECK(contains(xml, "<error message=\"CRASH SIGSEGV\" type=\"crashed\">"));
+  CHECK(xml.ends_with("</testsuite>\n"));
+}
+
+TEST_CASE("--junit: whatever a record holds, the report stays XML", "[events]") {
+  const Directory directory;
+  const std::string path = directory / "report.xml";
+  CHECK(run({"-q", "--junit", path, "true", ":::", "\xff\x01\"<&>\xef\xbf\xbf"}).status == 0);
+  CHECK(contains(read(path), "\\xff\\x01&quot;&lt;&amp;&gt;\\uffff"));
+}
+
+TEST_CASE("--results: a directory a task", "[events]") {
+  const Directory directory;
+  const std::string place = directory / "results";
+  const Result r = run({"-q", "-k", "--results", place, "-c", "echo out{}; echo err >&2; exit {}", ":::", "0", "3"});
+  CHECK(r.status == 1);
+  CHECK(r.output == "out0\nout3\n");
+  CHECK(read(place + "/1/stdout") == "out0\n");
+  CHECK(read(place + "/2/stdout") == "out3\n");
+  CHECK(read(place + "/2/stderr") == "err\n");
+  CHECK(json::parse(read(place + "/2/result.json")).at("words") == "EXIT 3");
+  CHECK(tool({"call", "-q", "--results", place, BULKHEAD_SQUARE_PLUGIN, ":::", "5"}).status == 0);
+  CHECK(read(place + "/1/stdout") == "25\n");
+}
+
+TEST_CASE("--results: no value leads out of its place", "[events]") {
+  const Directory directory;
+  const std::string place = directory / "results";
+  CHECK(run({"-q", "--results", place + "/{}", "echo", ":::", "..", "../x", "a/b", std::string(400, 'y')}).status == 0);
+  CHECK(read(place + "/%2E./stdout") == "..\n");
+  CHECK(read(place + "/%2E.%2Fx/stdout") == "../x\n");
+  CHECK(read(place + "/a%2Fb/stdout") == "a/b\n");
+  CHECK(std::distance(std::filesystem::directory_iterator(place), {}) == 4);
+  for (const std::string mode : {"--ungroup", "--line-buffer"}) {
+    const Result refused = run({mode, "--results", place, "echo", ":::", "a"});
+    CHECK(refused.status == 2);
+    CHECK(contains(refused.error, mode));
+  }
 }
