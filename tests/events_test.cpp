@@ -207,3 +207,47 @@ TEST_CASE("--results: no value leads out of its place", "[events]") {
     CHECK(contains(refused.error, mode));
   }
 }
+
+TEST_CASE("report: one page that loads nothing, and nothing in a record is markup", "[events]") {
+  const Directory directory;
+  const std::string events = directory / "events", page = directory / "page.html";
+  const std::string hostile = "</script><script>alert(1)</script><!--";
+  CHECK(run({"-q", "--events", events, "-c", "test {} = x || kill -SEGV $$", ":::", "x", hostile}).status == 1);
+  CHECK(tool({"report", events, "-o", page}).status == 0);
+  const std::string html = read(page);
+  CHECK(contains(html, "CRASH SIGSEGV"));
+  CHECK_FALSE(contains(html, "<script>alert"));
+  CHECK_FALSE(contains(html, "<!--"));
+  for (const std::string outside : {"http:", "https:", "src=", "href=", "@import", "innerHTML"})
+    CHECK_FALSE(contains(html, outside));
+  const std::string begin = "id=\"data\">";
+  const std::size_t at = html.find(begin) + begin.size();
+  const json data = json::parse(html.substr(at, html.find("</script>", at) - at));
+  REQUIRE(data.at("tasks").size() == 2);
+  CHECK((data.at("tasks")[0].back() == hostile || data.at("tasks")[1].back() == hostile));
+}
+
+TEST_CASE("report: a torn last line is left out, anything else that is wrong is named", "[events]") {
+  const Directory directory;
+  const std::string events = directory / "events", page = directory / "page.html";
+  CHECK(run({"-q", "--events", events, "true", ":::", "a", "b"}).status == 0);
+  const std::string whole = read(events);
+  std::ofstream(events) << whole.substr(0, whole.size() - 20);
+  CHECK(tool({"report", events, "-o", page}).status == 0);
+  CHECK(contains(read(page), "\"end\":null"));
+  CHECK(tool({"report", events, "-o", "/dev/full"}).status == 5);
+
+  std::ofstream(directory / "middle") << whole.substr(0, 200) << "\n" << whole;
+  std::ofstream(directory / "other") << "{\"event\":\"task_started\"}\n";
+  std::ofstream(directory / "later") << "{\"event\":\"run_started\",\"version\":2}\n";
+  std::ofstream(directory / "empty") << "";
+  for (const std::string name : {"middle", "other", "later", "empty", "missing"}) {
+    const Result r = tool({"report", directory / name, "-o", page});
+    INFO(name << ": " << r.error);
+    CHECK(r.status == 2);
+    CHECK(contains(r.error, directory / name));
+  }
+  CHECK(tool({"report", directory.operator/(""), "-o", page}).status == 2);
+  CHECK(tool({"report", events}).status == 2);
+  CHECK(tool({"report"}).status == 2);
+}

@@ -2,6 +2,7 @@
 #include "call.hpp"
 #include "command_line.hpp"
 #include "nearest.hpp"
+#include "report.hpp"
 #include "run.hpp"
 #include "usage_error.hpp"
 
@@ -22,6 +23,7 @@ constexpr const char* help_text = R"(Bulkhead runs work that may crash: a crash 
   bulkhead run gzip -9 ::: *.log        a program per record
   bulkhead run < commands.txt           a shell command per line
   bulkhead call ./square.so ::: 1 2 3   a compiled function per record, in long-lived workers
+  bulkhead report EVENTS -o PAGE.html   a page about a run, from what its --events has written
 
   bulkhead run --help                   the options; bulkhead call --help has its own
   bulkhead --version
@@ -39,8 +41,13 @@ int dispatch(const std::vector<std::string>& words) {
   const std::string name = words.empty() ? std::string() : words.front();
   if (name == "-h" || name == "--help" || name == "help") return say(help_text);
   if (name == "--version") return say("bulkhead " BULKHEAD_VERSION "\n");
+  if (name == "report") {
+    std::string help;
+    const int status = report({words.begin() + 1, words.end()}, help);
+    return help.empty() ? status : say(help);
+  }
   if (name != "run" && name != "call") {
-    const std::string meant = nearest(name, {"run", "call", "--help", "--version"});
+    const std::string meant = nearest(name, {"run", "call", "report", "--help", "--version"});
     throw UsageError(
         (name.empty() ? "say what to do" : "there is no subcommand \"" + name + "\"") +
         (meant.empty() ? "; write bulkhead run COMMAND, or bulkhead --help" : "; did you mean " + meant + "?"));
