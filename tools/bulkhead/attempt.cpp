@@ -58,6 +58,7 @@ void describe(const CommandResult& result, std::chrono::milliseconds timeout, At
   attempt.ran = std::chrono::nanoseconds(result.ran_ns);
   attempt.output = result.output;
   attempt.error = result.error;
+  attempt.max_rss = result.max_rss;
   if (result.cancelled) {
     attempt.end = TaskEnd::left_over;
     attempt.words = "STOPPED";
@@ -96,6 +97,8 @@ void describe(const Failure& failure, std::chrono::milliseconds timeout, const C
               Attempt& attempt) {
   attempt.exit_code = failure.exit_code;
   attempt.signal = failure.signal;
+  if (failure.max_rss > 0) attempt.max_rss = failure.max_rss;
+  attempt.backtrace = failure.backtrace;
   attempt.end = TaskEnd::failed;
   switch (failure.ending) {
     case Ending::crashed:

@@ -9,7 +9,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace bulkhead::tool {
 
@@ -30,10 +32,15 @@ struct Attempt {
   int exit_code = -1;   ///< -1: it has none of its own
   int signal = 0;
   bool leaked = false;
-  std::chrono::nanoseconds started{}, ran{};  ///< since 1970; of this attempt
-  ByteRange output{}, error{};                ///< in its slot's files
-  std::string result{};                       ///< of a function: one line
-  std::string error_tail{};                   ///< the last lines of its standard error
+  std::chrono::nanoseconds started{}, ran{};    ///< since 1970; of this attempt
+  ByteRange output{}, error{};                  ///< in its slot's files
+  std::string result{};                         ///< of a function: one line
+  std::string error_tail{};                     ///< the last lines of its standard error
+  long process = 0;                             ///< of the worker that ran it; 0: not known
+  std::uint64_t max_rss = 0;                    ///< bytes; 0: not known
+  std::optional<std::uint64_t> output_bytes{};  ///< nullopt: not counted, the output went its own way
+  std::vector<std::string> backtrace{};
+  bool dropped = false;  ///< its output has been discarded, for another attempt that then was not made
 };
 
 /// A program's end in words. `timeout` is the limit it was given.

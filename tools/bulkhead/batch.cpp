@@ -1,6 +1,7 @@
 #include "batch.hpp"
 
 #include "admission.hpp"
+#include "listeners.hpp"
 #include "quantity.hpp"
 #include "shell_quote.hpp"
 #include "term_sequence.hpp"
@@ -43,6 +44,7 @@ Batch::Batch(const Settings& settings, Shown shown, RecordStream records)
       printer_(settings, console_),
       source_(std::move(records), with_admission(settings, console_)) {
   if (!settings.joblog.empty()) joblog_.emplace(settings.joblog);
+  listeners_ = make_listeners(settings_, printer_);
 }
 
 WorkOptions Batch::work_options() {
@@ -64,12 +66,16 @@ WorkOptions Batch::work_options() {
 
 void Batch::on_event(const Event& event) {
   switch (event.kind) {
-    case EventKind::task_started: {
-      ++running_;
-      const Task& task = source_.at(event.task);
-      if (settings_.verbose) console_.print(printable(shown_(task, event.worker), 1 << 16) + "\n");
+    case EventKind::worker_started:
+      processes_[event.worker] = event.process;
+      tell([&](RunListener& listener) { listener.worker_started(event.worker, event.process); });
       break;
-    }
+    case EventKind::worker_died:
+      tell([&](RunListener& listener) { listener.worker_died(event.worker, event.process, *event.failure); });
+      break;
+    case EventKind::task_started:
+      on_task_started(event);
+      break;
     case EventKind::task_finished:
       if (running_ > 0) --running_;
       break;
@@ -83,6 +89,28 @@ void Batch::on_event(const Event& event) {
       break;
   }
   look_round();
+}
+
+void Batch::on_task_started(const Event& event) {
+  ++running_;
+  if (!settings_.verbose && listeners_.empty()) return;
+  const Task& task = source_.at(event.task);
+  const TaskStart start{task, event.worker, processes_[event.worker], shown_(task, event.worker)};
+  if (settings_.verbose) console_.print(printable(start.command, 1 << 16) + "\n");
+  if (!listeners_.empty()) process_of_task_[task.sequence] = start.process;
+  tell([&](RunListener& listener) { listener.task_started(start); });
+}
+
+void Batch::tell(const std::function<void(RunListener&)>& what) {
+  for (std::unique_ptr<RunListener>& listener : listeners_) {
+    if (!listener) continue;
+    try {
+      what(*listener);
+    } catch (const std::system_error& error) {
+      listener.reset();  // half a line may stand there: nothing must follow it
+      write_failed(error.what());
+    }
+  }
 }
 
 void Batch::look_round() {
@@ -139,7 +167,16 @@ std::chrono::milliseconds Batch::pause_before(unsigned next_attempt) {
 
 void Batch::retry(Attempt attempt) {
   ++tally_.retried;
+  if (!listeners_.empty()) {
+    const std::string command = shown_(attempt.task, attempt.slot);
+    tell([&](RunListener& listener) { listener.attempt_lost(attempt, command); });
+    if (source_.closed()) {  // it could not be written, which ended the run
+      --tally_.retried;
+      return conclude(std::move(attempt));
+    }
+  }
   printer_.discard(attempt);
+  attempt.dropped = true;
   attempt.output = {};
   attempt.error = {};
   attempt.result.clear();
@@ -151,6 +188,8 @@ void Batch::settle(Attempt attempt) {
   printer_.account(attempt);
   if (attempt.end != TaskEnd::ok) attempt.error_tail = printer_.error_tail(attempt);
   name_refused_files(settings_.limits, attempt);
+  if (printer_.stores()) attempt.output_bytes = attempt.output.size() + attempt.error.size() + attempt.result.size();
+  if (auto node = process_of_task_.extract(attempt.task.sequence)) attempt.process = node.mapped();
   if (may_retry(attempt)) return retry(std::move(attempt));
   retrying_.erase(attempt.task.sequence);
   conclude(std::move(attempt));
@@ -159,6 +198,10 @@ void Batch::settle(Attempt attempt) {
 
 void Batch::conclude(Attempt attempt) {
   tally_.add(attempt);
+  if (!listeners_.empty()) {
+    const std::string command = shown_(attempt.task, attempt.slot);
+    tell([&](RunListener& listener) { listener.task_finished(attempt, command); });
+  }
   try {
     if (attempt.end != TaskEnd::left_over) log(attempt);
     printer_.deliver(attempt);
@@ -196,6 +239,9 @@ void Batch::write_failed(const std::string& what) {
 
 int Batch::drive(const std::function<void()>& run) {
   constexpr int reader_gone = 141;
+  const RunStart start{run_id_, shell_join(settings_.command), settings_.jobs,
+                       std::chrono::system_clock::now().time_since_epoch()};
+  tell([&](RunListener& listener) { listener.run_started(start); });
   try {
     run();
     printer_.flush();
@@ -203,9 +249,18 @@ int Batch::drive(const std::function<void()>& run) {
     printer_.flush();
   } catch (const KilledByUser&) {
   } catch (const ReaderGone&) {
-    return reader_gone;
+    return finish(reader_gone);
   }
   return report();
+}
+
+// A file that is not whole must not go unnoticed, so the last word on the status is spoken behind the last write.
+int Batch::finish(int status) {
+  const bool failed_before = end_.write_failed;
+  const RunFinish last{tally_, Clock::now() - started_, status};
+  tell([&](RunListener& listener) { listener.run_finished(last); });
+  listeners_.clear();
+  return end_.write_failed && !failed_before ? exit_status(end_, tally_, settings_.exit_code) : status;
 }
 
 int Batch::report() {
@@ -220,7 +275,7 @@ int Batch::report() {
   }
   const bool unread = source_.closed() && !source_.total();
   if (!settings_.quiet) console_.print(summarize(tally_, Clock::now() - started_, unread, console_.colored()));
-  return exit_status(end_, tally_, settings_.exit_code);
+  return finish(exit_status(end_, tally_, settings_.exit_code));
 }
 
 }  // namespace bulkhead::tool

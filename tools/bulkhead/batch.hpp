@@ -9,6 +9,8 @@
 #include "console.hpp"
 #include "joblog.hpp"
 #include "printer.hpp"
+#include "run_id.hpp"
+#include "run_listener.hpp"
 #include "settings.hpp"
 #include "summary.hpp"
 #include "task_source.hpp"
@@ -19,11 +21,13 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <random>
 #include <stop_token>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace bulkhead::tool {
 
@@ -40,6 +44,7 @@ class Batch {
   TaskSource& source() noexcept { return source_; }
   Printer& printer() noexcept { return printer_; }
   Console& console() noexcept { return console_; }
+  const std::string& run_id() const noexcept { return run_id_; }
 
   /// What every kind of run asks of the library.
   WorkOptions work_options();
@@ -52,6 +57,10 @@ class Batch {
   using Clock = std::chrono::steady_clock;
 
   void on_event(const Event& event);
+  void on_task_started(const Event& event);
+  /// Calls every listener; one that cannot write is left out from then on.
+  void tell(const std::function<void(RunListener&)>& what);
+  int finish(int status);
   void look_round();
   void obey_signals();
   void stop_starting();
@@ -71,6 +80,10 @@ class Batch {
   Printer printer_;
   TaskSource source_;
   std::optional<JobLog> joblog_;
+  std::string run_id_ = make_run_id();
+  std::vector<std::unique_ptr<RunListener>> listeners_;
+  std::unordered_map<int, long> processes_;                  // of each slot's worker
+  std::unordered_map<std::uint64_t, long> process_of_task_;  // a worker that dies is replaced before its task is back
   std::stop_source stop_;
   Tally tally_;
   RunEnd end_;

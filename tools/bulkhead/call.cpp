@@ -71,6 +71,7 @@ Attempt attempt_of(Indexed<std::string>& result, const Settings& settings) {
   const TaskStats stats = result.outcome.stats();
   attempt.slot = stats.worker;
   attempt.ran = stats.ran;
+  attempt.max_rss = stats.peak_rss;
   attempt.started = std::chrono::system_clock::now().time_since_epoch() - stats.ran;
   if (result.outcome) {
     attempt.end = TaskEnd::ok;

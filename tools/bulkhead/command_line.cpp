@@ -180,6 +180,18 @@ void add_result_options(CLI::App& app, Subcommand which, Settings& settings, Wor
       ->group(group);
 }
 
+void add_record_files(CLI::App& app, Settings& settings) {
+  const std::string group = "Records out";
+  const auto add = [&](const char* name, std::string& path, const char* text) {
+    return app.add_option(name, path, text)->type_name("FILE")->group(group);
+  };
+  add("--events", settings.events, "Write what happens as JSON, an object a line; bulkhead report makes a page of it");
+  add("--trace", settings.trace, "Write a time line for chrome://tracing or ui.perfetto.dev, a track a slot");
+  add("--junit", settings.junit, "Write a JUnit report, a test case a task");
+  add("--results", settings.results, "Keep stdout, stderr and result.json of each task in a directory of its own")
+      ->type_name("TEMPLATE");
+}
+
 [[noreturn]] void refuse(std::string_view option, const std::string& value, std::string_view remedy) {
   throw UsageError(fmt::format("{}: \"{}\" will not do; {}", option, value, remedy));
 }
@@ -353,6 +365,15 @@ void understand_output(const Words& words, Settings& settings) {
     throw UsageError("--exit-code=task needs a --halt that one task decides, like --halt now,fail=1 or now,success=1");
 }
 
+void understand_record_files(const Words& words, const CLI::App& app, const Settings& settings) {
+  if (!settings.results.empty() && settings.output != OutputMode::grouped)
+    throw UsageError(fmt::format("--results keeps whole outputs, {} lets them pass; give one of them",
+                                 words.ungroup ? "--ungroup" : "--line-buffer"));
+  for (const char* name : {"--events", "--trace", "--junit", "--results"})
+    if (app.count(name) > 0 && app.get_option(name)->as<std::string>().empty())
+      throw UsageError(fmt::format("{}: an empty name names no file", name));
+}
+
 void understand_command(std::vector<std::string> rest, const Words& words, Settings& settings) {
   CommandLine line = part_sources(rest);
   settings.command = std::move(line.command);
@@ -375,6 +396,7 @@ void add_options(CLI::App& app, Subcommand which, Settings& settings, Words& wor
   add_running_options(app, words);
   add_limit_options(app, words);
   add_result_options(app, which, settings, words);
+  add_record_files(app, settings);
   app.set_help_flag("-h,--help", "-h: the most used options on one screen; --help: all of them")->group("Records out");
 }
 
@@ -436,6 +458,7 @@ std::optional<Settings> parse_command_line(Subcommand which, const std::vector<s
   understand_running(raw, app, settings);
   understand_limits(raw, app, which, settings);
   understand_output(raw, settings);
+  understand_record_files(raw, app, settings);
   understand_command(std::move(parted.rest), raw, settings);
   return settings;
 }

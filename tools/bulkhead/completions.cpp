@@ -13,7 +13,7 @@ namespace bulkhead::tool {
 
 namespace {
 
-constexpr std::string_view subcommands = "run call replay doctor completions man";
+constexpr std::string_view subcommands = "run call replay report doctor completions man";
 constexpr std::array<std::pair<std::string_view, Subcommand>, 2> with_options{
     {{"run", Subcommand::run}, {"call", Subcommand::call}}};
 

@@ -6,6 +6,7 @@
 #include "manual_page.hpp"
 #include "nearest.hpp"
 #include "replay.hpp"
+#include "report.hpp"
 #include "run.hpp"
 #include "usage_error.hpp"
 
@@ -26,6 +27,7 @@ constexpr const char* help_text = R"(Bulkhead runs work that may crash: a crash 
   bulkhead run gzip -9 ::: *.log        a program per record
   bulkhead run < commands.txt           a shell command per line
   bulkhead call ./square.so ::: 1 2 3   a compiled function per record, in long-lived workers
+  bulkhead report EVENTS -o PAGE.html   a page about a run, from what its --events has written
 
   bulkhead replay jobs.tsv 12           run task 12 of a job log again, alone; --gdb: in the debugger
   bulkhead doctor                       what this machine offers, and what that means
@@ -48,13 +50,18 @@ int dispatch(const std::vector<std::string>& words) {
   const std::string name = words.empty() ? std::string() : words.front();
   if (name == "-h" || name == "--help" || name == "help") return say(help_text);
   if (name == "--version") return say("bulkhead " BULKHEAD_VERSION "\n");
+  if (name == "report") {
+    std::string help;
+    const int status = report({words.begin() + 1, words.end()}, help);
+    return help.empty() ? status : say(help);
+  }
   if (name == "replay") return replay({words.begin() + 1, words.end()});
   if (name == "doctor") return say(diagnosis());
   if (name == "completions") return say(completion_script({words.begin() + 1, words.end()}));
   if (name == "man") return say(manual_page());
   if (name != "run" && name != "call") {
     const std::string meant =
-        nearest(name, {"run", "call", "replay", "doctor", "completions", "man", "--help", "--version"});
+        nearest(name, {"run", "call", "replay", "doctor", "report", "completions", "man", "--help", "--version"});
     throw UsageError(
         (name.empty() ? "say what to do" : "there is no subcommand \"" + name + "\"") +
         (meant.empty() ? "; write bulkhead run COMMAND, or bulkhead --help" : "; did you mean " + meant + "?"));

@@ -35,8 +35,8 @@ struct NotATask : std::runtime_error {
 // In the worker: makes the command of a task and sees it through.
 class CommandRunner {
  public:
-  CommandRunner(const Settings& settings, const CommandTemplate& command, Printer& printer)
-      : command_(command), printer_(printer), live_(settings.output == OutputMode::lines), run_id_(make_run_id()) {
+  CommandRunner(const Settings& settings, const CommandTemplate& command, Printer& printer, std::string run_id)
+      : command_(command), printer_(printer), live_(settings.output == OutputMode::lines), run_id_(std::move(run_id)) {
     base_.environment = settings.environment;
     base_.clear_environment = settings.clear_environment;
     base_.directory = settings.directory;
@@ -131,6 +131,7 @@ Attempt attempt_of(const Indexed<CommandResult>& result, const Settings& setting
   } else {
     describe(result.outcome.error(), settings.timeout, settings.limits, attempt);
     attempt.ran = result.outcome.stats().ran;
+    attempt.started = std::chrono::system_clock::now().time_since_epoch() - attempt.ran;
     if (result.outcome.stats().attempts > 0) printer.claim_rest(attempt);
   }
   return attempt;
@@ -158,7 +159,7 @@ int run(const Settings& given) {
   };
   Batch batch(settings, shown, std::move(records));
 
-  const CommandRunner runner(settings, command, batch.printer());
+  const CommandRunner runner(settings, command, batch.printer(), batch.run_id());
   WorkOptions options = batch.work_options();
   // The runner keeps the time; this is for a runner that cannot.
   if (settings.timeout.count() > 0)

@@ -59,6 +59,7 @@ struct Settings {
   ProgressMode progress = ProgressMode::automatic;
   ColorMode color = ColorMode::automatic;
   std::string joblog{};
+  std::string events{}, trace{}, junit{}, results{};  ///< files, and a template of directories; empty: not wanted
   ExitCodeMode exit_code = ExitCodeMode::standard;
 };
 

@@ -35,8 +35,23 @@ std::string directory_name(const std::string& path) {
   return end == std::string::npos ? "/" : path.substr(0, end + 1);
 }
 
+std::string path_component(std::string_view value) {
+  constexpr std::size_t longest = 200;  // names end at 255, and there may be more than this value in one
+  std::string name;
+  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a: the same in every run
+  for (const char c : value) {
+    const auto byte = static_cast<std::uint8_t>(c);
+    const bool escaped = c == '/' || c == '%' || c == '\0' || (c == '.' && name.empty());
+    if (name.size() < longest) name += escaped ? fmt::format("%{:02X}", byte) : std::string(1, c);
+    hash = (hash ^ byte) * 0x100000001b3;
+  }
+  if (name.size() >= longest) name += fmt::format("%~{:016x}", hash);
+  return name.empty() ? "%" : name;
+}
+
 CommandTemplate::CommandTemplate(const std::vector<std::string>& words, const TemplateRules& rules)
     : shell_(rules.shell),
+      path_(rules.path),
       record_is_command_(words.empty() && !rules.record_is_argv),
       record_is_argv_(words.empty() && rules.record_is_argv),
       repeat_words_(rules.repeat_words) {
@@ -144,6 +159,7 @@ std::string CommandTemplate::value_of(const Piece& piece, const std::string& fie
   if (piece.dirname) value = directory_name(value);
   if (piece.basename) value = base_name(value);
   if (piece.no_extension) value = without_extension(value);
+  if (path_) return path_component(value);
   return shell_ ? shell_quote(value) : value;
 }
 

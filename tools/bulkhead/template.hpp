@@ -20,6 +20,7 @@ struct Values {
 struct TemplateRules {
   bool shell = false;                  ///< words are joined for sh -c and values quoted
   std::string replace = "{}";          ///< -I: what stands for the whole record
+  bool path = false;                   ///< each value is made one component of a path
   std::vector<std::string> columns{};  ///< --header: {name} is the field of that column
   bool append_record = true;           ///< a command without any place gets the record as its last argument
   bool record_is_argv = false;         ///< no words: the fields are the words, without a shell (--input jsonl)
@@ -62,7 +63,7 @@ class CommandTemplate {
   std::vector<Word> words_;
   static bool repeats(const Word& word);
 
-  bool shell_;
+  bool shell_, path_;
   bool record_is_command_, record_is_argv_, repeat_words_;
 };
 
@@ -71,5 +72,8 @@ class CommandTemplate {
 std::string without_extension(const std::string& path);
 std::string base_name(const std::string& path);
 std::string directory_name(const std::string& path);
+/// A value as a file's name: it leads nowhere else, and two values never share one. '/', '%' and a leading '.' are
+/// escaped as in URLs; what is longer than names can be is cut, with a hash behind it.
+std::string path_component(std::string_view value);
 
 }  // namespace bulkhead::tool

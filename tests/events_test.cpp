@@ -1,0 +1,253 @@
+// What a run leaves behind for other programs: its events, trace, test report, results and page.
+#include "catch.hpp"
+
+#include <bulkhead/command.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <sstream>
+#include <string>
+#include <vector>
+
+using namespace bulkhead;
+using namespace std::chrono_literals;
+using nlohmann::json;
+using Words = std::vector<std::string>;
+
+namespace {
+
+struct Result {
+  int status = -1;
+  std::string output, error;
+};
+
+std::string text_of(const TaskOutput& file, ByteRange range) {
+  std::string text(range.size(), '\0');
+  text.resize(file.read(range.begin, text));
+  return text;
+}
+
+Result tool(Words words) {
+  words.insert(words.begin(), BULKHEAD_TOOL);
+  TaskOutput output, error;
+  Command command{.arguments = std::move(words), .timeout = 60s};
+  command.output = &output;
+  command.error = &error;
+  const CommandResult result = run_command(command);
+  REQUIRE_FALSE(result.timed_out);
+  return {result.exit_code.value_or(-1), text_of(output, result.output), text_of(error, result.error)};
+}
+Result run(Words words) {
+  words.insert(words.begin(), "run");
+  return tool(std::move(words));
+}
+
+class Directory {
+ public:
+  Directory() { std::filesystem::create_directory(path_); }
+  ~Directory() { std::filesystem::remove_all(path_); }
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_ =
+      std::filesystem::temp_directory_path() / ("bulkhead-events-test-" + std::to_string(std::random_device()()));
+};
+
+std::string read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::vector<json> events_of(const std::string& path) {
+  std::istringstream lines(read(path));
+  std::vector<json> events;
+  for (std::string line; std::getline(lines, line);) events.push_back(json::parse(line));
+  return events;
+}
+
+std::vector<json> of_kind(const std::vector<json>& events, const std::string& kind) {
+  std::vector<json> found;
+  for (const json& event : events)
+    if (event.at("event") == kind) found.push_back(event);
+  return found;
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("--events: what happens, a JSON object a line", "[events]") {
+  const Directory directory;
+  const std::string path = directory / "events";
+  std::ofstream(path) << "of another run\n";
+  CHECK(run({"-q", "-j1", "--retries", "1", "--events", path, "-c", "echo out; echo why >&2; exit {}", ":::", "0", "3"})
+            .status == 1);
+  const std::vector<json> events = events_of(path);
+  REQUIRE(events.size() >= 8);
+  CHECK(events.front().at("event") == "run_started");
+  CHECK(events.front().at("version") == 1);
+  CHECK(events.back().at("event") == "run_finished");
+  CHECK(events.back().at("ok") == 1);
+  CHECK(events.back().at("failed") == 1);
+  CHECK(events.back().at("exit_status") == 1);
+  CHECK(of_kind(events, "task_started").size() == 3);
+  CHECK(of_kind(events, "worker_started").size() >= 1);
+  CHECK(of_kind(events, "attempt_lost").size() == 1);
+  const std::vector<json> finished = of_kind(events, "task_finished");
+  REQUIRE(finished.size() == 2);
+  CHECK(finished[0].at("ending") == "ok");
+  CHECK(finished[0].at("output_bytes") == 8);
+  CHECK(finished[0].at("pid") > 0);
+  CHECK(finished[1].at("words") == "EXIT 3");
+  CHECK(finished[1].at("exit_code") == 3);
+  CHECK(finished[1].at("attempt") == 2);
+  CHECK(finished[1].at("error_tail") == "why\n");
+  CHECK(finished[1].at("started") > 1e9);
+}
+
+TEST_CASE("--events: records are bytes, JSON is not", "[events]") {
+  const Directory directory;
+  CHECK(run({"-q", "--events", directory / "events", "true", ":::", "\xff\xfe\"\n"}).status == 0);
+  const std::vector<json> finished = of_kind(events_of(directory / "events"), "task_finished");
+  REQUIRE(finished.size() == 1);
+  CHECK(finished[0].at("record") == "\uFFFD\uFFFD\"\n");
+}
+
+TEST_CASE("what cannot be recorded ends the run with status 5", "[events]") {
+  const std::string option = GENERATE("--events", "--trace", "--junit", "--results");
+  const Result r = run({option, "/dev/full", "echo", ":::", "1", "2", "3"});
+  INFO(option << ": " << r.error);
+  CHECK(r.status == 5);
+  CHECK(contains(r.error, "/dev/full"));
+}
+
+TEST_CASE("--trace: a track a slot, for every attempt a slice", "[events]") {
+  const Directory directory;
+  const std::string path = directory / "trace";
+  CHECK(run({"-q", "-j1", "--retries", "1", "--trace", path, "-c", "sleep 0.05; exit {}", ":::", "0", "3"}).status ==
+        1);
+  const json trace = json::parse(read(path));
+  std::vector<json> slices, names;
+  for (const json& event : trace.at("traceEvents")) {
+    if (event.at("ph") == "X") slices.push_back(event);
+    if (event.at("name") == "thread_name") names.push_back(event);
+  }
+  REQUIRE(names.size() == 1);
+  CHECK(names[0].at("args").at("name") == "slot 1");
+  REQUIRE(slices.size() == 3);
+  for (const json& slice : slices) {
+    CHECK(slice.at("tid") == 1);
+    CHECK(slice.at("dur") >= 50'000);
+    CHECK(slice.at("ts") >= 0);
+    CHECK(slice.at("ts") < 60'000'000);
+  }
+  CHECK(slices[1].at("ts") >= slices[0].at("ts").get<double>() + slices[0].at("dur").get<double>());
+}
+
+TEST_CASE("--trace: a run without tasks, and one that is stopped, leave valid JSON", "[events]") {
+  const Directory directory;
+  CHECK(run({"-q", "--trace", directory / "none", "-a", "/dev/null", "echo"}).status == 0);
+  CHECK(json::accept(read(directory / "none")));
+  CHECK(run({"-q", "--trace", directory / "cut", "--deadline", "200ms", "sleep", ":::", "60"}).status == 124);
+  CHECK(json::accept(read(directory / "cut")));
+}
+
+TEST_CASE("--junit: a test case a task, counts in the header", "[events]") {
+  const Directory directory;
+  const std::string path = directory / "report.xml";
+  CHECK(run({"-q", "-j1", "--junit", path, "-c", "echo '<]]>' >&2; {}", ":::", "true", "exit 3", "kill -SEGV $$"})
+            .status != 0);
+  CHECK(run({"-q", "-j1", "--junit", path, "sh", "-c", "echo '<]]>' >&2; eval \"$1\"", "x", "{}", ":::", "true",
+             "exit 3", "kill -SEGV $$"})
+            .status == 1);
+  const std::string xml = read(path);
+  CHECK(contains(xml, "tests=\"3\" failures=\"1\" errors=\"1\" skipped=\"0\""));
+  CHECK(contains(xml, "<failure message=\"EXIT 3\" type=\"failed\">&lt;]]&gt;\n</failure>"));
+  CHECK(contains(xml, "<error message=\"CRASH SIGSEGV\" type=\"crashed\">"));
+  CHECK(xml.ends_with("</testsuite>\n"));
+}
+
+TEST_CASE("--junit: whatever a record holds, the report stays XML", "[events]") {
+  const Directory directory;
+  const std::string path = directory / "report.xml";
+  CHECK(run({"-q", "--junit", path, "true", ":::", "\xff\x01\"<&>\xef\xbf\xbf"}).status == 0);
+  CHECK(contains(read(path), "\\xff\\x01&quot;&lt;&amp;&gt;\\uffff"));
+}
+
+TEST_CASE("--results: a directory a task", "[events]") {
+  const Directory directory;
+  const std::string place = directory / "results";
+  const Result r = run({"-q", "-k", "--results", place, "-c", "echo out{}; echo err >&2; exit {}", ":::", "0", "3"});
+  CHECK(r.status == 1);
+  CHECK(r.output == "out0\nout3\n");
+  CHECK(read(place + "/1/stdout") == "out0\n");
+  CHECK(read(place + "/2/stdout") == "out3\n");
+  CHECK(read(place + "/2/stderr") == "err\n");
+  CHECK(json::parse(read(place + "/2/result.json")).at("words") == "EXIT 3");
+  CHECK(tool({"call", "-q", "--results", place, BULKHEAD_SQUARE_PLUGIN, ":::", "5"}).status == 0);
+  CHECK(read(place + "/1/stdout") == "25\n");
+}
+
+TEST_CASE("--results: no value leads out of its place", "[events]") {
+  const Directory directory;
+  const std::string place = directory / "results";
+  CHECK(run({"-q", "--results", place + "/{}", "echo", ":::", "..", "../x", "a/b", std::string(400, 'y')}).status == 0);
+  CHECK(read(place + "/%2E./stdout") == "..\n");
+  CHECK(read(place + "/%2E.%2Fx/stdout") == "../x\n");
+  CHECK(read(place + "/a%2Fb/stdout") == "a/b\n");
+  CHECK(std::distance(std::filesystem::directory_iterator(place), {}) == 4);
+  for (const std::string mode : {"--ungroup", "--line-buffer"}) {
+    const Result refused = run({mode, "--results", place, "echo", ":::", "a"});
+    CHECK(refused.status == 2);
+    CHECK(contains(refused.error, mode));
+  }
+}
+
+TEST_CASE("report: one page that loads nothing, and nothing in a record is markup", "[events]") {
+  const Directory directory;
+  const std::string events = directory / "events", page = directory / "page.html";
+  const std::string hostile = "</script><script>alert(1)</script><!--";
+  CHECK(run({"-q", "--events", events, "-c", "test {} = x || kill -SEGV $$", ":::", "x", hostile}).status == 1);
+  CHECK(tool({"report", events, "-o", page}).status == 0);
+  const std::string html = read(page);
+  CHECK(contains(html, "CRASH SIGSEGV"));
+  CHECK_FALSE(contains(html, "<script>alert"));
+  CHECK_FALSE(contains(html, "<!--"));
+  for (const std::string outside : {"http:", "https:", "src=", "href=", "@import", "innerHTML"})
+    CHECK_FALSE(contains(html, outside));
+  const std::string begin = "id=\"data\">";
+  const std::size_t at = html.find(begin) + begin.size();
+  const json data = json::parse(html.substr(at, html.find("</script>", at) - at));
+  REQUIRE(data.at("tasks").size() == 2);
+  CHECK((data.at("tasks")[0].back() == hostile || data.at("tasks")[1].back() == hostile));
+}
+
+TEST_CASE("report: a torn last line is left out, anything else that is wrong is named", "[events]") {
+  const Directory directory;
+  const std::string events = directory / "events", page = directory / "page.html";
+  CHECK(run({"-q", "--events", events, "true", ":::", "a", "b"}).status == 0);
+  const std::string whole = read(events);
+  std::ofstream(events) << whole.substr(0, whole.size() - 20);
+  CHECK(tool({"report", events, "-o", page}).status == 0);
+  CHECK(contains(read(page), "\"end\":null"));
+  CHECK(tool({"report", events, "-o", "/dev/full"}).status == 5);
+
+  std::ofstream(directory / "middle") << whole.substr(0, 200) << "\n" << whole;
+  std::ofstream(directory / "other") << "{\"event\":\"task_started\"}\n";
+  std::ofstream(directory / "later") << "{\"event\":\"run_started\",\"version\":2}\n";
+  std::ofstream(directory / "empty") << "";
+  for (const std::string name : {"middle", "other", "later", "empty", "missing"}) {
+    const Result r = tool({"report", directory / name, "-o", page});
+    INFO(name << ": " << r.error);
+    CHECK(r.status == 2);
+    CHECK(contains(r.error, directory / name));
+  }
+  CHECK(tool({"report", directory.operator/(""), "-o", page}).status == 2);
+  CHECK(tool({"report", events}).status == 2);
+  CHECK(tool({"report"}).status == 2);
+}
