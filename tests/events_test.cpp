@@ -274,12 +274,13 @@ TEST_CASE("what can no longer be written at the end is no success either", "[eve
   const Directory directory;
   const std::string option = GENERATE("--trace", "--junit");
   // The beginning fits into the allowed size, the rest is written when all tasks have ended well.
-  const std::string script = "trap '' XFSZ; ulimit -f 1; exec \"$0\" run -q -j1 " + option + " '" + directory / "file" +
-                             "' true ::: $(seq 20)";
+  const std::string script = "trap '' XFSZ; ulimit -S -f 1; exec \"$0\" run -q -j1 " + option + " '" +
+                             directory / "file" + "' true ::: $(seq 20)";
   TaskOutput error;
   Command command{.arguments = {"sh", "-c", script, BULKHEAD_TOOL}, .timeout = 60s};
   command.error = &error;
   const CommandResult result = run_command(command);
   INFO(option << ": " << text_of(error, result.error));
   CHECK(result.exit_code == 5);
+  CHECK(contains(text_of(error, result.error), directory / "file"));
 }
