@@ -251,3 +251,36 @@ TEST_CASE("report: a torn last line is left out, anything else that is wrong is 
   CHECK(tool({"report", events}).status == 2);
   CHECK(tool({"report"}).status == 2);
 }
+
+TEST_CASE("--events: a worker that dies, and its replacement", "[events]") {
+  const Directory directory;
+  CHECK(run({"-q", "-j1", "--events", directory / "events", "sh", "-c", "test {} = 2 || kill -KILL $PPID", ":::", "1",
+             "2"})
+            .status == 1);
+  const std::vector<json> events = events_of(directory / "events");
+  const std::vector<json> started = of_kind(events, "worker_started"), died = of_kind(events, "worker_died");
+  REQUIRE(died.size() == 1);
+  REQUIRE(started.size() == 2);
+  CHECK(died[0].at("signal") == 9);
+  CHECK(died[0].at("pid") == started[0].at("pid"));
+  const std::vector<json> finished = of_kind(events, "task_finished");
+  REQUIRE(finished.size() == 2);
+  CHECK(finished[0].at("ending") == "crashed");
+  CHECK(finished[0].at("pid") == started[0].at("pid"));
+  CHECK(finished[1].at("pid") == started[1].at("pid"));
+}
+
+TEST_CASE("what can no longer be written at the end is no success either", "[events]") {
+  const Directory directory;
+  const std::string option = GENERATE("--trace", "--junit");
+  // The beginning fits into the allowed size, the rest is written when all tasks have ended well.
+  const std::string script = "trap '' XFSZ; ulimit -S -f 1; exec \"$0\" run -q -j1 " + option + " '" +
+                             directory / "file" + "' true ::: $(seq 20)";
+  TaskOutput error;
+  Command command{.arguments = {"sh", "-c", script, BULKHEAD_TOOL}, .timeout = 60s};
+  command.error = &error;
+  const CommandResult result = run_command(command);
+  INFO(option << ": " << text_of(error, result.error));
+  CHECK(result.exit_code == 5);
+  CHECK(contains(text_of(error, result.error), directory / "file"));
+}

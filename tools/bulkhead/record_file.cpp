@@ -18,7 +18,8 @@ AppendLog open_log(const std::string& option, const std::string& path) {
     return AppendLog(path);
   } catch (const std::system_error& error) {
     if (error.code() != std::errc::resource_unavailable_try_again) throw;
-    throw UsageError(option + ": " + path + " is being written by another run; wait for it or name another file");
+    throw UsageError(option + ": " + path +
+                     " is being written already, by another run or another option; name another file");
   }
 }
 
