@@ -49,6 +49,7 @@ void describe(const CommandResult& result, std::chrono::milliseconds timeout, At
 void describe(const Failure& failure, std::chrono::milliseconds timeout, Attempt& attempt) {
   attempt.exit_code = failure.exit_code;
   attempt.signal = failure.signal;
+  attempt.worker_died = failure.ending == Ending::crashed || failure.ending == Ending::exited;
   attempt.end = TaskEnd::failed;
   switch (failure.ending) {
     case Ending::crashed:

@@ -45,6 +45,38 @@ Examples:
 Usage: bulkhead call [OPTIONS] PLUGIN.so[:FUNCTION] [::: VALUE...]
 )";
 
+constexpr const char* coprocess_usage =
+    R"(Gives records to long-lived co-processes: a record is a line on standard input, a line back is its result.
+
+A co-process that dies, hangs, says more than one line or closes its output costs the record in hand, and another takes
+its place. It must flush each answer. --timeout includes the start of the co-process, for the first record it gets.
+
+Examples:
+  bulkhead coprocess -j4 -k python3 scorer.py < records.txt > scores.txt
+  bulkhead coprocess --timeout 5s --retries 1 --recycle 10000 -- ./parse --strict ::: a b c
+
+Usage: bulkhead coprocess [OPTIONS] [--] COMMAND [ARG...] [::: VALUE...]
+)";
+
+constexpr const char* batch_usage = R"(Calls this program's function for every record, in long-lived workers.
+
+Usage: PROGRAM [OPTIONS] [::: VALUE...]
+)";
+
+const char* usage_of(Subcommand which) {
+  switch (which) {
+    case Subcommand::run:
+      return run_usage;
+    case Subcommand::call:
+      return call_usage;
+    case Subcommand::coprocess:
+      return coprocess_usage;
+    case Subcommand::batch:
+      return batch_usage;
+  }
+  return "";
+}
+
 class HelpFormatter : public CLI::Formatter {
  public:
   std::string make_usage(const CLI::App*, std::string) const override { return {}; }
@@ -115,15 +147,29 @@ void add_running_options(CLI::App& app, Words& words) {
       ->group(group);
 }
 
+void add_worker_options(CLI::App& app, Subcommand which, Settings& settings) {
+  const std::string group = "Running";
+  const bool programs = which == Subcommand::coprocess;
+  app.add_option("--recycle", settings.recycle,
+                 programs ? "A fresh co-process after N records" : "A fresh worker after N records, or an eighth fewer")
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--crash-limit", settings.crash_limit,
+                 "Give up, with status 3, when workers die N times in a row and no record succeeds meanwhile")
+      ->type_name("N")
+      ->group(group);
+}
+
 void add_result_options(CLI::App& app, Subcommand which, Settings& settings, Words& words) {
   const std::string group = "Records out";
   app.add_flag("-k,--keep-order", settings.keep_order, "Output in the order of the records")->group(group);
-  if (which == Subcommand::run) {
+  if (which == Subcommand::run || which == Subcommand::coprocess) {
     app.add_flag("--line-buffer", words.line_buffer, "Output by lines as they come, not by tasks as they end")
         ->group(group);
     app.add_flag("-u,--ungroup", words.ungroup, "Leave the output alone: it mixes")->group(group);
-    app.add_flag("--dry-run", settings.dry_run, "Print the commands and run nothing")->group(group);
   }
+  if (which == Subcommand::run)
+    app.add_flag("--dry-run", settings.dry_run, "Print the commands and run nothing")->group(group);
   app.add_flag("--tag", settings.tag, "Begin each line with its record and a TAB")->group(group);
   app.add_flag("-v,--verbose", settings.verbose, "Print each command on standard error as it starts")->group(group);
   app.add_option("--joblog", settings.joblog, "Append a line per finished task (GNU parallel's columns)")
@@ -211,6 +257,13 @@ void understand_running(const Words& words, const CLI::App& app, Settings& setti
   settings.tasks.read_ahead = halt->needs_total();
 }
 
+void understand_workers(const CLI::App& app, const Settings& settings) {
+  for (const auto& [option, value] :
+       {std::pair("--recycle", settings.recycle), {"--crash-limit", settings.crash_limit}})
+    if (value == 0 && app.get_option_no_throw(option) != nullptr && app.count(option) > 0)
+      refuse(option, "0", "leave the option out for no limit");
+}
+
 void understand_output(const Words& words, Settings& settings) {
   if (words.line_buffer && words.ungroup) throw UsageError("--line-buffer and --ungroup exclude each other");
   if (words.line_buffer) settings.output = OutputMode::lines;
@@ -256,7 +309,8 @@ std::optional<Settings> parse_command_line(Subcommand which, const std::vector<s
   const bool run = which == Subcommand::run;
   Settings settings;
   Words raw;
-  CLI::App app(run ? run_usage : call_usage, run ? "run" : "call");
+  const bool coprocess = which == Subcommand::coprocess;
+  CLI::App app(usage_of(which), run ? "run" : coprocess ? "coprocess" : "call");
   app.formatter(std::make_shared<HelpFormatter>());
   app.get_formatter()->column_width(34);
   app.set_help_flag();  // CLI11 would list it, and its group, first
@@ -264,6 +318,7 @@ std::optional<Settings> parse_command_line(Subcommand which, const std::vector<s
   add_source_options(app, settings, raw);
   if (run) add_command_options(app, settings, raw);
   add_running_options(app, raw);
+  if (!run) add_worker_options(app, which, settings);
   add_result_options(app, which, settings, raw);
   app.set_help_flag("-h,--help", "Print this")->group("Records out");
 
@@ -278,6 +333,7 @@ std::optional<Settings> parse_command_line(Subcommand which, const std::vector<s
   }
   understand_records(raw, app, settings);
   understand_running(raw, app, settings);
+  understand_workers(app, settings);
   understand_output(raw, settings);
   understand_command(std::move(parted.rest), raw, settings);
   return settings;

@@ -1,6 +1,7 @@
 // bulkhead: parse, build, run, report.
 #include "call.hpp"
 #include "command_line.hpp"
+#include "coprocess.hpp"
 #include "nearest.hpp"
 #include "run.hpp"
 #include "usage_error.hpp"
@@ -22,11 +23,12 @@ constexpr const char* help_text = R"(Bulkhead runs work that may crash: a crash 
   bulkhead run gzip -9 ::: *.log        a program per record
   bulkhead run < commands.txt           a shell command per line
   bulkhead call ./square.so ::: 1 2 3   a compiled function per record, in long-lived workers
+  bulkhead coprocess ./score < lines    a line per record to long-lived programs, a line back
 
-  bulkhead run --help                   the options; bulkhead call --help has its own
+  bulkhead run --help                   the options; bulkhead call --help and coprocess --help have their own
   bulkhead --version
 
-Exit status: 0 all tasks succeeded, 1 some did not, 2 usage, 3 stopped by --halt, 5 a log or output could not be
+Exit status: 0 all tasks succeeded, 1 some did not, 2 usage, 3 stopped by --halt or --crash-limit, 5 a log or output could not be
 written, 70 internal error, 124 --deadline, 128+n ended by signal n, 141 standard output's reader has gone.
 )";
 
@@ -39,16 +41,17 @@ int dispatch(const std::vector<std::string>& words) {
   const std::string name = words.empty() ? std::string() : words.front();
   if (name == "-h" || name == "--help" || name == "help") return say(help_text);
   if (name == "--version") return say("bulkhead " BULKHEAD_VERSION "\n");
-  if (name != "run" && name != "call") {
-    const std::string meant = nearest(name, {"run", "call", "--help", "--version"});
+  if (name != "run" && name != "call" && name != "coprocess") {
+    const std::string meant = nearest(name, {"run", "call", "coprocess", "--help", "--version"});
     throw UsageError(
         (name.empty() ? "say what to do" : "there is no subcommand \"" + name + "\"") +
         (meant.empty() ? "; write bulkhead run COMMAND, or bulkhead --help" : "; did you mean " + meant + "?"));
   }
-  const Subcommand which = name == "run" ? Subcommand::run : Subcommand::call;
+  const Subcommand which = name == "run" ? Subcommand::run : name == "call" ? Subcommand::call : Subcommand::coprocess;
   std::string help;
   const auto settings = parse_command_line(which, {words.begin() + 1, words.end()}, help);
   if (!settings) return say(help);
+  if (which == Subcommand::coprocess) return coprocess(*settings);
   return which == Subcommand::run ? run(*settings) : call(*settings);
 }
 

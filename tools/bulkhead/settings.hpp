@@ -20,7 +20,7 @@ enum class ColorMode { automatic, always, never };
 enum class ExitCodeMode { standard, count, task };
 
 struct Settings {
-  std::vector<std::string> command;  ///< run: the words of the template; call: the plugin
+  std::vector<std::string> command;  ///< run: the words of the template; call: the plugin; coprocess: the program
   std::vector<SourceSpec> sources;
   std::string delimiter = "\n";
   TaskRules tasks{};
@@ -38,6 +38,8 @@ struct Settings {
   unsigned retries = 0;
   std::chrono::milliseconds retry_delay{0}, max_retry_delay{0};
   HaltPolicy halt{};
+
+  std::uint64_t recycle = 0, crash_limit = 0;  ///< call, coprocess: a fresh worker after, give up after; 0: never
 
   bool keep_order = false;
   OutputMode output = OutputMode::grouped;
