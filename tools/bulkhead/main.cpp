@@ -3,15 +3,11 @@
 #include "command_line.hpp"
 #include "coprocess.hpp"
 #include "nearest.hpp"
+#include "program_frame.hpp"
 #include "run.hpp"
 #include "usage_error.hpp"
 
-#include <bulkhead/signals.hpp>
-
-#include <cstdio>
-#include <exception>
 #include <string>
-#include <system_error>
 #include <vector>
 
 namespace {
@@ -31,11 +27,6 @@ constexpr const char* help_text = R"(Bulkhead runs work that may crash: a crash 
 Exit status: 0 all tasks succeeded, 1 some did not, 2 usage, 3 stopped by --halt or --crash-limit, 5 a log or output could not be
 written, 70 internal error, 124 --deadline, 128+n ended by signal n, 141 standard output's reader has gone.
 )";
-
-int say(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
-  return std::fflush(stdout) == 0 ? 0 : 5;
-}
 
 int dispatch(const std::vector<std::string>& words) {
   const std::string name = words.empty() ? std::string() : words.front();
@@ -58,17 +49,5 @@ int dispatch(const std::vector<std::string>& words) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  bulkhead::open_standard_streams();
-  try {
-    return dispatch({argv + 1, argv + argc});
-  } catch (const UsageError& error) {
-    std::fprintf(stderr, "bulkhead: %s\n", error.what());
-    return 2;
-  } catch (const std::system_error& error) {
-    std::fprintf(stderr, "bulkhead: %s\n", error.what());
-    return 5;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "bulkhead: internal error: %s\n", error.what());
-    return 70;
-  }
+  return framed("bulkhead", [&] { return dispatch({argv + 1, argv + argc}); });
 }
