@@ -5,11 +5,11 @@
 #include "os/program_streams.hpp"
 #include "os/spawn.hpp"
 #include "os/tree_usage.hpp"
+#include "program_image.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <string_view>
 
 namespace bulkhead {
 
@@ -17,39 +17,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-std::string_view name_of(std::string_view assignment) { return assignment.substr(0, assignment.find('=')); }
-
-std::vector<std::string> environment_of(const Command& command) {
-  std::vector<std::string> all = command.clear_environment ? std::vector<std::string>() : os::own_environment();
-  std::erase_if(all, [&](const std::string& ours) {
-    return std::any_of(command.environment.begin(), command.environment.end(),
-                       [&](const std::string& theirs) { return name_of(ours) == name_of(theirs); });
-  });
-  all.insert(all.end(), command.environment.begin(), command.environment.end());
-  return all;
-}
-
-const char* path_of(const std::vector<std::string>& environment) {
-  for (const std::string& assignment : environment)
-    if (name_of(assignment) == "PATH") return assignment.c_str() + 5;
-  return nullptr;
-}
-
-bool has_nul(const std::vector<std::string>& words) {
-  return std::any_of(words.begin(), words.end(), [](const std::string& w) { return w.find('\0') != w.npos; });
-}
-
 CommandResult not_started(CommandResult result, int error) {
   result.start_error = error;
-  result.exit_code = error == ENOENT || error == ENOTDIR ? 127 : 126;
+  result.exit_code = shell_code(error);
   return result;
-}
-
-// KILL ends it in any case.
-std::vector<EndStep> end_steps_of(const Command& command) {
-  std::vector<EndStep> steps = command.end_steps;
-  if (steps.empty() || steps.back().signal != SIGKILL) steps.push_back({.signal = SIGKILL});
-  return steps;
 }
 
 // Sees one program through: waits for whatever comes first, its end, its output, its time or a request to stop.
@@ -201,18 +172,9 @@ LimitHit limit_at_end(const CommandLimits& limits, const CommandResult& result, 
 CommandResult run_command(const Command& command, std::stop_token stop) {
   CommandResult result;
   result.started_ns = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
-  if (command.arguments.empty()) return not_started(result, ENOENT);
-  if (has_nul(command.arguments) || has_nul(command.environment)) return not_started(result, EINVAL);
 
   os::ProgramImage image;
-  image.arguments = command.arguments;
-  image.environment = environment_of(command);
-  image.directory = command.directory;
-  image.niceness = command.niceness;
-  image.file_size = command.limits.file_size;
-  image.open_files = command.limits.open_files;
-  image.path = os::find_program(command.arguments.front(), path_of(image.environment), command.directory);
-  if (image.path.empty()) return not_started(result, ENOENT);
+  if (const int error = prepare(command, image); error != 0) return not_started(result, error);
 
   const os::KeepChildStatuses keep;
   if (command.owns_children) os::adopt_orphans();

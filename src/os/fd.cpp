@@ -85,6 +85,13 @@ bool wait_readable(const Fd& fd, std::chrono::milliseconds timeout) {
   }
 }
 
+bool wait_for_either(int first, int second) {
+  std::array<pollfd, 2> waiting{{{first, POLLIN, 0}, {second, POLLIN, 0}}};
+  while (::poll(waiting.data(), waiting.size(), -1) < 0)
+    if (errno != EINTR) throw_errno("poll");
+  return waiting[0].revents != 0;
+}
+
 bool write_all(const Fd& fd, std::span<const std::byte> head, std::span<const std::byte> body) {
   while (!head.empty() || !body.empty()) {
     const std::array<iovec, 2> parts{iovec{const_cast<std::byte*>(head.data()), head.size()},

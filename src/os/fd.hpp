@@ -59,6 +59,9 @@ std::ptrdiff_t read_some(const Fd& fd, std::span<std::byte> into);
 /// Waits until `fd` is readable or at its end. False: the time ran out.
 bool wait_readable(const Fd& fd, std::chrono::milliseconds timeout);
 
+/// Waits, however long, until one of them is readable or at its end. True: `first` is.
+bool wait_for_either(int first, int second);
+
 /// Writes all of `head`, then all of `body`. False if the reader has gone. Retries on EINTR; throws on other errors.
 bool write_all(const Fd& fd, std::span<const std::byte> head, std::span<const std::byte> body = {});
 

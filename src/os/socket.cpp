@@ -106,6 +106,14 @@ void send_all(int fd, std::span<const std::byte> head, std::span<const std::byte
   }
 }
 
+bool send_some(int fd, std::string_view bytes, std::size_t& sent) {
+  std::array<iovec, 2> parts{iovec{const_cast<char*>(bytes.data()), bytes.size()}, iovec{nullptr, 0}};
+  const ssize_t n = write_once(fd, parts);
+  sent = n > 0 ? static_cast<std::size_t>(n) : 0;
+  if (n < 0 && errno != EAGAIN && errno != EINTR && errno != EPIPE) throw_errno("write");
+  return n >= 0 || errno != EPIPE;
+}
+
 std::size_t receive_some(int fd, std::span<std::byte> into) {
   for (;;) {
     const ssize_t n = ::read(fd, into.data(), into.size());

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <utility>
 
 namespace bulkhead::os {
@@ -20,6 +21,10 @@ void set_close_on_exec(int fd);
 /// Writes all of `head`, then all of `body`, also to a non-blocking descriptor. Throws std::system_error, EPIPE where
 /// the reader has gone.
 void send_all(int fd, std::span<const std::byte> head, std::span<const std::byte> body);
+
+/// Writes what a non-blocking descriptor takes now, perhaps nothing. False where the reader has gone. Throws
+/// std::system_error.
+bool send_some(int fd, std::string_view bytes, std::size_t& sent);
 
 /// Reads once, waiting for something to read; 0 at the end of the stream.
 std::size_t receive_some(int fd, std::span<std::byte> into);

@@ -1,5 +1,6 @@
 // The document's cases through the installed headers and library: on threads, by hand and in one call, and on
 // processes.
+#include <bulkhead/batch.hpp>
 #include <bulkhead/process_pool.hpp>
 #include <bulkhead/threaded_worker.hpp>
 #include <bulkhead/work.hpp>
@@ -75,6 +76,15 @@ static void a_pool() {
   expect(pool.submit(4).get().value() == 16, "and is replaced");
 }
 
+static void a_batch_tool() {
+  std::string words[]{"consumer", "-q", "-k", ":::", "1", "2"};
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  const int factor = 3;
+  const auto triple = [factor](long n) { return n * factor; };
+  expect(bulkhead::batch_main(static_cast<int>(argv.size()), argv.data(), triple) == 0, "batch_main");
+}
+
 int main() {
   expect(all_done(bulkhead::do_threaded_work(urls, process_url)), "do_threaded_work");
   expect(all_done(bulkhead::do_threaded_work(urls, process_url, 2)), "do_threaded_work with the document's parameters");
@@ -82,6 +92,7 @@ int main() {
   threaded_workers_by_hand();
   a_crash_costs_one_task();
   a_pool();
+  a_batch_tool();
   std::printf("%d failures\n", failures);
   return failures == 0 ? 0 : 1;
 }

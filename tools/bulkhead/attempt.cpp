@@ -99,6 +99,7 @@ void describe(const Failure& failure, std::chrono::milliseconds timeout, const C
   attempt.signal = failure.signal;
   if (failure.max_rss > 0) attempt.max_rss = failure.max_rss;
   attempt.backtrace = failure.backtrace;
+  attempt.worker_died = failure.ending == Ending::crashed || failure.ending == Ending::exited;
   attempt.end = TaskEnd::failed;
   switch (failure.ending) {
     case Ending::crashed:

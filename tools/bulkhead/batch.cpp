@@ -184,8 +184,20 @@ void Batch::retry(Attempt attempt) {
   retrying_.insert_or_assign(attempt.task.sequence, std::move(attempt));
 }
 
+// A record that fails in a living worker is no sign that all will fail; neither is it a success.
+void Batch::count_deaths(const Attempt& attempt) {
+  if (attempt.end == TaskEnd::ok) deaths_ = 0;
+  if (attempt.worker_died) ++deaths_;
+  if (settings_.crash_limit == 0 || deaths_ < settings_.crash_limit || end_.halted) return;
+  end_.halted = true;
+  end_.halt_status = shell_status(attempt);
+  console_.say(fmt::format("--crash-limit: workers died {} times in a row and no task succeeded; given up", deaths_));
+  stop_now();
+}
+
 void Batch::settle(Attempt attempt) {
   printer_.account(attempt);
+  count_deaths(attempt);
   if (attempt.end != TaskEnd::ok) attempt.error_tail = printer_.error_tail(attempt);
   name_refused_files(settings_.limits, attempt);
   if (printer_.stores()) attempt.output_bytes = attempt.output.size() + attempt.error.size() + attempt.result.size();

@@ -68,6 +68,7 @@ class Batch {
   bool may_retry(const Attempt& attempt) const;
   void retry(Attempt attempt);
   std::chrono::milliseconds pause_before(unsigned next_attempt);
+  void count_deaths(const Attempt& attempt);
   void conclude(Attempt attempt);
   void log(const Attempt& attempt);
   void write_failed(const std::string& what);
@@ -91,6 +92,7 @@ class Batch {
   std::minstd_rand random_{std::random_device()()};
   Clock::time_point started_ = Clock::now();
   std::uint64_t running_ = 0;
+  std::uint64_t deaths_ = 0;  // of workers in a row, no task having succeeded since
   bool stopping_ = false;
 };
 

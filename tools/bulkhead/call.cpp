@@ -1,8 +1,6 @@
 #include "call.hpp"
 
-#include "batch.hpp"
-#include "shell_quote.hpp"
-#include "term_sequence.hpp"
+#include "function_batch.hpp"
 #include "usage_error.hpp"
 
 #include <bulkhead/plugin_loader.hpp>
@@ -66,52 +64,19 @@ FunctionName resolve(FunctionName name) {
   return name;
 }
 
-Attempt attempt_of(Indexed<std::string>& result, const Settings& settings) {
-  Attempt attempt;
-  const TaskStats stats = result.outcome.stats();
-  attempt.slot = stats.worker;
-  attempt.ran = stats.ran;
-  attempt.max_rss = stats.peak_rss;
-  attempt.started = std::chrono::system_clock::now().time_since_epoch() - stats.ran;
-  if (result.outcome) {
-    attempt.end = TaskEnd::ok;
-    attempt.words = "OK";
-    attempt.exit_code = 0;
-    attempt.result = std::move(*result.outcome) + "\n";
-  } else {
-    describe(result.outcome.error(), settings.timeout, settings.limits, attempt);
-  }
-  return attempt;
-}
-
 }  // namespace
 
 int call(const Settings& settings) {
   const FunctionName name = resolve(name_of(settings));
-  const std::string shown_name = name.plugin + ":" + name.function;
-  Batch batch(settings, [&](const Task& task, int) { return shown_name + " " + shell_quote(joined_record(task)); });
 
   std::unique_ptr<LoadedPlugin> plugin;  // stays empty here: every worker loads its own
-  WorkOptions options = batch.work_options();
-  options.task_timeout = settings.timeout;
-  options.kill_grace = whole_wait(settings.end_steps);
-  options.memory_limit = settings.limits.memory;
-  options.cpu_time = settings.limits.cpu_time;
-  options.file_size = settings.limits.file_size;
-  options.open_files = settings.limits.open_files;
-  if (settings.limits.output != 0) options.max_result_bytes = settings.limits.output;
-  options.worker_init = [&] {
-    plugin = std::make_unique<LoadedPlugin>(name.plugin);
-    plugin->select(name.function);
-  };
-  const auto function = [&](const Task& task) { return plugin->call(joined_record(task)); };
-  return batch.drive([&] {
-    for (auto&& result : process_stream(batch.source().tasks(), function, options)) {
-      Attempt attempt = attempt_of(result, settings);
-      attempt.task = batch.source().take(result.index);
-      batch.settle(std::move(attempt));
-    }
-  });
+  return function_batch(settings, {.shown_name = name.plugin + ":" + name.function,
+                                   .call = [&](std::string_view record) { return plugin->call(record); },
+                                   .worker_init =
+                                       [&] {
+                                         plugin = std::make_unique<LoadedPlugin>(name.plugin);
+                                         plugin->select(name.function);
+                                       }});
 }
 
 }  // namespace bulkhead::tool

@@ -48,6 +48,38 @@ Examples:
 Usage: bulkhead call [OPTIONS] PLUGIN.so[:FUNCTION] [::: VALUE...]
 )";
 
+constexpr const char* coprocess_usage =
+    R"(Gives records to long-lived co-processes: a record is a line on standard input, a line back is its result.
+
+A co-process that dies, hangs, says more than one line or closes its output costs the record in hand, and another takes
+its place. It must flush each answer. --timeout includes the start of the co-process, for the first record it gets.
+
+Examples:
+  bulkhead coprocess -j4 -k python3 scorer.py < records.txt > scores.txt
+  bulkhead coprocess --timeout 5s --retries 1 --recycle 10000 -- ./parse --strict ::: a b c
+
+Usage: bulkhead coprocess [OPTIONS] [--] COMMAND [ARG...] [::: VALUE...]
+)";
+
+constexpr const char* batch_usage = R"(Calls this program's function for every record, in long-lived workers.
+
+Usage: PROGRAM [OPTIONS] [::: VALUE...]
+)";
+
+const char* usage_of(Subcommand which) {
+  switch (which) {
+    case Subcommand::run:
+      return run_usage;
+    case Subcommand::call:
+      return call_usage;
+    case Subcommand::coprocess:
+      return coprocess_usage;
+    case Subcommand::batch:
+      return batch_usage;
+  }
+  return "";
+}
+
 class HelpFormatter : public CLI::Formatter {
  public:
   std::string make_usage(const CLI::App*, std::string) const override { return {}; }
@@ -140,11 +172,15 @@ void add_running_options(CLI::App& app, Words& words) {
       ->group(group);
 }
 
-void add_limit_options(CLI::App& app, Words& words) {
-  const std::string group = "Limits of a task";
+void add_ending_option(CLI::App& app, Words& words) {
   app.add_option("--term-seq", words.term_seq, "End tasks by these signals and waits. Default: TERM,2s,KILL")
       ->type_name("SIG,D,...")
-      ->group(group);
+      ->group("Limits of a task");
+}
+
+void add_limit_options(CLI::App& app, Words& words) {
+  const std::string group = "Limits of a task";
+  add_ending_option(app, words);
   app.add_option("--mem-max", words.mem_max, "End it beyond SIZE (512M 2GiB; 100MB) of memory")
       ->type_name("SIZE")
       ->group(group);
@@ -154,15 +190,29 @@ void add_limit_options(CLI::App& app, Words& words) {
   app.add_option("--output-max", words.output_max, "End it beyond SIZE of output")->type_name("SIZE")->group(group);
 }
 
+void add_worker_options(CLI::App& app, Subcommand which, Settings& settings) {
+  const std::string group = "Running";
+  const bool programs = which == Subcommand::coprocess;
+  app.add_option("--recycle", settings.recycle,
+                 programs ? "A fresh co-process after N records" : "A fresh worker after N records, or an eighth fewer")
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--crash-limit", settings.crash_limit,
+                 "Give up, with status 3, when workers die N times in a row and no record succeeds meanwhile")
+      ->type_name("N")
+      ->group(group);
+}
+
 void add_result_options(CLI::App& app, Subcommand which, Settings& settings, Words& words) {
   const std::string group = "Records out";
   app.add_flag("-k,--keep-order", settings.keep_order, "Output in the order of the records")->group(group);
-  if (which == Subcommand::run) {
+  if (which == Subcommand::run || which == Subcommand::coprocess) {
     app.add_flag("--line-buffer", words.line_buffer, "Output by lines as they come, not by tasks as they end")
         ->group(group);
     app.add_flag("-u,--ungroup", words.ungroup, "Leave the output alone: it mixes")->group(group);
-    app.add_flag("--dry-run", settings.dry_run, "Print the commands and run nothing")->group(group);
   }
+  if (which == Subcommand::run)
+    app.add_flag("--dry-run", settings.dry_run, "Print the commands and run nothing")->group(group);
   app.add_flag("--tag", settings.tag, "Begin each line with its record and a TAB")->group(group);
   app.add_option("--tag-format", settings.tag_format, "Begin each line with the template T")
       ->type_name("T")
@@ -322,6 +372,7 @@ void understand_term_sequence(const Words& words, Subcommand which, Settings& se
 
 void understand_limits(const Words& words, const CLI::App& app, Subcommand which, Settings& settings) {
   if (app.count("--term-seq") > 0) understand_term_sequence(words, which, settings);
+  if (which == Subcommand::coprocess) return;
   settings.limits.memory = size(app, "--mem-max", words.mem_max);
   settings.limits.cpu_time = duration("--cpu-time", words.cpu_time);
   if (app.count("--cpu-time") > 0 && settings.limits.cpu_time.count() == 0)
@@ -335,6 +386,13 @@ void understand_limits(const Words& words, const CLI::App& app, Subcommand which
     throw UsageError(
         "--output-max counts what passes through Bulkhead, and with --ungroup nothing does; "
         "use --line-buffer");
+}
+
+void understand_workers(const CLI::App& app, const Settings& settings) {
+  for (const auto& [option, value] :
+       {std::pair("--recycle", settings.recycle), {"--crash-limit", settings.crash_limit}})
+    if (value == 0 && app.get_option_no_throw(option) != nullptr && app.count(option) > 0)
+      refuse(option, "0", "leave the option out for no limit");
 }
 
 void understand_output(const Words& words, Settings& settings) {
@@ -394,14 +452,18 @@ void add_options(CLI::App& app, Subcommand which, Settings& settings, Words& wor
   add_source_options(app, settings, words);
   if (which == Subcommand::run) add_command_options(app, settings, words);
   add_running_options(app, words);
-  add_limit_options(app, words);
+  if (which == Subcommand::coprocess)
+    add_ending_option(app, words);
+  else
+    add_limit_options(app, words);
+  if (which != Subcommand::run) add_worker_options(app, which, settings);
   add_result_options(app, which, settings, words);
   add_record_files(app, settings);
   app.set_help_flag("-h,--help", "-h: the most used options on one screen; --help: all of them")->group("Records out");
 }
 
 // One screen: the examples, and the options that most runs get by with.
-std::string short_help(const CLI::App& app, Subcommand which) {
+std::string short_help(const CLI::App& app, Subcommand) {
   const std::string all = app.help();
   std::string text = all.substr(0, all.find("\nSources:"));
   if (const std::size_t groups = text.find("\nRecords in:"); groups != std::string::npos) text.resize(groups);
@@ -414,7 +476,7 @@ std::string short_help(const CLI::App& app, Subcommand which) {
     const std::string value = option->get_type_name().empty() ? "" : " " + option->get_type_name();
     text += fmt::format("  {}{:<20} {}\n", first, name + value, option->get_description());
   }
-  return text + fmt::format("\nAll options: bulkhead {} --help\n", which == Subcommand::run ? "run" : app.get_name());
+  return text + fmt::format("\nAll options: bulkhead {} --help\n", app.get_name());
 }
 
 }  // namespace
@@ -441,7 +503,8 @@ std::optional<Settings> parse_command_line(Subcommand which, const std::vector<s
   const bool run = which == Subcommand::run;
   Settings settings;
   Words raw;
-  CLI::App app(run ? run_usage : call_usage, run ? "run" : "call");
+  const bool coprocess = which == Subcommand::coprocess;
+  CLI::App app(usage_of(which), run ? "run" : coprocess ? "coprocess" : "call");
   add_options(app, which, settings, raw);
 
   PartedWords parted = part_options(app, words);
@@ -457,6 +520,7 @@ std::optional<Settings> parse_command_line(Subcommand which, const std::vector<s
   understand_records(raw, app, settings);
   understand_running(raw, app, settings);
   understand_limits(raw, app, which, settings);
+  understand_workers(app, settings);
   understand_output(raw, settings);
   understand_record_files(raw, app, settings);
   understand_command(std::move(parted.rest), raw, settings);

@@ -1,4 +1,4 @@
-// The options of `bulkhead run` and `bulkhead call`.
+// The options of `bulkhead run`, `bulkhead call` and `bulkhead coprocess`, and of programs made with batch_main().
 #pragma once
 
 #include "settings.hpp"
@@ -9,7 +9,7 @@
 
 namespace bulkhead::tool {
 
-enum class Subcommand { run, call };
+enum class Subcommand { run, call, coprocess, batch };  // batch: batch_main(), a function of the program's own
 
 /// An option as help, manual page and completions show it: all of them are made from this one table.
 struct OptionEntry {

@@ -13,9 +13,9 @@ namespace bulkhead::tool {
 
 namespace {
 
-constexpr std::string_view subcommands = "run call replay report doctor completions man";
-constexpr std::array<std::pair<std::string_view, Subcommand>, 2> with_options{
-    {{"run", Subcommand::run}, {"call", Subcommand::call}}};
+constexpr std::string_view subcommands = "run call coprocess replay report doctor completions man";
+constexpr std::array<std::pair<std::string_view, Subcommand>, 3> with_options{
+    {{"run", Subcommand::run}, {"call", Subcommand::call}, {"coprocess", Subcommand::coprocess}}};
 
 // The words a value can be, where there are only some; "FILE" and "DIR" are left to the shell.
 std::string_view choices_of(const std::string& option) {

@@ -2,20 +2,17 @@
 #include "call.hpp"
 #include "command_line.hpp"
 #include "completions.hpp"
+#include "coprocess.hpp"
 #include "doctor.hpp"
 #include "manual_page.hpp"
 #include "nearest.hpp"
+#include "program_frame.hpp"
 #include "replay.hpp"
 #include "report.hpp"
 #include "run.hpp"
 #include "usage_error.hpp"
 
-#include <bulkhead/signals.hpp>
-
-#include <cstdio>
-#include <exception>
 #include <string>
-#include <system_error>
 #include <vector>
 
 namespace {
@@ -27,6 +24,7 @@ constexpr const char* help_text = R"(Bulkhead runs work that may crash: a crash 
   bulkhead run gzip -9 ::: *.log        a program per record
   bulkhead run < commands.txt           a shell command per line
   bulkhead call ./square.so ::: 1 2 3   a compiled function per record, in long-lived workers
+  bulkhead coprocess ./score < lines    a line per record to long-lived programs, a line back
   bulkhead report EVENTS -o PAGE.html   a page about a run, from what its --events has written
 
   bulkhead replay jobs.tsv 12           run task 12 of a job log again, alone; --gdb: in the debugger
@@ -34,17 +32,12 @@ constexpr const char* help_text = R"(Bulkhead runs work that may crash: a crash 
   bulkhead completions bash             a script for bash, zsh or fish
   bulkhead man                          the manual page: bulkhead man | man -l -
 
-  bulkhead run -h                       the most used options; --help has all; bulkhead call has its own
+  bulkhead run -h                       the most used options; --help has all; call and coprocess have their own
   bulkhead --version
 
-Exit status: 0 all tasks succeeded, 1 some did not, 2 usage, 3 stopped by --halt, 5 a log or output could not be
-written, 70 internal error, 124 --deadline, 128+n ended by signal n, 141 standard output's reader has gone.
+Exit status: 0 all tasks succeeded, 1 some did not, 2 usage, 3 stopped by --halt or --crash-limit, 5 a log or output
+could not be written, 70 internal error, 124 --deadline, 128+n ended by signal n, 141 standard output's reader has gone.
 )";
-
-int say(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
-  return std::fflush(stdout) == 0 ? 0 : 5;
-}
 
 int dispatch(const std::vector<std::string>& words) {
   const std::string name = words.empty() ? std::string() : words.front();
@@ -59,34 +52,23 @@ int dispatch(const std::vector<std::string>& words) {
   if (name == "doctor") return say(diagnosis());
   if (name == "completions") return say(completion_script({words.begin() + 1, words.end()}));
   if (name == "man") return say(manual_page());
-  if (name != "run" && name != "call") {
+  if (name != "run" && name != "call" && name != "coprocess") {
     const std::string meant =
-        nearest(name, {"run", "call", "replay", "doctor", "report", "completions", "man", "--help", "--version"});
+        nearest(name, {"run", "call", "coprocess", "replay", "doctor", "report", "completions", "man", "--help", "--version"});
     throw UsageError(
         (name.empty() ? "say what to do" : "there is no subcommand \"" + name + "\"") +
         (meant.empty() ? "; write bulkhead run COMMAND, or bulkhead --help" : "; did you mean " + meant + "?"));
   }
-  const Subcommand which = name == "run" ? Subcommand::run : Subcommand::call;
+  const Subcommand which = name == "run" ? Subcommand::run : name == "call" ? Subcommand::call : Subcommand::coprocess;
   std::string help;
   const auto settings = parse_command_line(which, {words.begin() + 1, words.end()}, help);
   if (!settings) return say(help);
+  if (which == Subcommand::coprocess) return coprocess(*settings);
   return which == Subcommand::run ? run(*settings) : call(*settings);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  bulkhead::open_standard_streams();
-  try {
-    return dispatch({argv + 1, argv + argc});
-  } catch (const UsageError& error) {
-    std::fprintf(stderr, "bulkhead: %s\n", error.what());
-    return 2;
-  } catch (const std::system_error& error) {
-    std::fprintf(stderr, "bulkhead: %s\n", error.what());
-    return 5;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "bulkhead: internal error: %s\n", error.what());
-    return 70;
-  }
+  return framed("bulkhead", [&] { return dispatch({argv + 1, argv + argc}); });
 }

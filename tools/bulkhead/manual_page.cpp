@@ -53,6 +53,12 @@ bulkhead \- runs work that may crash: a crash costs only its own task
 .B bulkhead call
 [\fIOPTIONS\fR] \fIPLUGIN.so\fR[:\fIFUNCTION\fR] [::: \fIVALUE\fR...]
 .br
+.B bulkhead coprocess
+[\fIOPTIONS\fR] [\-\-] \fICOMMAND\fR [\fIARG\fR...]
+.br
+.B bulkhead report
+\fIEVENTS.ndjson\fR \-o \fIREPORT.html\fR
+.br
 .B bulkhead replay
 \fIJOBLOG SEQ\fR [\-\-gdb]
 .br
@@ -73,6 +79,7 @@ bulkhead call \-k ./square.so ::: 1 2 3
 )";
   page += ".SH OPTIONS OF RUN\n" + options_of(Subcommand::run);
   page += ".SH OPTIONS OF CALL\n" + options_of(Subcommand::call);
+  page += ".SH OPTIONS OF COPROCESS\n" + options_of(Subcommand::coprocess);
   page += R"(.SH EXIT STATUS
 0 all tasks succeeded; 1 some did not; 2 usage; 3 stopped by \-\-halt, \-\-fail\-fast or \-\-crash\-limit; 5 a log or
 output could not be written; 70 internal error; 124 \-\-deadline; 128+n ended by signal n; 141 standard output's reader

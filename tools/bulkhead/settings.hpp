@@ -24,7 +24,7 @@ enum class ColorMode { automatic, always, never };
 enum class ExitCodeMode { standard, count, task };
 
 struct Settings {
-  std::vector<std::string> command;  ///< run: the words of the template; call: the plugin
+  std::vector<std::string> command;  ///< run: the words of the template; call: the plugin; coprocess: the program
   std::vector<SourceSpec> sources;
   std::string delimiter = "\n";
   std::shared_ptr<const BytePattern> column_separator{};  ///< --colsep
@@ -51,6 +51,8 @@ struct Settings {
   HaltPolicy halt{};
   double most_load = 0;           ///< --load; 0: any
   std::uint64_t free_memory = 0;  ///< --mem-free, bytes; 0: any
+
+  std::uint64_t recycle = 0, crash_limit = 0;  ///< call, coprocess: a fresh worker after, give up after; 0: never
 
   bool keep_order = false;
   OutputMode output = OutputMode::grouped;

@@ -1,0 +1,240 @@
+#include <bulkhead/coprocess.hpp>
+
+#include <bulkhead/detail/service_thread.hpp>
+
+#include "os/descendants.hpp"
+#include "os/dialogue.hpp"
+#include "os/lifeline.hpp"
+#include "program_image.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace bulkhead {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr Clock::time_point never = Clock::time_point::max();
+
+std::optional<std::chrono::nanoseconds> until(Clock::time_point deadline) {
+  if (deadline == never) return std::nullopt;
+  return std::max<std::chrono::nanoseconds>(deadline - Clock::now(), std::chrono::nanoseconds(0));
+}
+
+// Between two answers nobody waits for the coordinator's end: a thread does, all the time.
+class Guardian {
+ public:
+  Guardian() {
+    if (watch_.descriptor() >= 0) thread_.emplace([this] { serve(); });
+  }
+  ~Guardian() {
+    quit_.notify();
+    thread_.reset();  // before the watch is given up
+  }
+  Guardian(const Guardian&) = delete;
+  Guardian& operator=(const Guardian&) = delete;
+
+ private:
+  void serve() {
+    if (!os::wait_for_either(watch_.descriptor(), quit_.fd().get())) return;
+    os::kill_all_children();
+    os::leave_at_once(1);
+  }
+
+  os::LifelineWatch watch_;
+  os::WakeUp quit_;
+  std::optional<detail::ServiceThread> thread_;
+};
+
+}  // namespace
+
+// One run of the program, from its start to its end.
+class Coprocess::Program {
+ public:
+  explicit Program(const Command& command) : command_(command), streams_(command.error, command.on_lines) {
+    if (!command.owns_children) return;
+    os::adopt_orphans();
+    guardian_.emplace();
+  }
+  ~Program() { static_cast<void>(end()); }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  /// Returns errno; 0: it runs.
+  int start() {
+    os::ProgramImage image;
+    if (const int error = prepare(command_, image); error != 0) return error;
+    streams_.give_to(image);
+    program_ = os::spawn(image);
+    if (program_.pid == 0) return program_.error;
+    os::spare_child(program_.pid);  // it outlives the task that started it
+    streams_.forget_its_ends();
+    return 0;
+  }
+
+  void ask(std::string_view record, const std::stop_token& stop, Answer& answer) {
+    line_.assign(record);
+    line_ += '\n';
+    streams_.drain();  // what it said since the last answer
+    answer.ending = AnswerEnding::answered;
+    if (!streams_.heard().empty()) {
+      out_of_step_ = true;
+      answer.ending = AnswerEnding::unasked;
+      return;
+    }
+    streams_.send(line_);
+    listen(stop, answer);
+    if (answer.ending == AnswerEnding::answered) served_ = true;
+  }
+
+  /// It went wrong before the record could have had a part in it.
+  bool innocent(const Answer& answer) const {
+    const bool early = answer.ending == AnswerEnding::unasked || answer.ending == AnswerEnding::died ||
+                       answer.ending == AnswerEnding::no_answer;
+    return early && served_ && (out_of_step_ || streams_.took_nothing());
+  }
+
+  /// Ends it, if it has not ended, and everything it left; says how in `answer` if that is how asking ended.
+  void end_for(Answer& answer) {
+    const os::ExitStatus status = end(answer.ending != AnswerEnding::died);
+    answer.leaked = leaked_;
+    if (answer.ending != AnswerEnding::died || !status.known) return;
+    if (status.signaled)
+      answer.signal = status.number;
+    else
+      answer.exit_code = status.number;
+  }
+
+  ByteRange error_range() { return streams_.take_error_range(); }
+
+  /// Lets it come to its own end: there is no more for it.
+  void dismiss() {
+    if (program_.pid == 0) return;
+    streams_.close_input();
+    wait_for_end(Clock::now() + end_steps_of(command_).front().wait);
+  }
+
+ private:
+  // Until the one line is there, or something that is not it.
+  void listen(const std::stop_token& stop, Answer& answer) {
+    os::WakeUp stopped;
+    const std::stop_callback on_stop(stop, [&] { stopped.notify(); });
+    const auto deadline = command_.timeout.count() > 0 ? Clock::now() + command_.timeout : never;
+    std::size_t looked_at = 0;
+    for (;;) {
+      const std::string& heard = streams_.heard();
+      const std::size_t newline = heard.find('\n', looked_at);
+      if (newline != std::string::npos) return take_answer(newline, answer);
+      looked_at = heard.size();
+      if (looked_at > longest_answer) return conclude(answer, AnswerEnding::too_long);
+      if (streams_.output_closed()) return silent(answer);
+      const os::ProgramEvents events = streams_.wait(program_.pidfd.get(), stopped.fd().get(), -1, until(deadline));
+      if (events.store_error != 0) {
+        answer.start_error = events.store_error;
+        return conclude(answer, AnswerEnding::output_lost);
+      }
+      if (events.stop) return conclude(answer, AnswerEnding::cancelled);
+      if (events.ended) {
+        streams_.drain();  // its last words may be the answer
+        if (streams_.heard().find('\n', looked_at) == std::string::npos) return conclude(answer, AnswerEnding::died);
+      } else if (deadline != never && Clock::now() >= deadline) {
+        return conclude(answer, AnswerEnding::timed_out);
+      }
+    }
+  }
+
+  static void conclude(Answer& answer, AnswerEnding ending) { answer.ending = ending; }
+
+  void take_answer(std::size_t newline, Answer& answer) {
+    std::string& heard = streams_.heard();
+    streams_.drain();  // its standard error, written before the answer, and whatever follows the answer
+    answer.text = heard.substr(0, newline);
+    const bool more = heard.size() > newline + 1;
+    heard.clear();
+    // Bytes it has not read cannot be what it answers to, and would be read as the next record.
+    if (more || streams_.untaken() > 0) conclude(answer, AnswerEnding::unasked);
+  }
+
+  // A program that ends closes its output first: its end tells more.
+  void silent(Answer& answer) {
+    constexpr std::chrono::milliseconds moment{500};
+    conclude(answer, wait_for_end(Clock::now() + moment) ? AnswerEnding::died : AnswerEnding::no_answer);
+  }
+
+  bool wait_for_end(Clock::time_point deadline) {
+    streams_.drain();
+    for (;;) {
+      if (streams_.wait(program_.pidfd.get(), -1, -1, until(deadline)).ended) return true;
+      streams_.heard().clear();  // nobody listens any more
+      if (Clock::now() >= deadline) return false;
+    }
+  }
+
+  os::ExitStatus end(bool by_force = true) {
+    if (program_.pid == 0) return {.known = false};
+    streams_.close_input();
+    if (by_force && !wait_for_end(Clock::now())) {
+      for (const EndStep& step : end_steps_of(command_)) {
+        os::signal_tree(program_.pid, os::descendants_of(program_.pid), step.signal);
+        if (wait_for_end(Clock::now() + step.wait)) break;
+      }
+    }
+    // Its leader is not reaped yet, so the group's number still means this group.
+    os::signal_group(program_.pid, os::GroupSignal::kill);
+    const os::ExitStatus status = os::reap_with_usage(program_.pidfd).status;
+    os::spare_child_no_more(program_.pid);
+    leaked_ = command_.owns_children && os::kill_all_children() > 0;
+    program_ = {};
+    streams_.finish();
+    return status;
+  }
+
+  const Command& command_;
+  const os::KeepChildStatuses keep_;
+  std::optional<Guardian> guardian_;
+  os::Dialogue streams_;
+  os::Spawned program_;
+  std::string line_;
+  bool served_ = false, out_of_step_ = false, leaked_ = false;
+};
+
+Coprocess::Coprocess(Command command) : command_(std::move(command)) {}
+Coprocess::~Coprocess() { finish(); }
+
+void Coprocess::finish() {
+  if (program_) program_->dismiss();
+  program_.reset();
+}
+
+Answer Coprocess::ask(std::string_view record, std::stop_token stop) {
+  Answer answer;
+  const auto started = Clock::now();
+  answer.started_ns = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+  if (record.find('\n') != record.npos) {
+    answer.ending = AnswerEnding::not_a_line;
+    return answer;
+  }
+  for (bool again = true; again;) {
+    again = false;
+    if (!program_) {
+      program_ = std::make_unique<Program>(command_);
+      answer.start_error = program_->start();
+      if (answer.start_error != 0) answer.ending = AnswerEnding::not_started;
+    }
+    if (answer.ending != AnswerEnding::not_started) program_->ask(record, stop, answer);
+    if (answer.ending == AnswerEnding::answered) {
+      answer.error = program_->error_range();
+      break;
+    }
+    again = program_->innocent(answer);
+    program_->end_for(answer);
+    answer.error = program_->error_range();
+    program_.reset();
+    if (again) answer = {.started_ns = answer.started_ns};
+  }
+  answer.ran_ns = std::chrono::nanoseconds(Clock::now() - started).count();
+  return answer;
+}
+
+}  // namespace bulkhead

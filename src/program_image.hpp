@@ -1,0 +1,25 @@
+// A Command as the room below takes it.
+#pragma once
+
+#include <bulkhead/command.hpp>
+
+#include "os/spawn.hpp"
+
+namespace bulkhead {
+
+/// Fills `image`, all but its streams. Returns 0, or the errno for which it cannot be started.
+int prepare(const Command& command, os::ProgramImage& image);
+
+/// Ours with its own added, or its own alone.
+std::vector<std::string> environment_of(const Command& command);
+
+/// Its end_steps, of which the last is KILL.
+std::vector<EndStep> end_steps_of(const Command& command);
+
+/// What its PATH is, or nullptr.
+const char* path_of(const std::vector<std::string>& environment);
+
+/// What a shell reports for a program that could not be started: 127 or 126.
+int shell_code(int start_error) noexcept;
+
+}  // namespace bulkhead
