@@ -98,8 +98,8 @@ class Coprocess::Program {
   /// Ends it, if it has not ended, and everything it left; says how in `answer` if that is how asking ended.
   void end_for(Answer& answer) {
     const os::ExitStatus status = end(answer.ending != AnswerEnding::died);
-    answer.leaked = leaked_;
     if (answer.ending != AnswerEnding::died || !status.known) return;
+    answer.leaked = leaked_;  // of one that was ended nobody expects that it cleans up
     if (status.signaled)
       answer.signal = status.number;
     else

@@ -95,7 +95,7 @@ TEST_CASE("coprocess: a line in, a line out", "[coprocess]") {
 
 TEST_CASE("coprocess: endings in words, with what was said", "[coprocess]") {
   const Result r = around(
-      "\"$0\" coprocess -j1 --timeout 1s sh -c 'while read x; do echo \"on $x\" >&2; eval \"$x\"; done' "
+      "\"$0\" coprocess -j1 --timeout 1s sh -c 'while read -r x; do echo \"on $x\" >&2; eval \"$x\"; done' "
       "::: 'exit 3' 'kill -SEGV $$' 'sleep 60' 'printf \"1\\n2\\n\"' 'exec >&-; sleep 60' 'echo good'");
   CHECK(r.status == 1);
   CHECK(r.output == "good\n");

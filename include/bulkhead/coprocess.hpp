@@ -35,7 +35,7 @@ struct Answer {
   std::optional<int> exit_code{};  ///< died, if it exited
   int signal = 0;                  ///< died, if a signal ended it
   int start_error = 0;             ///< errno
-  bool leaked = false;             ///< it left processes running when it ended; they have been ended
+  bool leaked = false;             ///< died, and left processes running; they have been ended
   std::int64_t started_ns = 0;     ///< nanoseconds since 1970: when it was asked
   std::int64_t ran_ns = 0;
   ByteRange error{};  ///< what it wrote to its standard error meanwhile, in Command::error
