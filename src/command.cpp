@@ -28,8 +28,9 @@ class Watch {
  public:
   Watch(const Command& command, const os::Spawned& program, os::ProgramStreams& streams, CommandResult& result)
       : command_(command), program_(program), streams_(streams), result_(result), end_steps_(end_steps_of(command)) {
-    if (command.timeout.count() > 0) deadline_ = Clock::now() + command.timeout;
-    if (command.limits.memory != 0 || command.limits.cpu_time.count() > 0) next_look_ = Clock::now() + look_interval;
+    if (command.timeout.count() > 0) deadline_ = started_ + command.timeout;
+    if (command.limits.memory != 0 || command.limits.cpu_time.count() > 0) next_look_ = started_ + look_interval;
+    allowed_ = command.timeout;
   }
 
   void until_it_ends(int stop_descriptor, int parent_descriptor) {
@@ -54,6 +55,7 @@ class Watch {
       }
       look_at_output();
       if (Clock::now() >= next_look_) look_at_usage();
+      ask_for_timeout();
       if (Clock::now() >= deadline_) out_of_time();
     }
   }
@@ -65,6 +67,7 @@ class Watch {
   std::optional<std::chrono::nanoseconds> time_left() const {
     Clock::time_point next = std::min(deadline_, next_look_);
     if (ended_) next = std::min(next, Clock::now() + look_interval);  // no descriptor tells the end of the others
+    if (command_.current_timeout && !ending_) next = std::min(next, Clock::now() + ask_interval);
     if (next == never) return std::nullopt;
     return std::max<std::chrono::nanoseconds>(next - Clock::now(), std::chrono::nanoseconds(0));
   }
@@ -82,6 +85,12 @@ class Watch {
   void look_at_output() {
     const std::uint64_t most = command_.limits.output;
     if (most != 0 && streams_.received() > most) beyond({LimitKind::output, streams_.received(), most});
+  }
+
+  void ask_for_timeout() {
+    if (!command_.current_timeout || ending_) return;
+    allowed_ = command_.current_timeout();
+    deadline_ = allowed_.count() > 0 ? started_ + allowed_ : never;
   }
 
   void look_at_usage() {
@@ -109,6 +118,7 @@ class Watch {
   void out_of_time() {
     if (ending_) return take_step();
     result_.timed_out = true;
+    result_.allowed_ns = allowed_.count();
     end_program();
   }
 
@@ -134,6 +144,9 @@ class Watch {
   std::size_t step_ = 0;
   static constexpr Clock::time_point never = Clock::time_point::max();
   static constexpr std::chrono::milliseconds look_interval{10};
+  static constexpr std::chrono::milliseconds ask_interval{50};
+  const Clock::time_point started_ = Clock::now();
+  std::chrono::nanoseconds allowed_{};
   Clock::time_point deadline_ = never, next_look_ = never;
   std::uint64_t shared_memory_ = 0;
   bool ending_ = false, ended_ = false;

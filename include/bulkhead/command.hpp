@@ -56,6 +56,9 @@ struct Command {
   int niceness = 0;                        ///< added to ours
   std::string input{};                     ///< what it reads on its standard input; empty: /dev/null
   std::chrono::milliseconds timeout{0};    ///< from its start; 0: none
+  /// Asked several times a second instead of `timeout`, so that the limit of a running program can still change; 0:
+  /// none.
+  std::function<std::chrono::milliseconds()> current_timeout{};
   CommandLimits limits{};
   /// How it is ended after a time-out, a stop request or a limit. Each signal goes to its process group, and to what
   /// it started that has left the group; stopped processes are continued. KILL is always the last step.
@@ -79,6 +82,7 @@ struct CommandResult {
   int start_error = 0;           ///< errno, if it could not be started
   int output_error = 0;          ///< errno, if its output could not be stored (it was ended then)
   bool timed_out = false;        ///< it was ended because its time was up
+  std::int64_t allowed_ns = 0;   ///< the time that was up
   bool cancelled = false;        ///< it was ended because a stop was requested
   LimitHit limit{};              ///< it went beyond one of Command::limits
   bool leaked = false;           ///< it left processes running; they have been ended
@@ -91,8 +95,8 @@ struct CommandResult {
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(exit_code, signal, start_error, output_error, timed_out, cancelled, limit, leaked, started_ns, ran_ns,
-            user_ns, system_ns, max_rss, output, error);
+    archive(exit_code, signal, start_error, output_error, timed_out, allowed_ns, cancelled, limit, leaked, started_ns,
+            ran_ns, user_ns, system_ns, max_rss, output, error);
   }
 };
 

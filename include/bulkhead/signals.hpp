@@ -5,9 +5,9 @@
 
 namespace bulkhead {
 
-/// While one lives, SIGINT, SIGTERM and SIGHUP are counted and end nothing; SIGPIPE and SIGXFSZ are ignored, so that
-/// writing reports its error. A signal that was ignored when it was made stays ignored. Make it before any work is
-/// started, one in a program, in the main thread; its destructor puts everything back.
+/// While one lives, SIGINT, SIGTERM, SIGHUP and SIGUSR1 are counted and end nothing; SIGPIPE and SIGXFSZ are ignored,
+/// so that writing reports its error. A signal that was ignored when it was made stays ignored. Make it before any work
+/// is started, one in a program, in the main thread; its destructor puts everything back.
 class SignalWatch {
  public:
   SignalWatch();
@@ -21,6 +21,8 @@ class SignalWatch {
   int first_stop() const noexcept;
   /// True once a SIGHUP has come.
   bool hung_up() const noexcept;
+  /// How many SIGUSR1 have come.
+  int lists() const noexcept;
 };
 
 /// "SIGSEGV"; "signal 77" for one that has no name.

@@ -16,6 +16,7 @@ namespace {
 
 std::atomic<int> stops_seen{0};
 std::atomic<int> first_stop_seen{0};
+std::atomic<int> lists_seen{0};
 std::atomic<bool> hang_up_seen{false};
 static_assert(std::atomic<int>::is_always_lock_free);
 
@@ -23,15 +24,17 @@ void count_stop(int sig) {
   if (stops_seen.fetch_add(1) == 0) first_stop_seen = sig;
 }
 void note_hang_up(int) { hang_up_seen = true; }
+void count_list(int) { ++lists_seen; }
 
 struct Watched {
   int signal;
   void (*action)(int);
   struct sigaction before;
 };
-std::array<Watched, 5> watched{{{SIGINT, count_stop, {}},
+std::array<Watched, 6> watched{{{SIGINT, count_stop, {}},
                                 {SIGTERM, count_stop, {}},
                                 {SIGHUP, note_hang_up, {}},
+                                {SIGUSR1, count_list, {}},
                                 {SIGPIPE, SIG_IGN, {}},
                                 {SIGXFSZ, SIG_IGN, {}}}};
 
@@ -42,6 +45,7 @@ SignalWatch::SignalWatch() {
   stops_seen = 0;
   first_stop_seen = 0;
   hang_up_seen = false;
+  lists_seen = 0;
   for (Watched& w : watched) {
     ::sigaction(w.signal, nullptr, &w.before);
     if (w.before.sa_handler == SIG_IGN) continue;
@@ -57,6 +61,7 @@ SignalWatch::~SignalWatch() {
 
 int SignalWatch::stops() const noexcept { return stops_seen; }
 int SignalWatch::first_stop() const noexcept { return first_stop_seen; }
+int SignalWatch::lists() const noexcept { return lists_seen; }
 bool SignalWatch::hung_up() const noexcept { return hang_up_seen; }
 
 std::string signal_name(int signal) { return os::signal_name(signal); }

@@ -66,7 +66,9 @@ void describe(const CommandResult& result, std::chrono::milliseconds timeout, At
     describe_limit(result.limit, attempt);
   } else if (result.timed_out) {
     attempt.end = TaskEnd::timed_out;
-    attempt.words = "TIMEOUT " + format_duration(timeout);
+    attempt.words =
+        "TIMEOUT " +
+        format_duration(result.allowed_ns > 0 ? std::chrono::milliseconds(result.allowed_ns / 1'000'000) : timeout);
   } else if (result.output_error != 0) {
     attempt.end = TaskEnd::failed;
     attempt.words = "OUTPUT LOST: " + reason(result.output_error);

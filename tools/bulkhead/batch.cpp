@@ -42,6 +42,7 @@ Batch::Batch(const Settings& settings, Shown shown, RecordStream records)
       shown_(std::move(shown)),
       console_(settings),
       printer_(settings, console_),
+      median_timeout_(settings.timeout_percent),
       source_(std::move(records), with_admission(settings, console_)) {
   if (!settings.joblog.empty()) joblog_.emplace(settings.joblog);
   listeners_ = make_listeners(settings_, printer_);
@@ -57,6 +58,7 @@ WorkOptions Batch::work_options() {
   options.kill_grace = whole_wait(settings_.end_steps) +
                        std::chrono::seconds(1);  // a worker needs the grace for its program, and then a moment
   options.stop = stop_.get_token();
+  options.isolation = settings_.isolation;
   options.on_event = [this](const Event& event) { on_event(event); };
   const bool decisions = settings_.halt.when != HaltPolicy::When::never || settings_.tasks.spacing.count() > 0 ||
                          settings_.most_load > 0 || settings_.free_memory > 0;
@@ -78,6 +80,8 @@ void Batch::on_event(const Event& event) {
       break;
     case EventKind::task_finished:
       if (running_ > 0) --running_;
+      if (const auto slot = static_cast<std::size_t>(event.worker); slot < running_tasks_.size())
+        running_tasks_[slot].active = false;
       break;
     case EventKind::task_output: {
       const auto* bytes = reinterpret_cast<const char*>(event.output.data());
@@ -129,6 +133,7 @@ void Batch::look_round() {
 }
 
 void Batch::obey_signals() {
+  if (std::exchange(lists_seen_, signals_.lists()) != signals_.lists()) list_running();
   if (signals_.stops() > 0 && end_.signal == 0) {
     end_.signal = signals_.first_stop();
     stop_now();
@@ -139,6 +144,19 @@ void Batch::obey_signals() {
   if (signals_.stops() > 1) throw KilledByUser();
   if (signals_.hung_up() && !source_.closed()) stop_starting();
   if (source_.closed() && source_.outstanding() == 0) throw NothingLeft();
+}
+
+// USR1: what runs now, for a person who wonders.
+void Batch::list_running() {
+  console_.say(fmt::format("{} running, {} done", running_, tally_.finished()));
+  for (std::size_t slot = 0; slot < running_tasks_.size(); ++slot) {
+    const Running& running = running_tasks_[slot];
+    if (!running.active) continue;
+    const Task& task = source_.at(running.index);
+    console_.print(fmt::format("  #{} in slot {} for {}: {}\n", task.sequence, slot + 1,
+                               describe_duration(Clock::now() - running.since),
+                               printable(shown_(task, static_cast<int>(slot)))));
+  }
 }
 
 void Batch::stop_starting() {
@@ -209,6 +227,7 @@ void Batch::settle(Attempt attempt) {
 }
 
 void Batch::conclude(Attempt attempt) {
+  if (attempt.end == TaskEnd::ok) median_timeout_.add(attempt.ran);
   tally_.add(attempt);
   if (!listeners_.empty()) {
     const std::string command = shown_(attempt.task, attempt.slot);

@@ -8,6 +8,7 @@
 #include "attempt.hpp"
 #include "console.hpp"
 #include "joblog.hpp"
+#include "median_timeout.hpp"
 #include "printer.hpp"
 #include "run_id.hpp"
 #include "run_listener.hpp"
@@ -41,6 +42,7 @@ class Batch {
   Batch(const Settings& settings, Shown shown, RecordStream records);
 
   const Settings& settings() const noexcept { return settings_; }
+  MedianTimeout& median_timeout() noexcept { return median_timeout_; }
   TaskSource& source() noexcept { return source_; }
   Printer& printer() noexcept { return printer_; }
   Console& console() noexcept { return console_; }
@@ -63,6 +65,7 @@ class Batch {
   int finish(int status);
   void look_round();
   void obey_signals();
+  void list_running();
   void stop_starting();
   void stop_now();
   bool may_retry(const Attempt& attempt) const;
@@ -79,6 +82,7 @@ class Batch {
   SignalWatch signals_;
   Console console_;
   Printer printer_;
+  MedianTimeout median_timeout_;
   TaskSource source_;
   std::optional<JobLog> joblog_;
   std::string run_id_ = make_run_id();
@@ -93,6 +97,13 @@ class Batch {
   Clock::time_point started_ = Clock::now();
   std::uint64_t running_ = 0;
   std::uint64_t deaths_ = 0;  // of workers in a row, no task having succeeded since
+  struct Running {
+    std::uint64_t index = 0;
+    Clock::time_point since{};
+    bool active = false;
+  };
+  std::vector<Running> running_tasks_;  // by slot
+  int lists_seen_ = 0;
   bool stopping_ = false;
 };
 

@@ -91,7 +91,7 @@ class HelpFormatter : public CLI::Formatter {
 
 // Options as the user wrote them, before they are understood.
 struct Words {
-  std::string column_separator, input_format, retry_on, load, free_memory, crash_limit;
+  std::string isolation, column_separator, input_format, retry_on, load, free_memory;
   std::string jobs, timeout, deadline, retry_delay, delay, halt, delimiter, shuffle, progress, color, exit_code;
   std::vector<std::string> files;
   std::uint64_t retries = 0, records_per_task = 1;
@@ -163,6 +163,9 @@ void add_running_options(CLI::App& app, Words& words) {
       ->group(group);
   app.add_option("--mem-free", words.free_memory, "Start a task only while more than SIZE of memory is available")
       ->type_name("SIZE")
+      ->group(group);
+  app.add_option("--isolate", words.isolation, "contained, pid (a pid namespace) or strict (call: a sandbox as well)")
+      ->type_name("HOW")
       ->group(group);
   app.add_option("--delay", words.delay, "Let D pass between two starts")->type_name("D")->group(group);
   app.add_option("--halt", words.halt, "Stop early: now|soon,fail|success|done=N|P%")->type_name("WHEN")->group(group);
@@ -395,6 +398,17 @@ void understand_workers(const CLI::App& app, const Settings& settings) {
       refuse(option, "0", "leave the option out for no limit");
 }
 
+void understand_isolation(const Words& words, Subcommand which, Settings& settings) {
+  settings.isolation =
+      one_of<Isolation>("--isolate", words.isolation,
+                        {{"contained", Isolation::contained}, {"pid", Isolation::pid}, {"strict", Isolation::strict}},
+                        Isolation::contained);
+  if (settings.isolation == Isolation::strict && which != Subcommand::call)
+    refuse("--isolate", words.isolation, "under it no program can be started; it is for call. Choose pid");
+  if (settings.timeout_percent > 0 && which != Subcommand::run)
+    refuse("--timeout", words.timeout, "a share of the median is for run; write a duration");
+}
+
 void understand_output(const Words& words, Settings& settings) {
   if (words.line_buffer && words.ungroup) throw UsageError("--line-buffer and --ungroup exclude each other");
   if (words.line_buffer) settings.output = OutputMode::lines;
@@ -463,7 +477,7 @@ void add_options(CLI::App& app, Subcommand which, Settings& settings, Words& wor
 }
 
 // One screen: the examples, and the options that most runs get by with.
-std::string short_help(const CLI::App& app, Subcommand) {
+std::string short_help(const CLI::App& app) {
   const std::string all = app.help();
   std::string text = all.substr(0, all.find("\nSources:"));
   if (const std::size_t groups = text.find("\nRecords in:"); groups != std::string::npos) text.resize(groups);
@@ -512,13 +526,14 @@ std::optional<Settings> parse_command_line(Subcommand which, const std::vector<s
     app.parse(std::vector<std::string>(parted.options.rbegin(), parted.options.rend()));  // it takes them from the back
   } catch (const CLI::CallForHelp&) {
     const bool all = std::find(words.begin(), words.end(), "--help") != words.end();
-    help = all ? app.help() : short_help(app, which);
+    help = all ? app.help() : short_help(app);
     return std::nullopt;
   } catch (const CLI::ParseError& error) {
     throw UsageError(fmt::format("{}; bulkhead {} --help says what it takes", error.what(), app.get_name()));
   }
   understand_records(raw, app, settings);
   understand_running(raw, app, settings);
+  understand_isolation(raw, which, settings);
   understand_limits(raw, app, which, settings);
   understand_workers(app, settings);
   understand_output(raw, settings);

@@ -150,7 +150,8 @@ int coprocess(const Settings& settings) {
   Asker asker(settings, batch.printer(), batch.run_id());
   WorkOptions options = batch.work_options();
   // The co-process' keeper keeps the time; this is for a keeper that cannot.
-  if (settings.timeout.count() > 0) options.task_timeout = settings.timeout + whole_wait(settings.end_steps) + std::chrono::seconds(2);
+  if (settings.timeout.count() > 0)
+    options.task_timeout = settings.timeout + whole_wait(settings.end_steps) + std::chrono::seconds(2);
   options.max_result_bytes = Coprocess::longest_answer + (1u << 20);
   options.worker_exit = [&] { asker.finish(); };
   const auto ask = [&asker](const Task& task, std::stop_token stop) { return asker(task, std::move(stop)); };

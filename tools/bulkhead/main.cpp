@@ -53,8 +53,8 @@ int dispatch(const std::vector<std::string>& words) {
   if (name == "completions") return say(completion_script({words.begin() + 1, words.end()}));
   if (name == "man") return say(manual_page());
   if (name != "run" && name != "call" && name != "coprocess") {
-    const std::string meant =
-        nearest(name, {"run", "call", "coprocess", "replay", "doctor", "report", "completions", "man", "--help", "--version"});
+    const std::string meant = nearest(
+        name, {"run", "call", "coprocess", "replay", "doctor", "report", "completions", "man", "--help", "--version"});
     throw UsageError(
         (name.empty() ? "say what to do" : "there is no subcommand \"" + name + "\"") +
         (meant.empty() ? "; write bulkhead run COMMAND, or bulkhead --help" : "; did you mean " + meant + "?"));

@@ -35,8 +35,13 @@ struct NotATask : std::runtime_error {
 // In the worker: makes the command of a task and sees it through.
 class CommandRunner {
  public:
-  CommandRunner(const Settings& settings, const CommandTemplate& command, Printer& printer, std::string run_id)
-      : command_(command), printer_(printer), live_(settings.output == OutputMode::lines), run_id_(std::move(run_id)) {
+  CommandRunner(const Settings& settings, const CommandTemplate& command, Printer& printer, const MedianTimeout& median,
+                std::string run_id)
+      : command_(command),
+        printer_(printer),
+        median_(median),
+        live_(settings.output == OutputMode::lines),
+        run_id_(std::move(run_id)) {
     base_.environment = settings.environment;
     base_.clear_environment = settings.clear_environment;
     base_.directory = settings.directory;
@@ -63,12 +68,14 @@ class CommandRunner {
       command.output = &printer_.files(slot).output;
       command.error = &printer_.files(slot).error;
     }
+    if (median_.wanted()) command.current_timeout = [this] { return median_.current(); };
     return run_command(command, std::move(stop));
   }
 
  private:
   const CommandTemplate& command_;
   Printer& printer_;
+  const MedianTimeout& median_;
   bool live_;
   std::string run_id_;
   Command base_;
@@ -159,7 +166,7 @@ int run(const Settings& given) {
   };
   Batch batch(settings, shown, std::move(records));
 
-  const CommandRunner runner(settings, command, batch.printer(), batch.run_id());
+  const CommandRunner runner(settings, command, batch.printer(), batch.median_timeout(), batch.run_id());
   WorkOptions options = batch.work_options();
   // The runner keeps the time; this is for a runner that cannot.
   if (settings.timeout.count() > 0)

@@ -7,6 +7,7 @@
 #include "task_source.hpp"
 
 #include <bulkhead/command.hpp>
+#include <bulkhead/options.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -40,6 +41,7 @@ struct Settings {
   int niceness = 0;
 
   std::size_t jobs = 1;
+  Isolation isolation = Isolation::contained;
   std::chrono::milliseconds timeout{0};   ///< 0: none
   double timeout_percent = 0;             ///< --timeout P%: of the median run time of successful tasks; 0: none
   std::chrono::milliseconds deadline{0};  ///< 0: none
