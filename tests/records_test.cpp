@@ -43,7 +43,7 @@ std::vector<std::string> split(const std::string& content, const std::string& de
 }
 
 Rows rows(const std::vector<std::string>& words) {
-  RecordStream stream(part_sources(words).sources, "\n");
+  RecordStream stream(part_sources(words).sources, RecordRules{});
   Rows all;
   std::vector<std::string> fields;
   while (stream.next(fields, true) == Fetch::record) all.push_back(fields);
