@@ -5,6 +5,7 @@
 #include "quantity.hpp"
 #include "shell_quote.hpp"
 #include "term_sequence.hpp"
+#include "usage_error.hpp"
 
 #include <bulkhead/command.hpp>
 
@@ -45,7 +46,52 @@ Batch::Batch(const Settings& settings, Shown shown, RecordStream records)
       median_timeout_(settings.timeout_percent),
       source_(std::move(records), with_admission(settings, console_)) {
   if (!settings.joblog.empty()) joblog_.emplace(settings.joblog);
+  if (settings.resume != ResumeMode::none) resume();
+  if (!settings.quarantine.empty()) {
+    quarantine_.emplace(settings.quarantine);
+    quarantine_->cut_torn_tail([](std::string_view) { return false; });  // of an earlier run: all of it
+  }
   listeners_ = make_listeners(settings_, printer_);
+}
+
+// Everything is compared before anything is started, so that a changed input is refused whole.
+void Batch::resume() {
+  const JobLogHistory history(settings_.joblog);
+  const bool all = source_.look_through(history.last(), [&](const Task& task) {
+    const bool done = was_done(task, history);
+    if (done) printer_.skip(task.sequence);
+    return done;
+  });
+  if (!all && !settings_.resume_unchecked)
+    throw UsageError(
+        fmt::format("--resume: {} has a task {}, and these records make only {}; name the log of this "
+                    "run, or write --resume=force",
+                    settings_.joblog, history.last(), source_.handed_out()));
+}
+
+bool Batch::was_done(const Task& task, const JobLogHistory& history) const {
+  const std::uint64_t sequence = task.sequence;
+  if (!history.logged(sequence)) return false;
+  if (!settings_.resume_unchecked) {
+    const int slots = static_cast<int>(std::max<std::size_t>(settings_.jobs, 256));  // {%} stands for any of them
+    bool same = false;
+    for (int slot = 0; slot < slots && !same; ++slot) same = history.matches(sequence, shown_(task, slot));
+    if (!same)
+      throw UsageError(
+          fmt::format("--resume: task {} is not the one in {}: there it is \"{}\", here \"{}\". Name the "
+                      "log of this run, or write --resume=force",
+                      sequence, settings_.joblog, printable(logged_command(settings_.joblog, sequence)),
+                      printable(shown_(task, 0))));
+  }
+  return settings_.resume == ResumeMode::all || history.succeeded(sequence);
+}
+
+void Batch::quarantine(const Attempt& attempt) {
+  if (!quarantine_ || attempt.end != TaskEnd::crashed || end_.write_failed) return;
+  std::string record;
+  for (const std::string& field : attempt.task.fields)
+    record += (&field == &attempt.task.fields.front() ? "" : "\t") + field;
+  quarantine_->append(record + settings_.delimiter);
 }
 
 WorkOptions Batch::work_options() {
@@ -127,7 +173,7 @@ void Batch::look_round() {
     console_.say("--deadline: the time is up");
     stop_now();
   }
-  console_.show({.done = tally_.finished(),
+  console_.show({.done = tally_.finished() + source_.skipped(),
                  .failed = tally_.unsuccessful(),
                  .running = running_,
                  .total = source_.total(),
@@ -236,8 +282,11 @@ void Batch::conclude(Attempt attempt) {
     tell([&](RunListener& listener) { listener.task_finished(attempt, command); });
   }
   try {
-    if (attempt.end != TaskEnd::left_over) log(attempt);
+    quarantine(attempt);
+    // What is logged is never run again, so its output comes first, unless others' have to come before it.
+    if (settings_.keep_order) log(attempt);
     printer_.deliver(attempt);
+    if (!settings_.keep_order) log(attempt);
   } catch (const std::system_error& error) {
     write_failed(error.what());
   }
@@ -252,7 +301,7 @@ void Batch::conclude(Attempt attempt) {
 }
 
 void Batch::log(const Attempt& attempt) {
-  if (!joblog_ || end_.write_failed) return;
+  if (!joblog_ || end_.write_failed || attempt.end == TaskEnd::left_over) return;
   joblog_->append({.sequence = attempt.task.sequence,
                    .started = attempt.started,
                    .ran = attempt.ran,
@@ -299,9 +348,12 @@ int Batch::finish(int status) {
 int Batch::report() {
   tally_.left_over += source_.outstanding();
   if (source_.total()) {
-    const std::uint64_t known = tally_.finished() + tally_.left_over;
+    const std::uint64_t known = tally_.finished() + tally_.left_over + source_.skipped();
     tally_.left_over += *source_.total() - std::min(*source_.total(), known);
+  } else {
+    tally_.left_over += source_.held_back();
   }
+  tally_.skipped = source_.skipped();
   if (!source_.read_error().empty()) {
     end_.input_failed = true;
     console_.say(source_.read_error() + "; the records behind it have not been run");

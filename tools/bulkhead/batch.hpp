@@ -8,6 +8,7 @@
 #include "attempt.hpp"
 #include "console.hpp"
 #include "joblog.hpp"
+#include "joblog_history.hpp"
 #include "median_timeout.hpp"
 #include "printer.hpp"
 #include "run_id.hpp"
@@ -66,6 +67,9 @@ class Batch {
   void look_round();
   void obey_signals();
   void list_running();
+  void resume();
+  bool was_done(const Task& task, const JobLogHistory& history) const;
+  void quarantine(const Attempt& attempt);
   void stop_starting();
   void stop_now();
   bool may_retry(const Attempt& attempt) const;
@@ -85,6 +89,7 @@ class Batch {
   MedianTimeout median_timeout_;
   TaskSource source_;
   std::optional<JobLog> joblog_;
+  std::optional<AppendLog> quarantine_;
   std::string run_id_ = make_run_id();
   std::vector<std::unique_ptr<RunListener>> listeners_;
   std::unordered_map<int, long> processes_;                  // of each slot's worker

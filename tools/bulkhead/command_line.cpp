@@ -91,12 +91,13 @@ class HelpFormatter : public CLI::Formatter {
 
 // Options as the user wrote them, before they are understood.
 struct Words {
-  std::string isolation, column_separator, input_format, retry_on, load, free_memory;
+  std::string resume, isolation, column_separator, input_format, retry_on, load, free_memory;
   std::string jobs, timeout, deadline, retry_delay, delay, halt, delimiter, shuffle, progress, color, exit_code;
   std::vector<std::string> files;
   std::uint64_t retries = 0, records_per_task = 1;
   std::string term_seq, mem_max, cpu_time, fsize, output_max;
   std::uint64_t nofile = 0;
+  bool resume_failed = false;
   bool null = false, fail_fast = false, line_buffer = false, ungroup = false;
 };
 
@@ -222,6 +223,14 @@ void add_result_options(CLI::App& app, Subcommand which, Settings& settings, Wor
       ->group(group);
   app.add_flag("-v,--verbose", settings.verbose, "Print each command on standard error as it starts")->group(group);
   app.add_option("--joblog", settings.joblog, "Append a line per finished task (GNU parallel's columns)")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--resume", words.resume, "Skip what --joblog has; =force: even if the commands have changed")
+      ->type_name("[=force]")
+      ->expected(0, 1)
+      ->group(group);
+  app.add_flag("--resume-failed", words.resume_failed, "Skip what --joblog has as successful")->group(group);
+  app.add_option("--quarantine", settings.quarantine, "Write the records that crashed in their last attempt to FILE")
       ->type_name("FILE")
       ->group(group);
   app.add_option("--progress", words.progress, "auto, bar, plain or none")->type_name("HOW")->group(group);
@@ -398,6 +407,21 @@ void understand_workers(const CLI::App& app, const Settings& settings) {
       refuse(option, "0", "leave the option out for no limit");
 }
 
+void understand_resume(const Words& words, const CLI::App& app, Settings& settings) {
+  const bool all = app.count("--resume") > 0;
+  if (!all && !words.resume_failed) return;
+  const char* const option = words.resume_failed ? "--resume-failed" : "--resume";
+  if (settings.joblog.empty())
+    throw UsageError(fmt::format("{} needs the log of the run before: --joblog FILE {}", option, option));
+  if (settings.dry_run) throw UsageError(fmt::format("{} does not go with --dry-run, which reads no log", option));
+  if (!words.resume.empty() && words.resume != "force")
+    refuse("--resume", words.resume, "write --resume, or --resume=force");
+  if (!settings.quarantine.empty() && settings.quarantine == settings.joblog)
+    throw UsageError("--quarantine and --joblog name the same file");
+  settings.resume = words.resume_failed ? ResumeMode::failed : ResumeMode::all;
+  settings.resume_unchecked = words.resume == "force";
+}
+
 void understand_isolation(const Words& words, Subcommand which, Settings& settings) {
   settings.isolation =
       one_of<Isolation>("--isolate", words.isolation,
@@ -534,6 +558,7 @@ std::optional<Settings> parse_command_line(Subcommand which, const std::vector<s
   understand_records(raw, app, settings);
   understand_running(raw, app, settings);
   understand_isolation(raw, which, settings);
+  understand_resume(raw, app, settings);
   understand_limits(raw, app, which, settings);
   understand_workers(app, settings);
   understand_output(raw, settings);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <system_error>
 
 namespace bulkhead::tool {
@@ -34,6 +35,11 @@ std::string escape(std::string_view command) {
 }
 
 AppendLog open_log(const std::string& path) {
+  std::error_code ignored;
+  const auto kind = std::filesystem::status(path, ignored).type();
+  if (kind == std::filesystem::file_type::directory || kind == std::filesystem::file_type::fifo)
+    throw UsageError("--joblog: " + path + " is a " +
+                     (kind == std::filesystem::file_type::fifo ? "pipe" : "directory") + "; name a file");
   try {
     return AppendLog(path);
   } catch (const std::system_error& error) {

@@ -70,6 +70,14 @@ void Printer::deliver(const Attempt& attempt) {
   }
 }
 
+void Printer::skip(std::uint64_t sequence) {
+  if (!keep_order_) return;
+  if (sequence == next_)
+    ++next_;
+  else
+    held_.emplace(sequence, Held{});
+}
+
 void Printer::flush() {
   for (const auto& [sequence, held] : held_) print(held);
   held_.clear();

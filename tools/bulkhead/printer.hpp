@@ -48,6 +48,8 @@ class Printer {
 
   /// This attempt is its task's last. Throws ReaderGone, std::system_error.
   void deliver(const Attempt& attempt);
+  /// There is and will be no output of this task.
+  void skip(std::uint64_t sequence);
   /// This attempt's output is not wanted: the task is tried again.
   void discard(const Attempt& attempt);
   /// Whole lines of a running task.

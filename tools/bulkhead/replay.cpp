@@ -1,6 +1,6 @@
 #include "replay.hpp"
 
-#include "joblog.hpp"
+#include "joblog_history.hpp"
 #include "quantity.hpp"
 #include "usage_error.hpp"
 
@@ -8,8 +8,8 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
 #include <optional>
+#include <system_error>
 
 namespace bulkhead::tool {
 
@@ -17,17 +17,16 @@ namespace {
 
 constexpr const char* usage = "bulkhead replay JOBLOG SEQ [--gdb]";
 
-// The command of this task as the log has it; the last line of a task that was tried in several runs counts.
-std::string logged_command(const std::string& path, std::uint64_t sequence) {
-  std::ifstream log(path, std::ios::binary);
-  if (!log) throw UsageError(fmt::format("replay: {} cannot be read; name the file that --joblog wrote", path));
-  std::optional<std::string> command;
-  const std::string begin = std::to_string(sequence) + "\t";
-  for (std::string line; std::getline(log, line) && !log.eof();)  // a line without its newline does not count
-    if (line.starts_with(begin) && is_whole_entry(line)) command = command_of_entry(line);
-  if (!command)
+std::string command_in(const std::string& path, std::uint64_t sequence) {
+  std::string command;
+  try {
+    command = logged_command(path, sequence);
+  } catch (const std::system_error& error) {
+    throw UsageError(fmt::format("replay: {}; name the file that --joblog wrote", error.what()));
+  }
+  if (command.empty())
     throw UsageError(fmt::format("replay: {} has no task {}; its first column has those there are", path, sequence));
-  return *command;
+  return command;
 }
 
 }  // namespace
@@ -45,7 +44,7 @@ int replay(const std::vector<std::string>& words) {
   }
   const auto sequence = places.size() == 2 ? parse_count(places[1]) : std::nullopt;
   if (!sequence || *sequence == 0) throw UsageError(fmt::format("replay: write {}", usage));
-  const std::string command = logged_command(places[0], *sequence);
+  const std::string command = command_in(places[0], *sequence);
   std::vector<std::string> program{"/bin/sh", "-c", command};
   if (debugger) {
     if (find_program("gdb").empty())

@@ -22,6 +22,7 @@ namespace bulkhead::tool {
 enum class OutputMode { grouped, lines, ungrouped };
 enum class ProgressMode { automatic, bar, plain, none };
 enum class ColorMode { automatic, always, never };
+enum class ResumeMode { none, all, failed };
 enum class ExitCodeMode { standard, count, task };
 
 struct Settings {
@@ -63,6 +64,9 @@ struct Settings {
   ProgressMode progress = ProgressMode::automatic;
   ColorMode color = ColorMode::automatic;
   std::string joblog{};
+  ResumeMode resume = ResumeMode::none;               ///< skip what is logged; or what is logged as successful
+  bool resume_unchecked = false;                      ///< --resume=force: the commands need not be those of the log
+  std::string quarantine{};                           ///< --quarantine
   std::string events{}, trace{}, junit{}, results{};  ///< files, and a template of directories; empty: not wanted
   ExitCodeMode exit_code = ExitCodeMode::standard;
 };

@@ -58,6 +58,7 @@ std::string counts(const Tally& tally, bool unread, bool colored) {
   add(tally.out_of_memory, "out of memory", true);
   add(tally.retried, tally.retried == 1 ? "attempt retried" : "attempts retried", false);
   add(tally.leaked, "left processes running (LEAK; they were ended)", false);
+  add(tally.skipped, "skipped", false);
   add(tally.left_over, "left over", true);
   if (unread) text += ", the rest of the input not read";
   return text;

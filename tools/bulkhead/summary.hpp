@@ -21,6 +21,7 @@ struct Tally {
   };
 
   std::uint64_t ok = 0, failed = 0, crashed = 0, timed_out = 0, out_of_memory = 0, left_over = 0;
+  std::uint64_t skipped = 0;  ///< done in an earlier run
   std::uint64_t retried = 0;  ///< attempts that were not their task's last
   std::uint64_t leaked = 0;   ///< tasks that left processes running
   std::vector<Note> notes{};

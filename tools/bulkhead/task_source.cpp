@@ -94,6 +94,18 @@ bool TaskSource::admitted() {
   return false;
 }
 
+bool TaskSource::look_through(std::uint64_t count, const std::function<bool(const Task&)>& skip) {
+  while (sequence_ < count) {
+    if (ended_ || fetch_new(true) != Fetch::record) return false;
+    Task task = *std::exchange(current_, std::nullopt);
+    if (skip(task))
+      ++skipped_;
+    else
+      looked_through_.push_back(std::move(task));
+  }
+  return true;
+}
+
 bool TaskSource::fetch_again() {
   const auto now = Clock::now();
   const auto due = std::find_if(waiting_.begin(), waiting_.end(), [&](const Again& a) { return a.due <= now; });
@@ -107,6 +119,11 @@ Fetch TaskSource::fetch(bool may_wait) {
   if (current_) return Fetch::record;
   if (Clock::now() < not_before_ || !admitted()) return Fetch::pending;
   if (fetch_again()) return Fetch::record;
+  if (!closed_ && !looked_through_.empty()) {
+    current_ = std::move(looked_through_.front());
+    looked_through_.pop_front();
+    return Fetch::record;
+  }
   if (!closed_ && !ended_) {
     const Fetch fetched = fetch_new(may_wait);
     if (fetched != Fetch::end) return fetched;
@@ -166,7 +183,10 @@ std::vector<Task> TaskSource::close() {
   for (Again& again : waiting_) dropped.push_back(std::move(again.task));
   waiting_.clear();
   if (current_ && current_->attempt > 1) dropped.push_back(*std::exchange(current_, std::nullopt));
-  if (current_) --sequence_;  // it was never handed out
+  if (current_ && current_->sequence < sequence_)
+    looked_through_.push_front(*std::exchange(current_, std::nullopt));
+  else if (current_)
+    --sequence_;  // it was never handed out
   current_.reset();
   return dropped;
 }

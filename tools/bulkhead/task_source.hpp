@@ -101,6 +101,13 @@ class TaskSource {
   Task take(std::size_t index);
   /// To be handed out once more after `pause`, as the next attempt.
   void again(Task task, std::chrono::milliseconds pause);
+  /// Before anything is handed out: reads the first `count` tasks. Those that `skip` is true for are never handed out.
+  /// Returns false where there are fewer.
+  bool look_through(std::uint64_t count, const std::function<bool(const Task&)>& skip);
+  std::uint64_t skipped() const noexcept { return skipped_; }
+  /// Read, and not handed out: tasks that look_through() left, when closed.
+  std::size_t held_back() const noexcept { return looked_through_.size(); }
+
   /// Hands out nothing more. Returns the tasks that were waiting for another attempt.
   std::vector<Task> close();
 
@@ -138,6 +145,8 @@ class TaskSource {
   std::optional<Task> current_;                       // fetched, not yet looked at
   const Task* in_hand_ = nullptr;                     // looked at, the iterator still stands on it
   std::vector<Again> waiting_;
+  std::deque<Task> looked_through_;
+  std::uint64_t skipped_ = 0;
   std::unordered_map<std::size_t, Task> out_;
   std::size_t next_index_ = 0;
   std::uint64_t sequence_ = 0;

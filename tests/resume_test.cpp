@@ -1,0 +1,123 @@
+// --resume: what was logged is never run again, what was not is never skipped, wherever the log was cut.
+#include "catch.hpp"
+
+#include <bulkhead/command.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+using namespace bulkhead;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Result {
+  int status = -1;
+  std::string output, error;
+};
+
+std::string text_of(const TaskOutput& file, ByteRange range) {
+  std::string text(range.size(), '\0');
+  text.resize(file.read(range.begin, text));
+  return text;
+}
+
+// $0 is the tool, $1 a directory of the test's own.
+class Place {
+ public:
+  Place()
+      : path_(std::filesystem::temp_directory_path() / ("bulkhead-resume-" + std::to_string(::time(nullptr)) + "-" +
+                                                        std::to_string(reinterpret_cast<std::uintptr_t>(this)))) {
+    std::filesystem::create_directory(path_);
+  }
+  ~Place() { std::filesystem::remove_all(path_); }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+
+  Result run(const std::string& script) const {
+    TaskOutput output, error;
+    Command command{.arguments = {"sh", "-c", script, BULKHEAD_TOOL, path_.string()}, .timeout = 60s};
+    command.output = &output;
+    command.error = &error;
+    const CommandResult result = run_command(command);
+    REQUIRE_FALSE(result.timed_out);
+    return {result.exit_code.value_or(-1), text_of(output, result.output), text_of(error, result.error)};
+  }
+  std::string read(const char* name) const {
+    std::ifstream file(path_ / name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  void write(const char* name, const std::string& text) const { std::ofstream(path_ / name, std::ios::binary) << text; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("a log that was cut at any byte is resumed exactly", "[resume]") {
+  const Place place;
+  REQUIRE(place.run("seq 3 | \"$0\" run -q -j1 --joblog $1/log echo").output == "1\n2\n3\n");
+  const std::string whole = place.read("log");
+  for (std::size_t cut = 0; cut <= whole.size(); ++cut) {
+    const std::string kept = whole.substr(0, cut);
+    place.write("log", kept);
+    const auto newlines = std::count(kept.begin(), kept.end(), '\n');
+    std::string expected;
+    for (auto task = std::max<std::ptrdiff_t>(1, newlines); task <= 3; ++task) expected += std::to_string(task) + "\n";
+    const Result resumed = place.run("seq 3 | \"$0\" run -q -j1 --joblog $1/log --resume echo");
+    INFO("cut at " << cut << ": " << resumed.error);
+    REQUIRE(resumed.status == 0);
+    REQUIRE(resumed.output == expected);
+    const std::string log = place.read("log");
+    REQUIRE(std::count(log.begin(), log.end(), '\n') == 4);
+  }
+}
+
+TEST_CASE("a changed input is refused before anything runs", "[resume]") {
+  const Place place;
+  REQUIRE(place.run("seq 3 | \"$0\" run -q --joblog $1/log echo").status == 0);
+  const Result changed = place.run("printf '1\\n5\\n3\\n4\\n' | \"$0\" run --joblog $1/log --resume echo");
+  CHECK(changed.status == 2);
+  CHECK(changed.output.empty());
+  CHECK(contains(changed.error, "task 2"));
+  const Result shorter = place.run("seq 2 | \"$0\" run --joblog $1/log --resume echo");
+  CHECK(shorter.status == 2);
+  CHECK(contains(shorter.error, "--resume=force"));
+  CHECK(place.run("seq 5 9 | \"$0\" run -q -k --joblog $1/log --resume=force echo").output == "8\n9\n");
+  CHECK(place.run("seq 3 | \"$0\" run --resume echo").status == 2);
+}
+
+TEST_CASE("only what failed is run again, and the last line of a task counts", "[resume]") {
+  const Place place;
+  REQUIRE(place.run("seq 0 2 | \"$0\" run -q --joblog $1/log -c 'test -e '$1'/ok || exit {}; echo {}'").status == 1);
+  place.write("ok", "");
+  const std::string again =
+      "seq 0 2 | \"$0\" run -q -k --joblog $1/log --resume-failed -c 'test -e '$1'/ok || exit {}; echo {}'";
+  CHECK(place.run(again).output == "1\n2\n");
+  CHECK(place.run(again).output.empty());
+}
+
+TEST_CASE("a run that is killed again and again logs every task once", "[resume]") {
+  const Place place;
+  const Result done = place.run(
+      "n=0; while [ $n -lt 200 ]; do n=$((n+1)); seq 300 | \"$0\" run -q -j2 --joblog $1/log --resume true & p=$!;"
+      "if [ $n -lt 8 ]; then sleep 0.1; kill -KILL $p 2>/dev/null; wait $p 2>/dev/null; else wait $p && break; fi; "
+      "done;"
+      "tail -n +2 $1/log | cut -f1 | sort -n | uniq -c | awk '$1 == 1' | wc -l");
+  CHECK(done.output == "300\n");
+}
+
+TEST_CASE("records that crash are kept to be fed in again", "[resume]") {
+  const Place place;
+  place.run("printf 'a\\nb\\nc\\n' | \"$0\" run -q --quarantine $1/bad -c 'test {} = b && kill -SEGV $$; exit 1'");
+  CHECK(place.read("bad") == "b\n");
+  CHECK(place.run("\"$0\" run -q --quarantine /dev/full -c 'kill -SEGV $$; : {}' ::: a").status == 5);
+}
