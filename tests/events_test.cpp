@@ -81,7 +81,7 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 
 }  // namespace
 
-TEST_CASE("--events: what happens, a JSON object a line", "[events]") {
+TEST_CASE("option --events: what happens, a JSON object a line", "[events]") {
   const Directory directory;
   const std::string path = directory / "events";
   std::ofstream(path) << "of another run\n";
@@ -110,7 +110,7 @@ TEST_CASE("--events: what happens, a JSON object a line", "[events]") {
   CHECK(finished[1].at("started") > 1e9);
 }
 
-TEST_CASE("--events: records are bytes, JSON is not", "[events]") {
+TEST_CASE("option --events: records are bytes, JSON is not", "[events]") {
   const Directory directory;
   CHECK(run({"-q", "--events", directory / "events", "true", ":::", "\xff\xfe\"\n"}).status == 0);
   const std::vector<json> finished = of_kind(events_of(directory / "events"), "task_finished");
@@ -126,7 +126,7 @@ TEST_CASE("what cannot be recorded ends the run with status 5", "[events]") {
   CHECK(contains(r.error, "/dev/full"));
 }
 
-TEST_CASE("--trace: a track a slot, for every attempt a slice", "[events]") {
+TEST_CASE("option --trace: a track a slot, for every attempt a slice", "[events]") {
   const Directory directory;
   const std::string path = directory / "trace";
   CHECK(run({"-q", "-j1", "--retries", "1", "--trace", path, "-c", "sleep 0.05; exit {}", ":::", "0", "3"}).status ==
@@ -149,7 +149,7 @@ TEST_CASE("--trace: a track a slot, for every attempt a slice", "[events]") {
   CHECK(slices[1].at("ts") >= slices[0].at("ts").get<double>() + slices[0].at("dur").get<double>());
 }
 
-TEST_CASE("--trace: a run without tasks, and one that is stopped, leave valid JSON", "[events]") {
+TEST_CASE("option --trace: a run without tasks, and one that is stopped, leave valid JSON", "[events]") {
   const Directory directory;
   CHECK(run({"-q", "--trace", directory / "none", "-a", "/dev/null", "echo"}).status == 0);
   CHECK(json::accept(read(directory / "none")));
@@ -157,7 +157,7 @@ TEST_CASE("--trace: a run without tasks, and one that is stopped, leave valid JS
   CHECK(json::accept(read(directory / "cut")));
 }
 
-TEST_CASE("--junit: a test case a task, counts in the header", "[events]") {
+TEST_CASE("option --junit: a test case a task, counts in the header", "[events]") {
   const Directory directory;
   const std::string path = directory / "report.xml";
   CHECK(run({"-q", "-j1", "--junit", path, "-c", "echo '<]]>' >&2; {}", ":::", "true", "exit 3", "kill -SEGV $$"})
@@ -172,14 +172,14 @@ TEST_CASE("--junit: a test case a task, counts in the header", "[events]") {
   CHECK(xml.ends_with("</testsuite>\n"));
 }
 
-TEST_CASE("--junit: whatever a record holds, the report stays XML", "[events]") {
+TEST_CASE("option --junit: whatever a record holds, the report stays XML", "[events]") {
   const Directory directory;
   const std::string path = directory / "report.xml";
   CHECK(run({"-q", "--junit", path, "true", ":::", "\xff\x01\"<&>\xef\xbf\xbf"}).status == 0);
   CHECK(contains(read(path), "\\xff\\x01&quot;&lt;&amp;&gt;\\uffff"));
 }
 
-TEST_CASE("--results: a directory a task", "[events]") {
+TEST_CASE("option --results: a directory a task", "[events]") {
   const Directory directory;
   const std::string place = directory / "results";
   const Result r = run({"-q", "-k", "--results", place, "-c", "echo out{}; echo err >&2; exit {}", ":::", "0", "3"});
@@ -193,7 +193,7 @@ TEST_CASE("--results: a directory a task", "[events]") {
   CHECK(read(place + "/1/stdout") == "25\n");
 }
 
-TEST_CASE("--results: no value leads out of its place", "[events]") {
+TEST_CASE("option --results: no value leads out of its place", "[events]") {
   const Directory directory;
   const std::string place = directory / "results";
   CHECK(run({"-q", "--results", place + "/{}", "echo", ":::", "..", "../x", "a/b", std::string(400, 'y')}).status == 0);
@@ -252,7 +252,7 @@ TEST_CASE("report: a torn last line is left out, anything else that is wrong is 
   CHECK(tool({"report"}).status == 2);
 }
 
-TEST_CASE("--events: a worker that dies, and its replacement", "[events]") {
+TEST_CASE("option --events: a worker that dies, and its replacement", "[events]") {
   const Directory directory;
   CHECK(run({"-q", "-j1", "--events", directory / "events", "sh", "-c", "test {} = 2 || kill -KILL $PPID", ":::", "1",
              "2"})

@@ -58,7 +58,7 @@ const std::string take_memory = "exec python3 -c 'import time; x = bytearray(300
 
 }  // namespace
 
-TEST_CASE("--mem-max ends a program that takes more", "[limits-of-programs]") {
+TEST_CASE("option --mem-max ends a program that takes more", "[limits-of-programs]") {
   const Result r = run({"--mem-max", "100M"}, take_memory);
   CHECK(r.status == 1);
   CHECK(contains(r.error, "1 out of memory"));
@@ -68,7 +68,7 @@ TEST_CASE("--mem-max ends a program that takes more", "[limits-of-programs]") {
   CHECK(run({"--mem-max", "2GiB"}, "true").status == 0);
 }
 
-TEST_CASE("--mem-max counts all processes of a task, those that left its group too", "[limits-of-programs]") {
+TEST_CASE("option --mem-max counts all processes of a task, those that left its group too", "[limits-of-programs]") {
   const std::string one = "python3 -c 'import time; x = bytearray(120 << 20); time.sleep(5)' & ";
   const Result r = run({"--mem-max", "200M"}, one + "setsid " + one + "wait");
   CHECK(r.status == 1);
@@ -76,7 +76,7 @@ TEST_CASE("--mem-max counts all processes of a task, those that left its group t
   CHECK(r.ran < 5s);
 }
 
-TEST_CASE("--mem-max sees a peak that was too short to be looked at", "[limits-of-programs]") {
+TEST_CASE("option --mem-max sees a peak that was too short to be looked at", "[limits-of-programs]") {
   for (int i = 0; i < 5; ++i) {
     const Result r = run({"--mem-max", "20M"}, "exec dd if=/dev/zero of=/dev/null bs=30M count=1");
     CHECK(r.status == 1);
@@ -84,7 +84,7 @@ TEST_CASE("--mem-max sees a peak that was too short to be looked at", "[limits-o
   }
 }
 
-TEST_CASE("--cpu-time ends a program that computes longer, and not one that sleeps", "[limits-of-programs]") {
+TEST_CASE("option --cpu-time ends a program that computes longer, and not one that sleeps", "[limits-of-programs]") {
   const Result r = run({"--cpu-time", "300ms"}, "(while :; do :; done) & wait");
   CHECK(r.status == 1);
   CHECK(contains(r.error, "  CPU 0.3"));
@@ -93,7 +93,7 @@ TEST_CASE("--cpu-time ends a program that computes longer, and not one that slee
   CHECK(run({"--cpu-time", "300ms"}, "sleep 0.5").status == 0);
 }
 
-TEST_CASE("--fsize keeps files small", "[limits-of-programs]") {
+TEST_CASE("option --fsize keeps files small", "[limits-of-programs]") {
   const std::string file = "f=$(mktemp); trap 'rm -f $f' EXIT; ";
   const Result direct = run({"--fsize", "1MiB"}, file + "head -c 3000000 /dev/zero > $f");
   CHECK(direct.status == 1);
@@ -106,7 +106,7 @@ TEST_CASE("--fsize keeps files small", "[limits-of-programs]") {
   CHECK(run({"--fsize", "1MiB"}, file + "head -c 1000000 /dev/zero > $f").status == 0);
 }
 
-TEST_CASE("--nofile limits descriptors, and is named where it was met", "[limits-of-programs]") {
+TEST_CASE("option --nofile limits descriptors, and is named where it was met", "[limits-of-programs]") {
   const std::string opens = "exec python3 -c 'f = [open(\"/dev/null\") for i in range(60)]'";
   const Result r = run({"--nofile", "32"}, opens);
   CHECK(r.status == 1);
@@ -114,7 +114,7 @@ TEST_CASE("--nofile limits descriptors, and is named where it was met", "[limits
   CHECK(run({"--nofile", "128"}, opens).status == 0);
 }
 
-TEST_CASE("--output-max ends a program that writes more", "[limits-of-programs]") {
+TEST_CASE("option --output-max ends a program that writes more", "[limits-of-programs]") {
   for (const Words& mode : {Words{}, Words{"--line-buffer"}}) {
     Words options = mode;
     options.insert(options.end(), {"--output-max", "1MiB"});
@@ -130,7 +130,7 @@ TEST_CASE("--output-max ends a program that writes more", "[limits-of-programs]"
   CHECK(contains(refused.error, "--ungroup"));
 }
 
-TEST_CASE("--term-seq says which signals come, and when", "[limits-of-programs]") {
+TEST_CASE("option --term-seq says which signals come, and when", "[limits-of-programs]") {
   const Result r =
       run({"--timeout", "200ms", "--term-seq", "INT,300ms,SIGUSR1,300ms,9"},
           "trap 'echo int' INT; trap 'echo usr1' USR1; trap 'echo term' TERM; while :; do sleep 0.05; done");
@@ -140,14 +140,14 @@ TEST_CASE("--term-seq says which signals come, and when", "[limits-of-programs]"
   CHECK(r.ran < 1900ms);  // before the KILL of the default
 }
 
-TEST_CASE("--term-seq leaves a program its whole time", "[limits-of-programs]") {
+TEST_CASE("option --term-seq leaves a program its whole time", "[limits-of-programs]") {
   const Result r = run({"--timeout", "100ms", "--term-seq", "TERM,10s"},
                        "trap 'sleep 3.5; echo done; exit' TERM; "
                        "while :; do sleep 0.05; done");
   CHECK(r.output == "done\n");
 }
 
-TEST_CASE("--term-seq reaches what left the group, and gives it the time", "[limits-of-programs]") {
+TEST_CASE("option --term-seq reaches what left the group, and gives it the time", "[limits-of-programs]") {
   const std::string leaver = "trap \"sleep 0.3; echo left; exit\" TERM; while :; do sleep 0.05; done";
   const Result r = run({"--timeout", "300ms"}, "setsid sh -c '" + leaver + "' & wait");
   CHECK(r.output == "left\n");
