@@ -40,7 +40,9 @@ Result around(const std::string& script) { return execute({"sh", "-c", script, B
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-Command shell(const std::string& script) { return {.arguments = {"sh", "-c", script}, .end_steps = {{SIGTERM, 200ms}, {SIGKILL, 0ms}}}; }
+Command shell(const std::string& script) {
+  return {.arguments = {"sh", "-c", script}, .end_steps = {{SIGTERM, 200ms}, {SIGKILL, 0ms}}};
+}
 
 // Answers each line with how many it has seen; some words are its undoing.
 const std::string counting =
