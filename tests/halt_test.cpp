@@ -69,7 +69,7 @@ TEST_CASE("the closing words count every task once", "[summary]") {
   tally.add(attempt);
   attempt.end = TaskEnd::ok;
   tally.add(attempt);
-  const std::string text = summarize(tally, std::chrono::seconds(2), false, false);
+  const std::string text = summarize(tally, std::chrono::seconds(2), false, "", false);
   CHECK(text.find("1 ok, 1 crashed") != std::string::npos);
   CHECK(text.find("CRASH SIGSEGV  #4 a\\x1b[2J  (2 attempts)") != std::string::npos);
   CHECK(text.find("      second\\x07\n") != std::string::npos);
@@ -82,5 +82,5 @@ TEST_CASE("memory does not grow with the number of failures", "[summary]") {
   attempt.end = TaskEnd::failed;
   for (int i = 0; i < 1000; ++i) tally.add(attempt);
   CHECK(tally.notes.size() == Tally::most_notes);
-  CHECK(summarize(tally, std::chrono::seconds(1), false, false).find("and 900 more") != std::string::npos);
+  CHECK(summarize(tally, std::chrono::seconds(1), false, "", false).find("and 900 more") != std::string::npos);
 }

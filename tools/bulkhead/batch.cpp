@@ -359,7 +359,8 @@ int Batch::report() {
     console_.say(source_.read_error() + "; the records behind it have not been run");
   }
   const bool unread = source_.closed() && !source_.total();
-  if (!settings_.quiet) console_.print(summarize(tally_, Clock::now() - started_, unread, console_.colored()));
+  if (!settings_.quiet)
+    console_.print(summarize(tally_, Clock::now() - started_, unread, settings_.joblog, console_.colored()));
   return finish(exit_status(end_, tally_, settings_.exit_code));
 }
 

@@ -3,6 +3,7 @@
 #include "command_line.hpp"
 #include "function_batch.hpp"
 #include "program_frame.hpp"
+#include "shell_quote.hpp"
 #include "usage_error.hpp"
 
 #include <utility>
@@ -21,7 +22,7 @@ int batch_main(int argc, char** argv, std::function<std::string(std::string_view
     if (!settings->command.empty())
       throw tool::UsageError("\"" + settings->command.front() +
                              "\" is no option; records come from standard input, -a FILE, or behind :::");
-    return tool::function_batch(*settings, {.shown_name = shown, .call = std::move(function)});
+    return tool::function_batch(*settings, {.shown_name = tool::shell_quote(name), .call = std::move(function)});
   });
 }
 

@@ -1,6 +1,7 @@
 #include "call.hpp"
 
 #include "function_batch.hpp"
+#include "shell_quote.hpp"
 #include "usage_error.hpp"
 
 #include <bulkhead/plugin_loader.hpp>
@@ -70,7 +71,7 @@ int call(const Settings& settings) {
   const FunctionName name = resolve(name_of(settings));
 
   std::unique_ptr<LoadedPlugin> plugin;  // stays empty here: every worker loads its own
-  return function_batch(settings, {.shown_name = name.plugin + ":" + name.function,
+  return function_batch(settings, {.shown_name = "bulkhead call " + shell_quote(name.plugin + ":" + name.function),
                                    .call = [&](std::string_view record) { return plugin->call(record); },
                                    .worker_init =
                                        [&] {

@@ -140,12 +140,12 @@ int coprocess(const Settings& settings) {
   if (settings.command.empty())
     throw UsageError("coprocess: name a program that answers each line with a line, like: bulkhead coprocess ./score");
   const std::string shown_command = [&] {
-    std::string text;
-    for (const std::string& word : settings.command) text += (text.empty() ? "" : " ") + shell_quote(word);
+    std::string text = "bulkhead coprocess --";
+    for (const std::string& word : settings.command) text += " " + shell_quote(word);
     return text;
   }();
   Batch batch(settings,
-              [&](const Task& task, int) { return shown_command + " <<< " + shell_quote(joined_record(task)); });
+              [&](const Task& task, int) { return shown_command + " ::: " + shell_quote(joined_record(task)); });
 
   Asker asker(settings, batch.printer(), batch.run_id());
   WorkOptions options = batch.work_options();

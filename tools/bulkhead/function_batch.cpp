@@ -35,7 +35,7 @@ Attempt attempt_of(Indexed<std::string>& result, const Settings& settings) {
 
 int function_batch(const Settings& settings, const RecordFunction& function) {
   Batch batch(settings,
-              [&](const Task& task, int) { return function.shown_name + " " + shell_quote(joined_record(task)); });
+              [&](const Task& task, int) { return function.shown_name + " ::: " + shell_quote(joined_record(task)); });
   WorkOptions options = batch.work_options();
   options.task_timeout = settings.timeout;
   options.kill_grace = whole_wait(settings.end_steps);

@@ -32,9 +32,25 @@ void Tally::add(const Attempt& attempt) {
       ++out_of_memory;
       break;
   }
+  std::string stack;
+  if (attempt.end == TaskEnd::crashed)
+    for (const std::string& frame : attempt.backtrace) stack += frame + "\n";
+  if (!stack.empty()) {
+    const auto same = std::find_if(notes.begin(), notes.end(), [&](const Note& note) { return note.stack == stack; });
+    if (same != notes.end()) {
+      ++same->count;
+      return;
+    }
+  }
   if (notes.size() < most_notes)
-    notes.push_back(
-        {attempt.task.sequence, attempt.task.attempt, joined_record(attempt.task), attempt.words, attempt.error_tail});
+    notes.push_back({attempt.task.sequence, attempt.task.attempt, joined_record(attempt.task), attempt.words,
+                     attempt.error_tail, std::move(stack)});
+}
+
+std::uint64_t Tally::noted() const noexcept {
+  std::uint64_t all = 0;
+  for (const Note& note : notes) all += note.count;
+  return all;
 }
 
 namespace {
@@ -68,6 +84,7 @@ std::string describe(const Tally::Note& note, bool colored) {
   std::string text =
       fmt::format("  {}  #{} {}", paint(printable(note.words), red, colored), note.sequence, printable(note.record));
   if (note.attempts > 1) text += fmt::format("  ({} attempts)", note.attempts);
+  if (note.count > 1) text += fmt::format("  (and {} more with this stack)", note.count - 1);
   text += '\n';
   std::string_view rest = note.error_tail;
   while (!rest.empty()) {
@@ -80,14 +97,17 @@ std::string describe(const Tally::Note& note, bool colored) {
 
 }  // namespace
 
-std::string summarize(const Tally& tally, std::chrono::nanoseconds wall, bool unread, bool colored) {
+std::string summarize(const Tally& tally, std::chrono::nanoseconds wall, bool unread, const std::string& joblog,
+                      bool colored) {
   const double seconds = std::chrono::duration<double>(wall).count();
   const double rate = seconds > 0 ? static_cast<double>(tally.finished()) / seconds : 0;
   std::string text = fmt::format("bulkhead: {} in {} ({:.1f} tasks/s)\n", counts(tally, unread, colored),
                                  describe_duration(wall), rate);
   for (const Tally::Note& note : tally.notes) text += describe(note, colored);
-  if (tally.unsuccessful() > tally.notes.size())
-    text += fmt::format("  and {} more; --joblog has them all\n", tally.unsuccessful() - tally.notes.size());
+  if (tally.unsuccessful() > tally.noted())
+    text += fmt::format("  and {} more; --joblog has them all\n", tally.unsuccessful() - tally.noted());
+  if (!tally.notes.empty() && !joblog.empty())
+    text += fmt::format("  again, alone: bulkhead replay {} {}\n", shell_quote(joblog), tally.notes.front().sequence);
   return text;
 }
 

@@ -18,6 +18,8 @@ struct Tally {
     std::uint64_t sequence = 0;
     unsigned attempts = 1;
     std::string record{}, words{}, error_tail{};
+    std::string stack{};      ///< of a crash that has one; crashes with the same are one note
+    std::uint64_t count = 1;  ///< tasks that this note stands for
   };
 
   std::uint64_t ok = 0, failed = 0, crashed = 0, timed_out = 0, out_of_memory = 0, left_over = 0;
@@ -27,12 +29,15 @@ struct Tally {
   std::vector<Note> notes{};
 
   void add(const Attempt& attempt);
+  std::uint64_t noted() const noexcept;  ///< failures that the notes stand for
   std::uint64_t unsuccessful() const noexcept { return failed + crashed + timed_out + out_of_memory; }
   std::uint64_t finished() const noexcept { return ok + unsuccessful(); }
 };
 
-/// One line of counts, then every failure that was kept. `unread`: there may be records that were never read.
-std::string summarize(const Tally& tally, std::chrono::nanoseconds wall, bool unread, bool colored);
+/// One line of counts, then every failure that was kept, and how to run one of them again from `joblog` (empty: there
+/// is none). `unread`: there may be records that were never read.
+std::string summarize(const Tally& tally, std::chrono::nanoseconds wall, bool unread, const std::string& joblog,
+                      bool colored);
 
 /// Why a run ended, from which its exit status follows.
 struct RunEnd {
