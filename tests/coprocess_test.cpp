@@ -1,5 +1,5 @@
 // Programs that are started once and asked many times: from the library, and through the built program.
-#include "catch.hpp"
+#include "outside.hpp"
 
 #include <bulkhead/coprocess.hpp>
 
@@ -10,35 +10,9 @@
 
 using namespace bulkhead;
 using namespace std::chrono_literals;
-using Words = std::vector<std::string>;
+using namespace outside;
 
 namespace {
-
-struct Result {
-  int status = -1;
-  std::string output, error;
-};
-
-std::string text_of(const TaskOutput& file, ByteRange range) {
-  std::string text(range.size(), '\0');
-  text.resize(file.read(range.begin, text));
-  return text;
-}
-
-Result execute(Words words) {
-  TaskOutput output, error;
-  Command command{.arguments = std::move(words), .timeout = 100s};
-  command.output = &output;
-  command.error = &error;
-  const CommandResult result = run_command(command);
-  REQUIRE_FALSE(result.timed_out);
-  return {result.exit_code.value_or(-1), text_of(output, result.output), text_of(error, result.error)};
-}
-
-// $0 is the tool.
-Result around(const std::string& script) { return execute({"sh", "-c", script, BULKHEAD_TOOL}); }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 Command shell(const std::string& script) {
   return {.arguments = {"sh", "-c", script}, .end_steps = {{SIGTERM, 200ms}, {SIGKILL, 0ms}}};
@@ -87,18 +61,18 @@ TEST_CASE("a record of megabytes, answered while it is written", "[coprocess]") 
 }
 
 TEST_CASE("coprocess: a line in, a line out", "[coprocess]") {
-  const Result r = around("seq 1000 | \"$0\" coprocess -j3 -k -q cat | cksum; seq 1000 | cksum");
+  const Result r = sh("seq 1000 | \"$0\" coprocess -j3 -k -q cat | cksum; seq 1000 | cksum");
   CHECK(r.output.substr(0, r.output.size() / 2) == r.output.substr(r.output.size() / 2));
-  CHECK(around("\"$0\" coprocess -j1 -q --recycle 2 sh -c '" + counting + "' ::: a b c").output == "1\n2\n1\n");
-  CHECK(around("\"$0\" coprocess -j1 -q --tag sh -c 'while read x; do echo $BULKHEAD_SLOT; done' ::: a b").output ==
+  CHECK(sh("\"$0\" coprocess -j1 -q --recycle 2 sh -c '" + counting + "' ::: a b c").output == "1\n2\n1\n");
+  CHECK(sh("\"$0\" coprocess -j1 -q --tag sh -c 'while read x; do echo $BULKHEAD_SLOT; done' ::: a b").output ==
         "a\t1\nb\t1\n");
-  CHECK(around("\"$0\" coprocess -q ::: a").status == 2);
+  CHECK(sh("\"$0\" coprocess -q ::: a").status == 2);
 }
 
 TEST_CASE("coprocess: endings in words, with what was said", "[coprocess]") {
-  const Result r = around(
-      "\"$0\" coprocess -j1 --timeout 1s sh -c 'while read -r x; do echo \"on $x\" >&2; eval \"$x\"; done' "
-      "::: 'exit 3' 'kill -SEGV $$' 'sleep 60' 'printf \"1\\n2\\n\"' 'exec >&-; sleep 60' 'echo good'");
+  const Result r =
+      sh("\"$0\" coprocess -j1 --timeout 1s sh -c 'while read -r x; do echo \"on $x\" >&2; eval \"$x\"; done' "
+         "::: 'exit 3' 'kill -SEGV $$' 'sleep 60' 'printf \"1\\n2\\n\"' 'exec >&-; sleep 60' 'echo good'");
   CHECK(r.status == 1);
   CHECK(r.output == "good\n");
   for (const char* words : {"EXIT 3", "CRASH SIGSEGV", "TIMEOUT 1s", "ANSWERED TWICE", "NO ANSWER", "      on exit 3",
@@ -107,7 +81,7 @@ TEST_CASE("coprocess: endings in words, with what was said", "[coprocess]") {
 }
 
 TEST_CASE("coprocess: a run whose co-processes only die is given up", "[coprocess]") {
-  const Result r = around("seq 100 | \"$0\" coprocess -j1 --crash-limit 3 sh -c 'exit 9'");
+  const Result r = sh("seq 100 | \"$0\" coprocess -j1 --crash-limit 3 sh -c 'exit 9'");
   CHECK(r.status == 3);
   CHECK(contains(r.error, "--crash-limit"));
   CHECK(contains(r.error, "3 failed"));
@@ -115,7 +89,7 @@ TEST_CASE("coprocess: a run whose co-processes only die is given up", "[coproces
 
 TEST_CASE("coprocess: a model loaded once, records that kill it, all others answered", "[coprocess]") {
   const Result r =
-      around("seq 100000 | \"$0\" coprocess -j2 -k python3 " BULKHEAD_SOURCE_DIR "/tools/examples/scorer.py | wc -l");
+      sh("seq 100000 | \"$0\" coprocess -j2 -k python3 " BULKHEAD_SOURCE_DIR "/tools/examples/scorer.py | wc -l");
   CHECK(std::stoi(r.output) == 99999);
   CHECK(contains(r.error, "99999 ok, 1 crashed"));
   CHECK(contains(r.error, "beyond the model: 31313"));
@@ -123,10 +97,10 @@ TEST_CASE("coprocess: a model loaded once, records that kill it, all others answ
 
 TEST_CASE("a program out of one function has the command line of call", "[coprocess]") {
   const std::string program = BULKHEAD_EXAMPLES "/checksum_batch";
-  const Result r = execute({program, "-k", ":::", "/dev/null", "/nonexistent"});
+  const Result r = execute({.arguments = {program, "-k", ":::", "/dev/null", "/nonexistent"}});
   CHECK(r.status == 1);
   CHECK(r.output == "14695981039346656037  /dev/null\n");
   CHECK(contains(r.error, "EXCEPTION cannot open /nonexistent"));
-  CHECK(execute({program, "word"}).status == 2);
-  CHECK(contains(execute({program, "--help"}).output, "--crash-limit"));
+  CHECK(execute({.arguments = {program, "word"}}).status == 2);
+  CHECK(contains(execute({.arguments = {program, "--help"}}).output, "--crash-limit"));
 }

@@ -1,5 +1,5 @@
 // What a run leaves behind for other programs: its events, trace, test report, results and page.
-#include "catch.hpp"
+#include "outside.hpp"
 
 #include <bulkhead/command.hpp>
 
@@ -16,55 +16,13 @@
 
 using namespace bulkhead;
 using namespace std::chrono_literals;
+using namespace outside;
 using nlohmann::json;
-using Words = std::vector<std::string>;
 
 namespace {
 
-struct Result {
-  int status = -1;
-  std::string output, error;
-};
-
-std::string text_of(const TaskOutput& file, ByteRange range) {
-  std::string text(range.size(), '\0');
-  text.resize(file.read(range.begin, text));
-  return text;
-}
-
-Result tool(Words words) {
-  words.insert(words.begin(), BULKHEAD_TOOL);
-  TaskOutput output, error;
-  Command command{.arguments = std::move(words), .timeout = 60s};
-  command.output = &output;
-  command.error = &error;
-  const CommandResult result = run_command(command);
-  REQUIRE_FALSE(result.timed_out);
-  return {result.exit_code.value_or(-1), text_of(output, result.output), text_of(error, result.error)};
-}
-Result run(Words words) {
-  words.insert(words.begin(), "run");
-  return tool(std::move(words));
-}
-
-class Directory {
- public:
-  Directory() { std::filesystem::create_directory(path_); }
-  ~Directory() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_ =
-      std::filesystem::temp_directory_path() / ("bulkhead-events-test-" + std::to_string(std::random_device()()));
-};
-
-std::string read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 std::vector<json> events_of(const std::string& path) {
-  std::istringstream lines(read(path));
+  std::istringstream lines(read_file(path));
   std::vector<json> events;
   for (std::string line; std::getline(lines, line);) events.push_back(json::parse(line));
   return events;
@@ -76,8 +34,6 @@ std::vector<json> of_kind(const std::vector<json>& events, const std::string& ki
     if (event.at("event") == kind) found.push_back(event);
   return found;
 }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 
@@ -131,7 +87,7 @@ TEST_CASE("option --trace: a track a slot, for every attempt a slice", "[events]
   const std::string path = directory / "trace";
   CHECK(run({"-q", "-j1", "--retries", "1", "--trace", path, "-c", "sleep 0.05; exit {}", ":::", "0", "3"}).status ==
         1);
-  const json trace = json::parse(read(path));
+  const json trace = json::parse(read_file(path));
   std::vector<json> slices, names;
   for (const json& event : trace.at("traceEvents")) {
     if (event.at("ph") == "X") slices.push_back(event);
@@ -152,9 +108,9 @@ TEST_CASE("option --trace: a track a slot, for every attempt a slice", "[events]
 TEST_CASE("option --trace: a run without tasks, and one that is stopped, leave valid JSON", "[events]") {
   const Directory directory;
   CHECK(run({"-q", "--trace", directory / "none", "-a", "/dev/null", "echo"}).status == 0);
-  CHECK(json::accept(read(directory / "none")));
+  CHECK(json::accept(read_file(directory / "none")));
   CHECK(run({"-q", "--trace", directory / "cut", "--deadline", "200ms", "sleep", ":::", "60"}).status == 124);
-  CHECK(json::accept(read(directory / "cut")));
+  CHECK(json::accept(read_file(directory / "cut")));
 }
 
 TEST_CASE("option --junit: a test case a task, counts in the header", "[events]") {
@@ -165,7 +121,7 @@ TEST_CASE("option --junit: a test case a task, counts in the header", "[events]"
   CHECK(run({"-q", "-j1", "--junit", path, "sh", "-c", "echo '<]]>' >&2; eval \"$1\"", "x", "{}", ":::", "true",
              "exit 3", "kill -SEGV $$"})
             .status == 1);
-  const std::string xml = read(path);
+  const std::string xml = read_file(path);
   CHECK(contains(xml, "tests=\"3\" failures=\"1\" errors=\"1\" skipped=\"0\""));
   CHECK(contains(xml, "<failure message=\"EXIT 3\" type=\"failed\">&lt;]]&gt;\n</failure>"));
   CHECK(contains(xml, "<error message=\"CRASH SIGSEGV\" type=\"crashed\">"));
@@ -176,7 +132,7 @@ TEST_CASE("option --junit: whatever a record holds, the report stays XML", "[eve
   const Directory directory;
   const std::string path = directory / "report.xml";
   CHECK(run({"-q", "--junit", path, "true", ":::", "\xff\x01\"<&>\xef\xbf\xbf"}).status == 0);
-  CHECK(contains(read(path), "\\xff\\x01&quot;&lt;&amp;&gt;\\uffff"));
+  CHECK(contains(read_file(path), "\\xff\\x01&quot;&lt;&amp;&gt;\\uffff"));
 }
 
 TEST_CASE("option --results: a directory a task", "[events]") {
@@ -185,21 +141,21 @@ TEST_CASE("option --results: a directory a task", "[events]") {
   const Result r = run({"-q", "-k", "--results", place, "-c", "echo out{}; echo err >&2; exit {}", ":::", "0", "3"});
   CHECK(r.status == 1);
   CHECK(r.output == "out0\nout3\n");
-  CHECK(read(place + "/1/stdout") == "out0\n");
-  CHECK(read(place + "/2/stdout") == "out3\n");
-  CHECK(read(place + "/2/stderr") == "err\n");
-  CHECK(json::parse(read(place + "/2/result.json")).at("words") == "EXIT 3");
-  CHECK(tool({"call", "-q", "--results", place, BULKHEAD_SQUARE_PLUGIN, ":::", "5"}).status == 0);
-  CHECK(read(place + "/1/stdout") == "25\n");
+  CHECK(read_file(place + "/1/stdout") == "out0\n");
+  CHECK(read_file(place + "/2/stdout") == "out3\n");
+  CHECK(read_file(place + "/2/stderr") == "err\n");
+  CHECK(json::parse(read_file(place + "/2/result.json")).at("words") == "EXIT 3");
+  CHECK(invoke({"call", "-q", "--results", place, BULKHEAD_SQUARE_PLUGIN, ":::", "5"}).status == 0);
+  CHECK(read_file(place + "/1/stdout") == "25\n");
 }
 
 TEST_CASE("option --results: no value leads out of its place", "[events]") {
   const Directory directory;
   const std::string place = directory / "results";
   CHECK(run({"-q", "--results", place + "/{}", "echo", ":::", "..", "../x", "a/b", std::string(400, 'y')}).status == 0);
-  CHECK(read(place + "/%2E./stdout") == "..\n");
-  CHECK(read(place + "/%2E.%2Fx/stdout") == "../x\n");
-  CHECK(read(place + "/a%2Fb/stdout") == "a/b\n");
+  CHECK(read_file(place + "/%2E./stdout") == "..\n");
+  CHECK(read_file(place + "/%2E.%2Fx/stdout") == "../x\n");
+  CHECK(read_file(place + "/a%2Fb/stdout") == "a/b\n");
   CHECK(std::distance(std::filesystem::directory_iterator(place), {}) == 4);
   for (const std::string mode : {"--ungroup", "--line-buffer"}) {
     const Result refused = run({mode, "--results", place, "echo", ":::", "a"});
@@ -213,8 +169,8 @@ TEST_CASE("report: one page that loads nothing, and nothing in a record is marku
   const std::string events = directory / "events", page = directory / "page.html";
   const std::string hostile = "</script><script>alert(1)</script><!--";
   CHECK(run({"-q", "--events", events, "-c", "test {} = x || kill -SEGV $$", ":::", "x", hostile}).status == 1);
-  CHECK(tool({"report", events, "-o", page}).status == 0);
-  const std::string html = read(page);
+  CHECK(invoke({"report", events, "-o", page}).status == 0);
+  const std::string html = read_file(page);
   CHECK(contains(html, "CRASH SIGSEGV"));
   CHECK_FALSE(contains(html, "<script>alert"));
   CHECK_FALSE(contains(html, "<!--"));
@@ -231,25 +187,25 @@ TEST_CASE("report: a torn last line is left out, anything else that is wrong is 
   const Directory directory;
   const std::string events = directory / "events", page = directory / "page.html";
   CHECK(run({"-q", "--events", events, "true", ":::", "a", "b"}).status == 0);
-  const std::string whole = read(events);
+  const std::string whole = read_file(events);
   std::ofstream(events) << whole.substr(0, whole.size() - 20);
-  CHECK(tool({"report", events, "-o", page}).status == 0);
-  CHECK(contains(read(page), "\"end\":null"));
-  CHECK(tool({"report", events, "-o", "/dev/full"}).status == 5);
+  CHECK(invoke({"report", events, "-o", page}).status == 0);
+  CHECK(contains(read_file(page), "\"end\":null"));
+  CHECK(invoke({"report", events, "-o", "/dev/full"}).status == 5);
 
   std::ofstream(directory / "middle") << whole.substr(0, 200) << "\n" << whole;
   std::ofstream(directory / "other") << "{\"event\":\"task_started\"}\n";
   std::ofstream(directory / "later") << "{\"event\":\"run_started\",\"version\":2}\n";
   std::ofstream(directory / "empty") << "";
   for (const std::string name : {"middle", "other", "later", "empty", "missing"}) {
-    const Result r = tool({"report", directory / name, "-o", page});
+    const Result r = invoke({"report", directory / name, "-o", page});
     INFO(name << ": " << r.error);
     CHECK(r.status == 2);
     CHECK(contains(r.error, directory / name));
   }
-  CHECK(tool({"report", directory.operator/(""), "-o", page}).status == 2);
-  CHECK(tool({"report", events}).status == 2);
-  CHECK(tool({"report"}).status == 2);
+  CHECK(invoke({"report", directory.operator/(""), "-o", page}).status == 2);
+  CHECK(invoke({"report", events}).status == 2);
+  CHECK(invoke({"report"}).status == 2);
 }
 
 TEST_CASE("option --events: a worker that dies, and its replacement", "[events]") {

@@ -45,7 +45,8 @@ std::optional<std::string> included_name(const std::string& line) {
 }
 
 std::string resolve(const Sources& sources, const std::string& from, const std::string& name) {
-  for (const std::string& root : {folder_of(from), std::string("src"), std::string("include")}) {
+  for (const std::string& root :
+       {folder_of(from), std::string("src"), std::string("include"), std::string("tools/bulkhead")}) {
     std::string path = root + "/" + name;
     if (sources.contains(path)) return path;
   }

@@ -1,8 +1,8 @@
 // When a run stops early, and with which status it ends.
 #include "catch.hpp"
 
-#include "halt.hpp"
-#include "summary.hpp"
+#include "output/summary.hpp"
+#include "rules/halt.hpp"
 
 using namespace bulkhead::tool;
 

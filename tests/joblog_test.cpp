@@ -1,8 +1,8 @@
 // The job log: lines that stay lines, and a tail that was torn at any byte.
 #include "catch.hpp"
 
-#include "joblog.hpp"
-#include "usage_error.hpp"
+#include "logs/joblog.hpp"
+#include "words/usage_error.hpp"
 
 #include <algorithm>
 #include <cstdio>

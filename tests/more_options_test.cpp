@@ -1,5 +1,5 @@
 // Options of the tool, each seen from outside by what it changes: every case fails when its option has no effect.
-#include "catch.hpp"
+#include "outside.hpp"
 
 #include <bulkhead/command.hpp>
 
@@ -10,34 +10,7 @@
 
 using namespace bulkhead;
 using namespace std::chrono_literals;
-
-namespace {
-
-struct Result {
-  int status = -1;
-  std::string output, error;
-};
-
-std::string text_of(const TaskOutput& file, ByteRange range) {
-  std::string text(range.size(), '\0');
-  text.resize(file.read(range.begin, text));
-  return text;
-}
-
-// $0 is the tool.
-Result sh(const std::string& script) {
-  TaskOutput output, error;
-  Command command{.arguments = {"sh", "-c", script, BULKHEAD_TOOL}, .timeout = 60s};
-  command.output = &output;
-  command.error = &error;
-  const CommandResult result = run_command(command);
-  REQUIRE_FALSE(result.timed_out);
-  return {result.exit_code.value_or(-1), text_of(output, result.output), text_of(error, result.error)};
-}
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-}  // namespace
+using namespace outside;
 
 TEST_CASE("option --colsep parts a record into fields", "[tool]") {
   CHECK(sh("printf 'a,b\\nc\\td\\n' | \"$0\" run -kq --colsep ',|\\t' echo {2}-{1}").output == "b-a\nd-c\n");

@@ -1,8 +1,8 @@
 // What `bulkhead run` keeps a program from, and how it ends one: each option through the built program.
-#include "catch.hpp"
+#include "outside.hpp"
 
-#include "quantity.hpp"
-#include "term_sequence.hpp"
+#include "rules/term_sequence.hpp"
+#include "words/quantity.hpp"
 
 #include <bulkhead/command.hpp>
 
@@ -13,46 +13,16 @@
 
 using namespace bulkhead;
 using namespace std::chrono_literals;
-using Words = std::vector<std::string>;
+using namespace outside;
 
 namespace {
-
-struct Result {
-  int status = -1;
-  std::string output, error;
-  std::chrono::nanoseconds ran{};
-};
-
-std::string text_of(const TaskOutput& file, ByteRange range) {
-  std::string text(range.size(), '\0');
-  text.resize(file.read(range.begin, text));
-  return text;
-}
-
-Result execute(Command command) {
-  TaskOutput output, error;
-  command.timeout = 60s;
-  command.output = &output;
-  command.error = &error;
-  const CommandResult result = run_command(command);
-  REQUIRE_FALSE(result.timed_out);
-  return {result.exit_code.value_or(-1), text_of(output, result.output), text_of(error, result.error),
-          std::chrono::nanoseconds(result.ran_ns)};
-}
-
-Result bulkhead_tool(Words words) {
-  words.insert(words.begin(), BULKHEAD_TOOL);
-  return execute({.arguments = std::move(words)});
-}
 
 // One task that is a shell command line.
 Result run(Words options, const std::string& script) {
   options.insert(options.begin(), "run");
   options.insert(options.end(), {"sh", "-c", script, ":::", "x"});
-  return bulkhead_tool(std::move(options));
+  return invoke(std::move(options));
 }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 const std::string take_memory = "exec python3 -c 'import time; x = bytearray(300 << 20); time.sleep(3)'";
 
@@ -162,17 +132,17 @@ TEST_CASE("limits and sequences that cannot be meant are refused by name", "[lim
     CHECK(r.status == 2);
     CHECK(contains(r.error, option));
   }
-  const Result r = bulkhead_tool({"call", "--term-seq", "INT,1s,KILL", BULKHEAD_SQUARE_PLUGIN, ":::", "2"});
+  const Result r = invoke({"call", "--term-seq", "INT,1s,KILL", BULKHEAD_SQUARE_PLUGIN, ":::", "2"});
   CHECK(r.status == 2);
   CHECK(contains(r.error, "--term-seq"));
-  CHECK(bulkhead_tool({"call", "--term-seq", "TERM,1s,KILL", BULKHEAD_SQUARE_PLUGIN, ":::", "2"}).status == 0);
+  CHECK(invoke({"call", "--term-seq", "TERM,1s,KILL", BULKHEAD_SQUARE_PLUGIN, ":::", "2"}).status == 0);
 }
 
 TEST_CASE("call: --output-max is the largest result", "[limits-of-programs]") {
-  CHECK(bulkhead_tool({"call", "--output-max", "1M", "--mem-max", "1G", "--nofile", "256", "--fsize", "1M",
-                       "--cpu-time", "10s", BULKHEAD_SQUARE_PLUGIN, ":::", "2"})
+  CHECK(invoke({"call", "--output-max", "1M", "--mem-max", "1G", "--nofile", "256", "--fsize", "1M", "--cpu-time", "10s",
+              BULKHEAD_SQUARE_PLUGIN, ":::", "2"})
             .status == 0);
-  const Result r = bulkhead_tool({"call", "--output-max", "1", BULKHEAD_SQUARE_PLUGIN, ":::", "20000"});
+  const Result r = invoke({"call", "--output-max", "1", BULKHEAD_SQUARE_PLUGIN, ":::", "20000"});
   CHECK(r.status == 1);
   CHECK(contains(r.error, "  OUTPUT over 1 bytes"));
 }

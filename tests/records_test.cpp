@@ -1,9 +1,9 @@
 // Records of any bytes and length, from several sources at once; tasks that come back.
 #include "catch.hpp"
 
-#include "records.hpp"
-#include "task_source.hpp"
-#include "usage_error.hpp"
+#include "records/records.hpp"
+#include "records/task_source.hpp"
+#include "words/usage_error.hpp"
 
 #include <cstdio>
 #include <filesystem>

@@ -1,5 +1,5 @@
 // --resume: what was logged is never run again, what was not is never skipped, wherever the log was cut.
-#include "catch.hpp"
+#include "outside.hpp"
 
 #include <bulkhead/command.hpp>
 
@@ -13,52 +13,15 @@
 
 using namespace bulkhead;
 using namespace std::chrono_literals;
+using namespace outside;
 
 namespace {
 
-struct Result {
-  int status = -1;
-  std::string output, error;
-};
-
-std::string text_of(const TaskOutput& file, ByteRange range) {
-  std::string text(range.size(), '\0');
-  text.resize(file.read(range.begin, text));
-  return text;
-}
-
 // $0 is the tool, $1 a directory of the test's own.
-class Place {
+class Place : public Directory {
  public:
-  Place()
-      : path_(std::filesystem::temp_directory_path() / ("bulkhead-resume-" + std::to_string(::time(nullptr)) + "-" +
-                                                        std::to_string(reinterpret_cast<std::uintptr_t>(this)))) {
-    std::filesystem::create_directory(path_);
-  }
-  ~Place() { std::filesystem::remove_all(path_); }
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
-
-  Result run(const std::string& script) const {
-    TaskOutput output, error;
-    Command command{.arguments = {"sh", "-c", script, BULKHEAD_TOOL, path_.string()}, .timeout = 60s};
-    command.output = &output;
-    command.error = &error;
-    const CommandResult result = run_command(command);
-    REQUIRE_FALSE(result.timed_out);
-    return {result.exit_code.value_or(-1), text_of(output, result.output), text_of(error, result.error)};
-  }
-  std::string read(const char* name) const {
-    std::ifstream file(path_ / name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  void write(const char* name, const std::string& text) const { std::ofstream(path_ / name, std::ios::binary) << text; }
-
- private:
-  std::filesystem::path path_;
+  Result run(const std::string& script) const { return sh(script, {path()}); }
 };
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

@@ -1,11 +1,11 @@
 // Templates, quoting and the words of a command: hostile values stay values.
 #include "catch.hpp"
 
-#include "nearest.hpp"
-#include "quantity.hpp"
-#include "shell_quote.hpp"
-#include "template.hpp"
-#include "usage_error.hpp"
+#include "records/template.hpp"
+#include "words/nearest.hpp"
+#include "words/quantity.hpp"
+#include "words/shell_quote.hpp"
+#include "words/usage_error.hpp"
 
 #include <chrono>
 

@@ -1,5 +1,5 @@
 // The built program from the outside: its words, its streams, its status.
-#include "catch.hpp"
+#include "outside.hpp"
 
 #include <bulkhead/command.hpp>
 
@@ -12,43 +12,7 @@
 
 using namespace bulkhead;
 using namespace std::chrono_literals;
-using Words = std::vector<std::string>;
-
-namespace {
-
-struct Result {
-  int status = -1;
-  std::string output, error;
-};
-
-std::string text_of(const TaskOutput& file, ByteRange range) {
-  std::string text(range.size(), '\0');
-  text.resize(file.read(range.begin, text));
-  return text;
-}
-
-Result execute(Words words) {
-  TaskOutput output, error;
-  Command command{.arguments = std::move(words), .timeout = 60s};
-  command.output = &output;
-  command.error = &error;
-  const CommandResult result = run_command(command);
-  REQUIRE_FALSE(result.timed_out);
-  return {result.exit_code.value_or(-1), text_of(output, result.output), text_of(error, result.error)};
-}
-
-Result tool(const std::string& subcommand, Words words) {
-  words.insert(words.begin(), {BULKHEAD_TOOL, subcommand});
-  return execute(std::move(words));
-}
-Result run(Words words) { return tool("run", std::move(words)); }
-
-// For what needs a pipe or a signal around the tool: $0 is the tool.
-Result around(const std::string& script) { return execute({"sh", "-c", script, BULKHEAD_TOOL}); }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-}  // namespace
+using namespace outside;
 
 TEST_CASE("run: a program per record", "[tool]") {
   const Result r = run({"-k", "echo", "{}", ":::", "a", "b c", "$(id)"});
@@ -58,11 +22,11 @@ TEST_CASE("run: a program per record", "[tool]") {
 }
 
 TEST_CASE("run: records from standard input, and none at all", "[tool]") {
-  CHECK(around("seq 3 | \"$0\" run -k -q echo n{}").output == "n1\nn2\nn3\n");
-  CHECK(around("printf 'a\\0b' | \"$0\" run -0 -k -q echo").output == "a\nb\n");
-  CHECK(around("printf 'a,b' | \"$0\" run -d , -k -q echo").output == "a\nb\n");
-  CHECK(around("\"$0\" run -q echo < /dev/null").status == 0);
-  CHECK(around("printf 'echo x\\nexit 3' | \"$0\" run -q -k").status == 1);
+  CHECK(sh("seq 3 | \"$0\" run -k -q echo n{}").output == "n1\nn2\nn3\n");
+  CHECK(sh("printf 'a\\0b' | \"$0\" run -0 -k -q echo").output == "a\nb\n");
+  CHECK(sh("printf 'a,b' | \"$0\" run -d , -k -q echo").output == "a\nb\n");
+  CHECK(sh("\"$0\" run -q echo < /dev/null").status == 0);
+  CHECK(sh("printf 'echo x\\nexit 3' | \"$0\" run -q -k").status == 1);
 }
 
 TEST_CASE("run: order of the records, whatever ends first", "[tool]") {
@@ -72,8 +36,7 @@ TEST_CASE("run: order of the records, whatever ends first", "[tool]") {
 TEST_CASE("run: endings in words", "[tool]") {
   const Result r = run({"--timeout", "200ms", "-c", "{}", ":::", "x"});
   CHECK(r.status == 1);
-  const Result many =
-      around("printf 'exit 3\\nkill -SEGV $$\\nsleep 60\\necho why >&2; exit 4' | \"$0\" run --timeout 1s");
+  const Result many = sh("printf 'exit 3\\nkill -SEGV $$\\nsleep 60\\necho why >&2; exit 4' | \"$0\" run --timeout 1s");
   CHECK(many.status == 1);
   CHECK(contains(many.error, "EXIT 3"));
   CHECK(contains(many.error, "CRASH SIGSEGV"));
@@ -162,66 +125,69 @@ TEST_CASE("usage errors name the option and the remedy", "[tool]") {
     CHECK(r.output.empty());
     CHECK(contains(r.error, remedy));
   }
-  CHECK(execute({BULKHEAD_TOOL, "rnu"}).status == 2);
-  CHECK(contains(execute({BULKHEAD_TOOL, "rnu"}).error, "run"));
-  CHECK(execute({BULKHEAD_TOOL}).status == 2);
+  CHECK(invoke({"rnu"}).status == 2);
+  CHECK(contains(invoke({"rnu"}).error, "run"));
+  CHECK(invoke({}).status == 2);
 }
 
 TEST_CASE("help begins with examples, and options end at the first word", "[tool]") {
   const Result help = run({"--help"});
   CHECK(help.status == 0);
   CHECK(help.output.find("Examples:") < help.output.find("--joblog"));
-  CHECK(execute({BULKHEAD_TOOL, "--version"}).output.starts_with("bulkhead "));
+  CHECK(invoke({"--version"}).output.starts_with("bulkhead "));
   CHECK(run({"-q", "echo", "--jobs", "-k", ":::", "a"}).output == "--jobs -k a\n");
   CHECK(run({"-qkj2", "--", "echo", ":::", "-x"}).output == "-x\n");
 }
 
 TEST_CASE("a reader that goes away ends the run quietly", "[tool]") {
-  const Result r = around("{ \"$0\" run -q -j1 -c 'echo {}' ::: $(seq 500); echo $? >&2; } | head -n 1");
+  const Result r = sh("{ \"$0\" run -q -j1 -c 'echo {}' ::: $(seq 500); echo $? >&2; } | head -n 1");
   CHECK(r.output == "1\n");
   CHECK(r.error == "141\n");
 }
 
 TEST_CASE("the first signal ends the tasks with grace, and nothing survives", "[tool]") {
-  const Result r = around(
-      "f=$(mktemp); rm $f; mkfifo $f; \"$0\" run -c ': {}; echo $$ > '$f'; exec sleep 60' ::: a & t=$!;"
-      "read p < $f; kill -TERM $t; wait $t; echo $?; kill -0 $p 2>/dev/null && echo alive; rm $f");
+  const Result r =
+      sh("f=$(mktemp); rm $f; mkfifo $f; \"$0\" run -c ': {}; echo $$ > '$f'; exec sleep 60' ::: a & t=$!;"
+         "read p < $f; kill -TERM $t; wait $t; echo $?; kill -0 $p 2>/dev/null && echo alive; rm $f");
   CHECK(r.output == "143\n");
   CHECK(contains(r.error, "1 left over"));
 }
 
 TEST_CASE("the second signal kills at once", "[tool]") {
-  const Result r = around(
-      "d=$(mktemp -d); mkfifo $d/a $d/b;"
-      "\"$0\" run -c ': {}; trap \"echo told > '$d/b'\" TERM; echo $$ > '$d/a'; while :; do sleep 1; done' ::: a & "
-      "t=$!;"
-      "read p < $d/a; kill -TERM $t; read x < $d/b; kill -TERM $t; wait $t; echo $x $?;"
-      "kill -0 $p 2>/dev/null && echo alive; rm -r $d");
+  const Result r =
+      sh("d=$(mktemp -d); mkfifo $d/a $d/b;"
+         "\"$0\" run -c ': {}; trap \"echo told > '$d/b'\" TERM; echo $$ > '$d/a'; while :; do sleep 1; done' ::: a & "
+         "t=$!;"
+         "read p < $d/a; kill -TERM $t; read x < $d/b; kill -TERM $t; wait $t; echo $x $?;"
+         "kill -0 $p 2>/dev/null && echo alive; rm -r $d");
   CHECK(r.output == "told 143\n");
 }
 
 TEST_CASE("a signal while the input keeps us waiting ends the run", "[tool]") {
-  const Result r = around(
-      "f=$(mktemp -d); mkfifo $f/in $f/out; exec 9<>$f/in; exec 8<>$f/out;"
-      "\"$0\" run --line-buffer echo < $f/in > $f/out & t=$!; echo a >&9; read x <&8;"
-      "kill -INT $t; kill -TERM $t; wait $t; s=$?; echo $x $((s == 130 || s == 143)); rm -r $f");
+  const Result r =
+      sh("f=$(mktemp -d); mkfifo $f/in $f/out; exec 9<>$f/in; exec 8<>$f/out;"
+         "\"$0\" run --line-buffer echo < $f/in > $f/out & t=$!; echo a >&9; read x <&8;"
+         "kill -INT $t; kill -TERM $t; wait $t; s=$?; echo $x $((s == 130 || s == 143)); rm -r $f");
   CHECK(r.output == "a 1\n");
 }
 
 TEST_CASE("call: a function per record", "[tool]") {
-  const Result r = tool("call", {"-k", BULKHEAD_SQUARE_PLUGIN, ":::", "1", "-2", "3"});
+  const Result r = invoke({"call", "-k", BULKHEAD_SQUARE_PLUGIN, ":::", "1", "-2", "3"});
   CHECK(r.status == 0);
   CHECK(r.output == "1\n4\n9\n");
-  const Result bad = tool("call", {"-k", std::string(BULKHEAD_SQUARE_PLUGIN) + ":square", ":::", "x", "4"});
+  const Result bad = invoke({"call", "-k", std::string(BULKHEAD_SQUARE_PLUGIN) + ":square", ":::", "x", "4"});
   CHECK(bad.status == 1);
   CHECK(bad.output == "16\n");
   CHECK(contains(bad.error, "EXCEPTION the record is not a number"));
 }
 
 TEST_CASE("call: what cannot be called is a usage error that says what can", "[tool]") {
-  const Result missing = tool("call", {std::string(BULKHEAD_SQUARE_PLUGIN) + ":cube", ":::", "1"});
+  const Result missing = invoke({"call", std::string(BULKHEAD_SQUARE_PLUGIN) + ":cube", ":::", "1"});
   CHECK(missing.status == 2);
   CHECK(contains(missing.error, "it offers square"));
-  CHECK(tool("call", {"/nonexistent.so", ":::", "1"}).status == 2);
-  CHECK(tool("call", {}).status == 2);
+  CHECK(invoke({"call", "/nonexistent.so", ":::", "1"}).status == 2);
+  CHECK(invoke({
+                 "call",
+             })
+            .status == 2);
 }

@@ -1,16 +1,16 @@
 // bulkhead: parse, build, run, report.
-#include "call.hpp"
-#include "command_line.hpp"
-#include "completions.hpp"
-#include "coprocess.hpp"
-#include "doctor.hpp"
-#include "manual_page.hpp"
-#include "nearest.hpp"
-#include "program_frame.hpp"
-#include "replay.hpp"
-#include "report.hpp"
-#include "run.hpp"
-#include "usage_error.hpp"
+#include "command_line/command_line.hpp"
+#include "command_line/completions.hpp"
+#include "command_line/manual_page.hpp"
+#include "logs/report.hpp"
+#include "runs/call.hpp"
+#include "runs/coprocess.hpp"
+#include "runs/doctor.hpp"
+#include "runs/program_frame.hpp"
+#include "runs/replay.hpp"
+#include "runs/run.hpp"
+#include "words/nearest.hpp"
+#include "words/usage_error.hpp"
 
 #include <string>
 #include <vector>

@@ -1,0 +1,37 @@
+#include "command_line/command_line.hpp"
+
+#include "command_line/option_words.hpp"
+#include "command_line/understanding.hpp"
+#include "command_line/usage.hpp"
+#include "words/usage_error.hpp"
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+
+namespace bulkhead::tool {
+
+std::optional<Settings> parse_command_line(Subcommand which, const std::vector<std::string>& words, std::string& help) {
+  const bool run = which == Subcommand::run;
+  Settings settings;
+  WrittenOptions raw;
+  const bool coprocess = which == Subcommand::coprocess;
+  CLI::App app(usage_of(which), run ? "run" : coprocess ? "coprocess" : "call");
+  add_options(app, which, settings, raw);
+
+  PartedWords parted = part_options(app, words);
+  try {
+    app.parse(std::vector<std::string>(parted.options.rbegin(), parted.options.rend()));  // it takes them from the back
+  } catch (const CLI::CallForHelp&) {
+    const bool all = std::find(words.begin(), words.end(), "--help") != words.end();
+    help = all ? app.help() : short_help(app);
+    return std::nullopt;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(fmt::format("{}; bulkhead {} --help says what it takes", error.what(), app.get_name()));
+  }
+  understand(raw, app, which, std::move(parted.rest), settings);
+  return settings;
+}
+
+}  // namespace bulkhead::tool

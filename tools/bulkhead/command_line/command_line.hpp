@@ -1,0 +1,15 @@
+// From the words behind a subcommand's name to settings.
+#pragma once
+
+#include "command_line/option_table.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bulkhead::tool {
+
+/// nullopt: help was asked for and has been put into `help`. Throws UsageError naming the option and the remedy.
+std::optional<Settings> parse_command_line(Subcommand which, const std::vector<std::string>& words, std::string& help);
+
+}  // namespace bulkhead::tool

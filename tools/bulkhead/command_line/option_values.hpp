@@ -1,0 +1,34 @@
+// Values of options, read; or refused in words that name the option and the remedy.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace bulkhead::tool {
+
+/// Throws UsageError.
+[[noreturn]] void refuse(std::string_view option, const std::string& value, std::string_view remedy);
+/// 0 for an empty text.
+std::chrono::milliseconds duration(std::string_view option, const std::string& text);
+/// In bytes; 0 where the option was not given, and never else.
+std::uint64_t size(const CLI::App& app, const std::string& option, const std::string& text);
+
+template <class T>
+T one_of(std::string_view option, const std::string& text,
+         std::initializer_list<std::pair<std::string_view, T>> choices, T otherwise) {
+  if (text.empty()) return otherwise;
+  std::string all;
+  for (const auto& [name, value] : choices) {
+    if (name == text) return value;
+    all += (all.empty() ? "" : ", ") + std::string(name);
+  }
+  refuse(option, text, "choose one of " + all);
+}
+
+}  // namespace bulkhead::tool

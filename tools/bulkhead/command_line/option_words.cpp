@@ -1,0 +1,101 @@
+#include "command_line/option_words.hpp"
+
+#include "words/nearest.hpp"
+#include "words/usage_error.hpp"
+
+#include <algorithm>
+
+namespace bulkhead::tool {
+
+namespace {
+
+std::vector<std::string> names_of(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+[[noreturn]] void refuse(const CLI::App& app, const std::string& name) {
+  const std::string meant = name.starts_with("--") ? nearest(name, names_of(app)) : std::string();
+  throw UsageError("there is no option " + name + (meant.empty() ? "; " : "; did you mean " + meant + "? ") +
+                   "bulkhead " + app.get_name() +
+                   " --help lists them. A command that begins with a dash goes behind --");
+}
+
+bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() > 0; }
+
+void add(PartedWords& parted, const CLI::Option& option, const std::string* value) {
+  const std::string name =
+      option.get_lnames().empty() ? "-" + option.get_snames().front() : "--" + option.get_lnames().front();
+  if (!value) {
+    parted.options.push_back(name);
+  } else if (value->empty() || option.get_lnames().empty()) {
+    parted.options.push_back(name);
+    parted.options.push_back(*value);
+  } else {
+    parted.options.push_back(name + "=" + *value);
+  }
+}
+
+// "-k0j4": flags one after the other, the last may take a value. Returns how many words were used.
+std::size_t take_short(const CLI::App& app, const std::vector<std::string>& words, std::size_t at,
+                       PartedWords& parted) {
+  const std::string& word = words[at];
+  for (std::size_t i = 1; i < word.size(); ++i) {
+    const std::string name{'-', word[i]};
+    const CLI::Option* option = app.get_option_no_throw(name);
+    if (!option) refuse(app, i == 1 ? word : name + " (in " + word + ")");
+    if (!takes_value(*option)) {
+      add(parted, *option, nullptr);
+      continue;
+    }
+    const bool attached = i + 1 < word.size();
+    if (!attached && at + 1 == words.size()) throw UsageError(name + " needs a value");
+    const std::string value = attached ? word.substr(i + 1) : words[at + 1];
+    add(parted, *option, &value);
+    return attached ? 1 : 2;
+  }
+  return 1;
+}
+
+std::size_t take_long(const CLI::App& app, const std::vector<std::string>& words, std::size_t at, PartedWords& parted) {
+  const std::string& word = words[at];
+  const std::size_t equals = word.find('=');
+  const std::string name = word.substr(0, equals);
+  const CLI::Option* option = app.get_option_no_throw(name);
+  if (!option) refuse(app, name);
+  if (equals != std::string::npos) {
+    if (!takes_value(*option)) throw UsageError(name + " takes no value; write " + name);
+    const std::string value = word.substr(equals + 1);
+    add(parted, *option, &value);
+    return 1;
+  }
+  if (!takes_value(*option) || option->get_expected_min() == 0) {  // a value of its own choosing comes with "="
+    add(parted, *option, nullptr);
+    return 1;
+  }
+  if (at + 1 == words.size()) throw UsageError(name + " needs a value; write " + name + "=VALUE");
+  add(parted, *option, &words[at + 1]);
+  return 2;
+}
+
+}  // namespace
+
+PartedWords part_options(const CLI::App& app, const std::vector<std::string>& words) {
+  PartedWords parted;
+  std::size_t at = 0;
+  while (at < words.size()) {
+    const std::string& word = words[at];
+    if (word == "--") {
+      ++at;
+      break;
+    }
+    if (word.size() < 2 || word.front() != '-') break;
+    at += word[1] == '-' ? take_long(app, words, at, parted) : take_short(app, words, at, parted);
+  }
+  parted.rest.assign(words.begin() + static_cast<std::ptrdiff_t>(at), words.end());
+  return parted;
+}
+
+}  // namespace bulkhead::tool

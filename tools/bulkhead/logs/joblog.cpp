@@ -1,0 +1,84 @@
+#include "logs/joblog.hpp"
+
+#include "words/usage_error.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+
+namespace bulkhead::tool {
+
+namespace {
+
+constexpr std::string_view header = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
+
+std::string escape(std::string_view command) {
+  std::string text;
+  for (char c : command) {
+    switch (c) {
+      case '\t':
+        text += "\\t";
+        break;
+      case '\n':
+        text += "\\n";
+        break;
+      case '\\':
+        text += "\\\\";
+        break;
+      default:
+        text += c;
+    }
+  }
+  return text;
+}
+
+AppendLog open_log(const std::string& path) {
+  std::error_code ignored;
+  const auto kind = std::filesystem::status(path, ignored).type();
+  if (kind == std::filesystem::file_type::directory || kind == std::filesystem::file_type::fifo)
+    throw UsageError("--joblog: " + path + " is a " +
+                     (kind == std::filesystem::file_type::fifo ? "pipe" : "directory") + "; name a file");
+  try {
+    return AppendLog(path);
+  } catch (const std::system_error& error) {
+    if (error.code() != std::errc::resource_unavailable_try_again) throw;
+    throw UsageError("--joblog: " + path + " is being written by another run; wait for it or name another file");
+  }
+}
+
+}  // namespace
+
+std::string format_entry(const JobLogEntry& entry) {
+  const auto seconds = [](std::chrono::nanoseconds t) { return std::chrono::duration<double>(t).count(); };
+  return fmt::format("{}\t:\t{:.3f}\t{:.3f}\t0\t{}\t{}\t{}\t{}\n", entry.sequence, seconds(entry.started),
+                     seconds(entry.ran), entry.received, entry.exit_code, entry.signal, escape(entry.command));
+}
+
+bool is_whole_entry(std::string_view line) { return std::count(line.begin(), line.end(), '\t') >= 8; }
+
+std::string command_of_entry(std::string_view line) {
+  constexpr int columns_before = 8;
+  for (int i = 0; i < columns_before; ++i) line.remove_prefix(line.find('\t') + 1);
+  std::string command;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (line[i] != '\\' || i + 1 == line.size()) {
+      command += line[i];
+      continue;
+    }
+    const char escaped = line[++i];
+    command += escaped == 't' ? '\t' : escaped == 'n' ? '\n' : escaped;
+  }
+  return command;
+}
+
+JobLog::JobLog(const std::string& path) : log_(open_log(path)) {
+  const std::string begin = log_.head(header.size());
+  if (!header.starts_with(begin))  // ours, or one that ended while its header was being written
+    throw UsageError("--joblog: " + path + " exists and is not a job log; name another file");
+  log_.cut_torn_tail(is_whole_entry);
+  if (log_.size() == 0) log_.append(header);
+}
+
+}  // namespace bulkhead::tool

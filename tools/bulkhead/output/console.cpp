@@ -1,0 +1,137 @@
+#include "output/console.hpp"
+
+#include "words/quantity.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <system_error>
+
+namespace bulkhead::tool {
+
+namespace {
+
+bool is_set(const char* name) {
+  const char* value = std::getenv(name);
+  return value && *value;
+}
+bool dumb_terminal() {
+  const char* terminal = std::getenv("TERM");
+  return !terminal || std::string_view(terminal) == "dumb";
+}
+
+bool want_color(ColorMode mode, bool terminal) {
+  if (mode != ColorMode::automatic) return mode == ColorMode::always;
+  if (is_set("NO_COLOR")) return false;
+  const char* force = std::getenv("CLICOLOR_FORCE");
+  if (force && *force && std::string_view(force) != "0") return true;
+  return terminal && !dumb_terminal();
+}
+
+double rate(const Progress& progress) {
+  const double seconds = std::chrono::duration<double>(progress.elapsed).count();
+  return seconds > 0 ? static_cast<double>(progress.done) / seconds : 0;
+}
+
+std::string tail(const Progress& progress) {
+  std::string text;
+  if (progress.failed > 0) text += fmt::format(", {} failed", progress.failed);
+  text += fmt::format(", {} running, {:.1f}/s", progress.running, rate(progress));
+  if (progress.total && progress.done > 0 && *progress.total > progress.done) {
+    const double left = static_cast<double>(*progress.total - progress.done) / rate(progress);
+    if (left < 1e9)
+      text += fmt::format(
+          ", {} to go",
+          describe_duration(std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(left))));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string describe(const Progress& progress) {
+  const std::string total = progress.total ? fmt::format(" of {}", *progress.total) : std::string();
+  return fmt::format("{}{} done{}", progress.done, total, tail(progress));
+}
+
+std::string draw_bar(const Progress& progress, unsigned columns) {
+  std::string text = describe(progress);
+  const std::size_t width = columns > 1 ? columns - 1 : 1;  // the last column would wrap on some terminals
+  if (progress.total && *progress.total > 0 && width > text.size() + 13) {
+    const std::size_t room = std::min<std::size_t>(width - text.size() - 3, 40);
+    const std::size_t full =
+        static_cast<std::size_t>(std::min<std::uint64_t>(progress.done, *progress.total) * room / *progress.total);
+    text = "[" + std::string(full, '#') + std::string(room - full, '.') + "] " + text;
+  }
+  return text.substr(0, width);
+}
+
+Console::Console(const Settings& settings) {
+  const bool terminal = error_.is_terminal();
+  colored_ = want_color(settings.color, terminal);
+  switch (settings.progress) {
+    case ProgressMode::automatic:
+      display_ = terminal && !dumb_terminal() ? Display::bar : Display::plain;
+      break;
+    case ProgressMode::bar:
+      display_ = Display::bar;
+      break;
+    case ProgressMode::plain:
+      display_ = Display::plain;
+      break;
+    case ProgressMode::none:
+      break;
+  }
+  if (settings.quiet && settings.progress == ProgressMode::automatic) display_ = Display::none;
+}
+
+Console::~Console() { erase_bar(); }
+
+void Console::erase_bar() {
+  if (!bar_drawn_) return;
+  bar_drawn_ = false;
+  try {
+    error_.write("\r\x1b[K");
+  } catch (const std::system_error&) {  // nobody is there to be told
+  }
+}
+
+void Console::write(Stream stream, std::string_view bytes) {
+  if (bytes.empty()) return;
+  erase_bar();
+  if (stream == Stream::error)
+    error_.write(bytes);
+  else if (!output_.write(bytes))
+    throw ReaderGone();
+}
+
+void Console::write(Stream stream, const TaskOutput& file, ByteRange range) {
+  if (range.empty()) return;
+  erase_bar();
+  if (stream == Stream::error)
+    error_.write(file, range);
+  else if (!output_.write(file, range))
+    throw ReaderGone();
+}
+
+void Console::say(std::string_view message) { print(fmt::format("bulkhead: {}\n", message)); }
+
+void Console::print(std::string_view lines) {
+  erase_bar();
+  error_.write(lines);
+}
+
+void Console::show(const Progress& progress) {
+  if (display_ == Display::none) return;
+  const auto now = Clock::now();
+  const auto interval =
+      display_ == Display::bar ? Clock::duration(std::chrono::milliseconds(200)) : std::chrono::seconds(30);
+  if (now - last_shown_ < interval) return;
+  last_shown_ = now;
+  if (display_ == Display::plain) return say(describe(progress));
+  error_.write("\r" + draw_bar(progress, error_.columns()) + "\x1b[K");
+  bar_drawn_ = true;
+}
+
+}  // namespace bulkhead::tool

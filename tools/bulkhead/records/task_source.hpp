@@ -1,0 +1,160 @@
+// Hands out tasks: new ones from the records, failed ones again. The stream of work pulls from here.
+#pragma once
+
+#include "records/records.hpp"
+
+#include <bulkhead/wait_set.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <iterator>
+#include <optional>
+#include <ranges>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace bulkhead::tool {
+
+/// One attempt at one record, as it goes to a worker.
+struct Task {
+  std::uint64_t sequence = 0;  ///< from 1; the same for every attempt
+  unsigned attempt = 1;
+  std::vector<std::string> fields{};
+  std::vector<std::string> environment{};  ///< K=V, its own (--input jsonl)
+  std::string input{};                     ///< its standard input (--input jsonl)
+  std::string id{};                        ///< its name in reports (--input jsonl)
+  std::string problem{};                   ///< why this record is no task; empty: it is one
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(sequence, attempt, fields, environment, input, id, problem);
+  }
+};
+
+struct TaskRules {
+  bool skip_empty = false;           ///< -r
+  std::size_t records_per_task = 1;  ///< -n; with a budget: at most
+  std::size_t budget = 0;            ///< -X: what the records of one task may cost together; 0: anything
+  std::function<std::size_t(const std::vector<std::string>& fields)> cost{};  ///< -X: of one record
+  bool jsonl = false;                                                         ///< --input jsonl: a record is an object
+  std::function<bool()> admits{};          ///< --load, --mem-free: whether a task may start now
+  std::chrono::milliseconds spacing{0};    ///< --delay, between starts
+  std::optional<std::uint64_t> shuffle{};  ///< --shuf: the seed
+  bool read_ahead = false;                 ///< the total is needed: read all records first
+};
+
+/// An input range of tasks that does not end while one that is out may still come back to be tried again.
+///
+/// The place of a task in this range is its stream index; take() turns it back into the task. A task is out from the
+/// moment it is looked at. Single-threaded.
+class TaskSource {
+  using Clock = std::chrono::steady_clock;
+
+ public:
+  TaskSource(RecordStream records, const TaskRules& rules);
+
+  class Iterator {
+   public:
+    using value_type = Task;
+    using difference_type = std::ptrdiff_t;
+    using iterator_concept = std::input_iterator_tag;
+
+    Iterator() = default;
+    explicit Iterator(TaskSource* source) : source_(source) {}
+    const Task& operator*() const { return source_->front(); }
+    Iterator& operator++() {
+      source_->next();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    bool operator==(std::default_sentinel_t) const { return source_->at_end(); }
+
+   private:
+    TaskSource* source_ = nullptr;
+  };
+  /// This range as a light-weight view, as range adaptors want it.
+  class View : public std::ranges::view_base {
+   public:
+    explicit View(TaskSource& source) : source_(&source) {}
+    Iterator begin() const { return Iterator(source_); }
+    std::default_sentinel_t end() const { return {}; }
+    bool ready() const { return source_->ready(); }
+    int wait_descriptor() const noexcept { return source_->wait_descriptor(); }
+
+   private:
+    TaskSource* source_;
+  };
+  View tasks() { return View(*this); }
+
+  /// True: the next task, or the end, is there without waiting.
+  bool ready();
+  /// What to poll until then; -1: only a result or the clock can change it.
+  int wait_descriptor() noexcept;
+
+  /// The task that went out as number `index` of the stream.
+  const Task& at(std::size_t index) const { return out_.at(index); }
+  /// It has come back, for good or to be given to again().
+  Task take(std::size_t index);
+  /// To be handed out once more after `pause`, as the next attempt.
+  void again(Task task, std::chrono::milliseconds pause);
+  /// Before anything is handed out: reads the first `count` tasks. Those that `skip` is true for are never handed out.
+  /// Returns false where there are fewer.
+  bool look_through(std::uint64_t count, const std::function<bool(const Task&)>& skip);
+  std::uint64_t skipped() const noexcept { return skipped_; }
+  /// Read, and not handed out: tasks that look_through() left, when closed.
+  std::size_t held_back() const noexcept { return looked_through_.size(); }
+
+  /// Hands out nothing more. Returns the tasks that were waiting for another attempt.
+  std::vector<Task> close();
+
+  bool closed() const noexcept { return closed_; }
+  /// Tasks handed out so far, and how many there will have been at the end if that is known.
+  std::uint64_t handed_out() const noexcept { return sequence_; }
+  std::optional<std::uint64_t> total() const noexcept { return total_; }
+  std::size_t outstanding() const noexcept { return out_.size(); }
+  /// Why the records ended before their end; empty: they did not.
+  const std::string& read_error() const noexcept { return read_error_; }
+
+ private:
+  struct Again {
+    Clock::time_point due;
+    Task task;
+  };
+
+  Fetch fetch(bool may_wait);
+  bool fetch_again();
+  Fetch gather(bool may_wait);
+  bool admitted();
+  Fetch fetch_new(bool may_wait);
+  Fetch next_record(std::vector<std::string>& fields, bool may_wait);
+  void read_all();
+  const Task& front();
+  void next() noexcept { in_hand_ = nullptr; }
+  bool at_end();
+
+  RecordStream records_;
+  TaskRules rules_;
+  std::deque<std::vector<std::string>> ahead_;
+  std::vector<std::string> gathered_;  // of a task of several records
+  std::size_t gathered_records_ = 0, gathered_cost_ = 0;
+  std::optional<std::vector<std::string>> too_many_;  // the record that did not fit any more
+  std::optional<Task> current_;                       // fetched, not yet looked at
+  const Task* in_hand_ = nullptr;                     // looked at, the iterator still stands on it
+  std::vector<Again> waiting_;
+  std::deque<Task> looked_through_;
+  std::uint64_t skipped_ = 0;
+  std::unordered_map<std::size_t, Task> out_;
+  std::size_t next_index_ = 0;
+  std::uint64_t sequence_ = 0;
+  std::optional<std::uint64_t> total_;
+  Clock::time_point not_before_{}, asked_at_{};
+  WaitSet waiting_for_;
+  bool ended_ = false, closed_ = false, all_read_ = false;
+  std::string read_error_;
+};
+
+}  // namespace bulkhead::tool

@@ -1,0 +1,367 @@
+#include "runs/batch.hpp"
+
+#include "logs/listeners.hpp"
+#include "rules/admission.hpp"
+#include "rules/term_sequence.hpp"
+#include "words/quantity.hpp"
+#include "words/shell_quote.hpp"
+#include "words/usage_error.hpp"
+
+#include <bulkhead/command.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+namespace bulkhead::tool {
+
+namespace {
+
+// Thrown through the stream, which then ends every worker at once.
+struct KilledByUser {};  // the second Ctrl-C
+struct NothingLeft {};   // no more tasks are wanted and none is out: the input need not be waited for
+
+constexpr std::chrono::milliseconds look_round_interval{100};
+
+TaskRules with_admission(const Settings& settings, Console& console) {
+  TaskRules rules = settings.tasks;
+  rules.admits = admission(settings.most_load, settings.free_memory, [&](const std::string& why) {
+    if (!settings.quiet) console.say(why);
+  });
+  return rules;
+}
+
+}  // namespace
+
+Batch::Batch(const Settings& settings, Shown shown)
+    : Batch(settings, std::move(shown), RecordStream(settings.sources, record_rules(settings))) {}
+
+Batch::Batch(const Settings& settings, Shown shown, RecordStream records)
+    : settings_(settings),
+      shown_(std::move(shown)),
+      console_(settings),
+      printer_(settings, console_),
+      median_timeout_(settings.timeout_percent),
+      source_(std::move(records), with_admission(settings, console_)) {
+  if (!settings.joblog.empty()) joblog_.emplace(settings.joblog);
+  if (settings.resume != ResumeMode::none) resume();
+  if (!settings.quarantine.empty()) {
+    quarantine_.emplace(settings.quarantine);
+    quarantine_->cut_torn_tail([](std::string_view) { return false; });  // of an earlier run: all of it
+  }
+  listeners_ = make_listeners(settings_, printer_);
+}
+
+// Everything is compared before anything is started, so that a changed input is refused whole.
+void Batch::resume() {
+  const JobLogHistory history(settings_.joblog);
+  const bool all = source_.look_through(history.last(), [&](const Task& task) {
+    const bool done = was_done(task, history);
+    if (done) printer_.skip(task.sequence);
+    return done;
+  });
+  if (!all && !settings_.resume_unchecked)
+    throw UsageError(
+        fmt::format("--resume: {} has a task {}, and these records make only {}; name the log of this "
+                    "run, or write --resume=force",
+                    settings_.joblog, history.last(), source_.handed_out()));
+}
+
+bool Batch::was_done(const Task& task, const JobLogHistory& history) const {
+  const std::uint64_t sequence = task.sequence;
+  if (!history.logged(sequence)) return false;
+  if (!settings_.resume_unchecked) {
+    const int slots = static_cast<int>(std::max<std::size_t>(settings_.jobs, 256));  // {%} stands for any of them
+    bool same = false;
+    for (int slot = 0; slot < slots && !same; ++slot) same = history.matches(sequence, shown_(task, slot));
+    if (!same)
+      throw UsageError(
+          fmt::format("--resume: task {} is not the one in {}: there it is \"{}\", here \"{}\". Name the "
+                      "log of this run, or write --resume=force",
+                      sequence, settings_.joblog, printable(logged_command(settings_.joblog, sequence)),
+                      printable(shown_(task, 0))));
+  }
+  return settings_.resume == ResumeMode::all || history.succeeded(sequence);
+}
+
+void Batch::quarantine(const Attempt& attempt) {
+  if (!quarantine_ || attempt.end != TaskEnd::crashed || end_.write_failed) return;
+  std::string record;
+  for (const std::string& field : attempt.task.fields)
+    record += (&field == &attempt.task.fields.front() ? "" : "\t") + field;
+  quarantine_->append(record + settings_.delimiter);
+}
+
+WorkOptions Batch::work_options() {
+  WorkOptions options;
+  options.num_workers = settings_.jobs;
+  options.preserve_result_ordering = false;
+  options.per_sync_timeout = look_round_interval;
+  if (settings_.tasks.spacing.count() > 0)
+    options.per_sync_timeout = std::min(look_round_interval, settings_.tasks.spacing);
+  options.kill_grace = whole_wait(settings_.end_steps) +
+                       std::chrono::seconds(1);  // a worker needs the grace for its program, and then a moment
+  options.stop = stop_.get_token();
+  options.isolation = settings_.isolation;
+  options.on_event = [this](const Event& event) { on_event(event); };
+  const bool decisions = settings_.halt.when != HaltPolicy::When::never || settings_.tasks.spacing.count() > 0 ||
+                         settings_.most_load > 0 || settings_.free_memory > 0;
+  if (decisions) options.prefetch = 0;
+  return options;
+}
+
+void Batch::on_event(const Event& event) {
+  switch (event.kind) {
+    case EventKind::worker_started:
+      processes_[event.worker] = event.process;
+      tell([&](RunListener& listener) { listener.worker_started(event.worker, event.process); });
+      break;
+    case EventKind::worker_died:
+      tell([&](RunListener& listener) { listener.worker_died(event.worker, event.process, *event.failure); });
+      break;
+    case EventKind::task_started:
+      on_task_started(event);
+      break;
+    case EventKind::task_finished:
+      if (running_ > 0) --running_;
+      if (const auto slot = static_cast<std::size_t>(event.worker); slot < running_tasks_.size())
+        running_tasks_[slot].active = false;
+      break;
+    case EventKind::task_output: {
+      const auto* bytes = reinterpret_cast<const char*>(event.output.data());
+      printer_.pass_lines(source_.at(event.task), event.worker, event.channel,
+                          std::string_view(bytes, event.output.size()));
+      break;
+    }
+    default:
+      break;
+  }
+  look_round();
+}
+
+void Batch::on_task_started(const Event& event) {
+  ++running_;
+  running_tasks_.resize(std::max(running_tasks_.size(), static_cast<std::size_t>(event.worker) + 1));
+  running_tasks_[static_cast<std::size_t>(event.worker)] = {event.task, event.when, true};
+  if (!settings_.verbose && listeners_.empty()) return;
+  const Task& task = source_.at(event.task);
+  const TaskStart start{task, event.worker, processes_[event.worker], shown_(task, event.worker)};
+  if (settings_.verbose) console_.print(printable(start.command, 1 << 16) + "\n");
+  if (!listeners_.empty()) process_of_task_[task.sequence] = start.process;
+  tell([&](RunListener& listener) { listener.task_started(start); });
+}
+
+void Batch::tell(const std::function<void(RunListener&)>& what) {
+  for (std::unique_ptr<RunListener>& listener : listeners_) {
+    if (!listener) continue;
+    try {
+      what(*listener);
+    } catch (const std::system_error& error) {
+      listener.reset();  // half a line may stand there: nothing must follow it
+      write_failed(error.what());
+    }
+  }
+}
+
+void Batch::look_round() {
+  obey_signals();
+  const auto elapsed = Clock::now() - started_;
+  if (settings_.deadline.count() > 0 && elapsed >= settings_.deadline && !end_.deadline && !stopping_) {
+    end_.deadline = true;
+    console_.say("--deadline: the time is up");
+    stop_now();
+  }
+  console_.show({.done = tally_.finished() + source_.skipped(),
+                 .failed = tally_.unsuccessful(),
+                 .running = running_,
+                 .total = source_.total(),
+                 .elapsed = elapsed});
+}
+
+void Batch::obey_signals() {
+  if (std::exchange(lists_seen_, signals_.lists()) != signals_.lists()) list_running();
+  if (signals_.stops() > 0 && end_.signal == 0) {
+    end_.signal = signals_.first_stop();
+    stop_now();
+    if (!settings_.quiet)
+      console_.say(fmt::format("stopping: what runs has {} to end; once more to kill it now",
+                               format_duration(whole_wait(settings_.end_steps))));
+  }
+  if (signals_.stops() > 1) throw KilledByUser();
+  if (signals_.hung_up() && !source_.closed()) stop_starting();
+  if (source_.closed() && source_.outstanding() == 0) throw NothingLeft();
+}
+
+// USR1: what runs now, for a person who wonders.
+void Batch::list_running() {
+  console_.say(fmt::format("{} running, {} done", running_, tally_.finished()));
+  for (std::size_t slot = 0; slot < running_tasks_.size(); ++slot) {
+    const Running& running = running_tasks_[slot];
+    if (!running.active) continue;
+    const Task& task = source_.at(running.index);
+    console_.print(fmt::format("  #{} in slot {} for {}: {}\n", task.sequence, slot + 1,
+                               describe_duration(Clock::now() - running.since),
+                               printable(shown_(task, static_cast<int>(slot)))));
+  }
+}
+
+void Batch::stop_starting() {
+  for (const Task& task : source_.close())
+    if (auto node = retrying_.extract(task.sequence)) conclude(std::move(node.mapped()));
+}
+
+void Batch::stop_now() {
+  stopping_ = true;
+  stop_starting();
+  stop_.request_stop();
+}
+
+bool Batch::may_retry(const Attempt& attempt) const {
+  return settings_.retry_on.covers(attempt.end, attempt.exit_code) && attempt.task.attempt <= settings_.retries &&
+         !source_.closed();
+}
+
+std::chrono::milliseconds Batch::pause_before(unsigned next_attempt) {
+  if (settings_.retry_delay.count() == 0) return std::chrono::milliseconds(0);
+  auto pause = settings_.retry_delay;
+  for (unsigned i = 2; i < next_attempt && pause < settings_.max_retry_delay; ++i) pause *= 2;
+  pause = std::min(pause, settings_.max_retry_delay);
+  return pause + std::chrono::milliseconds(random_() % static_cast<std::uint64_t>(pause.count() / 4 + 1));
+}
+
+void Batch::retry(Attempt attempt) {
+  ++tally_.retried;
+  if (!listeners_.empty()) {
+    const std::string command = shown_(attempt.task, attempt.slot);
+    tell([&](RunListener& listener) { listener.attempt_lost(attempt, command); });
+    if (source_.closed()) {  // it could not be written, which ended the run
+      --tally_.retried;
+      return conclude(std::move(attempt));
+    }
+  }
+  printer_.discard(attempt);
+  attempt.dropped = true;
+  attempt.output = {};
+  attempt.error = {};
+  attempt.result.clear();
+  source_.again(attempt.task, pause_before(attempt.task.attempt + 1));
+  retrying_.insert_or_assign(attempt.task.sequence, std::move(attempt));
+}
+
+// A record that fails in a living worker is no sign that all will fail; neither is it a success.
+void Batch::count_deaths(const Attempt& attempt) {
+  if (attempt.end == TaskEnd::ok) deaths_ = 0;
+  if (attempt.worker_died) ++deaths_;
+  if (settings_.crash_limit == 0 || deaths_ < settings_.crash_limit || end_.halted) return;
+  end_.halted = true;
+  end_.halt_status = shell_status(attempt);
+  console_.say(fmt::format("--crash-limit: workers died {} times in a row and no task succeeded; given up", deaths_));
+  stop_now();
+}
+
+void Batch::settle(Attempt attempt) {
+  printer_.account(attempt);
+  count_deaths(attempt);
+  if (attempt.end != TaskEnd::ok) attempt.error_tail = printer_.error_tail(attempt);
+  name_refused_files(settings_.limits, attempt);
+  if (printer_.stores()) attempt.output_bytes = attempt.output.size() + attempt.error.size() + attempt.result.size();
+  if (auto node = process_of_task_.extract(attempt.task.sequence)) attempt.process = node.mapped();
+  if (may_retry(attempt)) return retry(std::move(attempt));
+  retrying_.erase(attempt.task.sequence);
+  conclude(std::move(attempt));
+  look_round();
+}
+
+void Batch::conclude(Attempt attempt) {
+  if (attempt.end == TaskEnd::ok) median_timeout_.add(attempt.ran);
+  tally_.add(attempt);
+  if (!listeners_.empty()) {
+    const std::string command = shown_(attempt.task, attempt.slot);
+    tell([&](RunListener& listener) { listener.task_finished(attempt, command); });
+  }
+  try {
+    quarantine(attempt);
+    // What is logged is never run again, so its output comes first, unless others' have to come before it.
+    if (settings_.keep_order) log(attempt);
+    printer_.deliver(attempt);
+    if (!settings_.keep_order) log(attempt);
+  } catch (const std::system_error& error) {
+    write_failed(error.what());
+  }
+  if (attempt.end == TaskEnd::left_over || end_.halted) return;
+  if (!should_halt(settings_.halt, tally_.ok, tally_.unsuccessful(), source_.total().value_or(0))) return;
+  end_.halted = true;
+  end_.halt_status = shell_status(attempt);
+  if (settings_.halt.when == HaltPolicy::When::now)
+    stop_now();
+  else
+    stop_starting();
+}
+
+void Batch::log(const Attempt& attempt) {
+  if (!joblog_ || end_.write_failed || attempt.end == TaskEnd::left_over) return;
+  joblog_->append({.sequence = attempt.task.sequence,
+                   .started = attempt.started,
+                   .ran = attempt.ran,
+                   .received = attempt.output.size() + attempt.result.size(),
+                   .exit_code = attempt.exit_code,
+                   .signal = attempt.signal,
+                   .command = shown_(attempt.task, attempt.slot)});
+}
+
+// What cannot be recorded should not be done: nothing more is started, what runs comes to its end.
+void Batch::write_failed(const std::string& what) {
+  if (end_.write_failed) return;
+  end_.write_failed = true;
+  console_.say(what + "; nothing more is started");
+  stop_starting();
+}
+
+int Batch::drive(const std::function<void()>& run) {
+  constexpr int reader_gone = 141;
+  const RunStart start{run_id_, shell_join(settings_.command), settings_.jobs,
+                       std::chrono::system_clock::now().time_since_epoch()};
+  tell([&](RunListener& listener) { listener.run_started(start); });
+  try {
+    run();
+    printer_.flush();
+  } catch (const NothingLeft&) {
+    printer_.flush();
+  } catch (const KilledByUser&) {
+  } catch (const ReaderGone&) {
+    return finish(reader_gone);
+  }
+  return report();
+}
+
+// A file that is not whole must not go unnoticed, so the last word on the status is spoken behind the last write.
+int Batch::finish(int status) {
+  const bool failed_before = end_.write_failed;
+  const RunFinish last{tally_, Clock::now() - started_, status};
+  tell([&](RunListener& listener) { listener.run_finished(last); });
+  listeners_.clear();
+  return end_.write_failed && !failed_before ? exit_status(end_, tally_, settings_.exit_code) : status;
+}
+
+int Batch::report() {
+  tally_.left_over += source_.outstanding();
+  if (source_.total()) {
+    const std::uint64_t known = tally_.finished() + tally_.left_over + source_.skipped();
+    tally_.left_over += *source_.total() - std::min(*source_.total(), known);
+  } else {
+    tally_.left_over += source_.held_back();
+  }
+  tally_.skipped = source_.skipped();
+  if (!source_.read_error().empty()) {
+    end_.input_failed = true;
+    console_.say(source_.read_error() + "; the records behind it have not been run");
+  }
+  const bool unread = source_.closed() && !source_.total();
+  if (!settings_.quiet)
+    console_.print(summarize(tally_, Clock::now() - started_, unread, settings_.joblog, console_.colored()));
+  return finish(exit_status(end_, tally_, settings_.exit_code));
+}
+
+}  // namespace bulkhead::tool

@@ -1,0 +1,115 @@
+// One run: what is decided about every task that comes back, and what everyone is told about it.
+//
+//     records ──> TaskSource ──> workers ──> settle() ──> Printer, JobLog, Tally
+//                     ^                          |
+//                     └──── failed, try again ───┘
+#pragma once
+
+#include "logs/joblog.hpp"
+#include "logs/joblog_history.hpp"
+#include "logs/run_listener.hpp"
+#include "output/console.hpp"
+#include "output/printer.hpp"
+#include "output/summary.hpp"
+#include "records/task_source.hpp"
+#include "rules/attempt.hpp"
+#include "rules/median_timeout.hpp"
+#include "rules/settings.hpp"
+#include "words/run_id.hpp"
+
+#include <bulkhead/event.hpp>
+#include <bulkhead/options.hpp>
+#include <bulkhead/signals.hpp>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <stop_token>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace bulkhead::tool {
+
+class Batch {
+ public:
+  /// `shown`: a task's command as the log and -v have it.
+  using Shown = std::function<std::string(const Task& task, int slot)>;
+  /// Opens the job log and the records. Throws UsageError, std::system_error.
+  Batch(const Settings& settings, Shown shown);
+  /// The same with records that were opened before, to learn their columns.
+  Batch(const Settings& settings, Shown shown, RecordStream records);
+
+  const Settings& settings() const noexcept { return settings_; }
+  MedianTimeout& median_timeout() noexcept { return median_timeout_; }
+  TaskSource& source() noexcept { return source_; }
+  Printer& printer() noexcept { return printer_; }
+  Console& console() noexcept { return console_; }
+  const std::string& run_id() const noexcept { return run_id_; }
+
+  /// What every kind of run asks of the library.
+  WorkOptions work_options();
+  /// An attempt has come back: decides what becomes of its task.
+  void settle(Attempt attempt);
+  /// Drives `run`, which pulls the stream and settles its results, then reports. Returns the exit status.
+  int drive(const std::function<void()>& run);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void on_event(const Event& event);
+  void on_task_started(const Event& event);
+  /// Calls every listener; one that cannot write is left out from then on.
+  void tell(const std::function<void(RunListener&)>& what);
+  int finish(int status);
+  void look_round();
+  void obey_signals();
+  void list_running();
+  void resume();
+  bool was_done(const Task& task, const JobLogHistory& history) const;
+  void quarantine(const Attempt& attempt);
+  void stop_starting();
+  void stop_now();
+  bool may_retry(const Attempt& attempt) const;
+  void retry(Attempt attempt);
+  std::chrono::milliseconds pause_before(unsigned next_attempt);
+  void count_deaths(const Attempt& attempt);
+  void conclude(Attempt attempt);
+  void log(const Attempt& attempt);
+  void write_failed(const std::string& what);
+  int report();
+
+  Settings settings_;
+  Shown shown_;
+  SignalWatch signals_;
+  Console console_;
+  Printer printer_;
+  MedianTimeout median_timeout_;
+  TaskSource source_;
+  std::optional<JobLog> joblog_;
+  std::optional<AppendLog> quarantine_;
+  std::string run_id_ = make_run_id();
+  std::vector<std::unique_ptr<RunListener>> listeners_;
+  std::unordered_map<int, long> processes_;                  // of each slot's worker
+  std::unordered_map<std::uint64_t, long> process_of_task_;  // a worker that dies is replaced before its task is back
+  std::stop_source stop_;
+  Tally tally_;
+  RunEnd end_;
+  std::unordered_map<std::uint64_t, Attempt> retrying_;  // the last failure of each task that waits for another attempt
+  std::minstd_rand random_{std::random_device()()};
+  Clock::time_point started_ = Clock::now();
+  std::uint64_t running_ = 0;
+  std::uint64_t deaths_ = 0;  // of workers in a row, no task having succeeded since
+  struct Running {
+    std::uint64_t index = 0;
+    Clock::time_point since{};
+    bool active = false;
+  };
+  std::vector<Running> running_tasks_;  // by slot
+  int lists_seen_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace bulkhead::tool
