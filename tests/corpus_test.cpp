@@ -1,4 +1,5 @@
 // Every file of the fuzzers' corpus once more, in an ordinary build: what was found stays found.
+#include "built_paths.hpp"
 #include "catch.hpp"
 #include "fuzz/codec_harness.hpp"
 #include "fuzz/frame_harness.hpp"

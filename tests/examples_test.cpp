@@ -1,4 +1,5 @@
 // The article's programs, in both forms, print what it says they print; and the quickstart's job holds its promise.
+#include "built_paths.hpp"
 #include "catch.hpp"
 
 #include <array>

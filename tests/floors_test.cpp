@@ -1,6 +1,7 @@
 // The sources keep to their floors; and the checker that says so can say the opposite.
 #include "floors.hpp"
 
+#include "built_paths.hpp"
 #include "catch.hpp"
 
 #include <filesystem>

@@ -2,6 +2,7 @@
 #include <bulkhead/command.hpp>
 #include <bulkhead/task_output.hpp>
 
+#include "built_paths.hpp"
 #include "catch.hpp"
 #include "left_behind.hpp"
 

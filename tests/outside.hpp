@@ -1,6 +1,7 @@
 // The built program as its users meet it: words in; status, streams and files out.
 #pragma once
 
+#include "built_paths.hpp"
 #include "catch.hpp"
 
 #include <bulkhead/command.hpp>

@@ -139,8 +139,8 @@ TEST_CASE("limits and sequences that cannot be meant are refused by name", "[lim
 }
 
 TEST_CASE("call: --output-max is the largest result", "[limits-of-programs]") {
-  CHECK(invoke({"call", "--output-max", "1M", "--mem-max", "1G", "--nofile", "256", "--fsize", "1M", "--cpu-time", "10s",
-              BULKHEAD_SQUARE_PLUGIN, ":::", "2"})
+  CHECK(invoke({"call", "--output-max", "1M", "--mem-max", "1G", "--nofile", "256", "--fsize", "1M", "--cpu-time",
+                "10s", BULKHEAD_SQUARE_PLUGIN, ":::", "2"})
             .status == 0);
   const Result r = invoke({"call", "--output-max", "1", BULKHEAD_SQUARE_PLUGIN, ":::", "20000"});
   CHECK(r.status == 1);

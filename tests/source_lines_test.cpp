@@ -1,6 +1,7 @@
 // Source lines in backtraces. This file is compiled with debug information, whatever the rest of the build has.
 #include <bulkhead/work.hpp>
 
+#include "built_paths.hpp"
 #include "catch.hpp"
 #include "left_behind.hpp"
 #include "os/frame_names.hpp"

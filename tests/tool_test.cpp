@@ -187,7 +187,7 @@ TEST_CASE("call: what cannot be called is a usage error that says what can", "[t
   CHECK(contains(missing.error, "it offers square"));
   CHECK(invoke({"call", "/nonexistent.so", ":::", "1"}).status == 2);
   CHECK(invoke({
-                 "call",
-             })
+                   "call",
+               })
             .status == 2);
 }
