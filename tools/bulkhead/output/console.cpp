@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <system_error>
+#include <utility>
 
 namespace bulkhead::tool {
 
@@ -92,34 +93,41 @@ void Console::erase_bar() {
   if (!bar_drawn_) return;
   bar_drawn_ = false;
   try {
-    error_.write("\r\x1b[K");
+    error_.write_some("\r\x1b[K");
   } catch (const std::system_error&) {  // nobody is there to be told
   }
 }
 
-void Console::write(Stream stream, std::string_view bytes) {
-  if (bytes.empty()) return;
-  erase_bar();
-  if (stream == Stream::error)
-    error_.write(bytes);
-  else if (!output_.write(bytes))
-    throw ReaderGone();
+void Console::write(Stream stream, std::string text) {
+  outlet(stream).add(sink(stream), std::move(text));
+  pump();
 }
 
-void Console::write(Stream stream, const TaskOutput& file, ByteRange range) {
-  if (range.empty()) return;
-  erase_bar();
-  if (stream == Stream::error)
-    error_.write(file, range);
-  else if (!output_.write(file, range))
-    throw ReaderGone();
+void Console::write(Stream stream, TaskOutput& file, ByteRange range, std::string tag) {
+  outlet(stream).add(sink(stream), file, range, std::move(tag));
+  pump();
 }
+
+void Console::pump() {
+  for (Outlet& outlet : outlets_) {
+    if (outlet.empty()) continue;
+    erase_bar();
+    outlet.pump();
+  }
+}
+
+void Console::wait_for_room(std::chrono::milliseconds longest) const {
+  (outlets_[0].empty() ? outlets_[1] : outlets_[0]).wait_for_room(longest);
+}
+
+void Console::give_up() { outlets_ = {}; }
 
 void Console::say(std::string_view message) { print(fmt::format("bulkhead: {}\n", message)); }
 
 void Console::print(std::string_view lines) {
+  outlet(Stream::error).add(error_, std::string(lines));
   erase_bar();
-  error_.write(lines);
+  outlet(Stream::error).pump();
 }
 
 void Console::show(const Progress& progress) {
@@ -130,7 +138,8 @@ void Console::show(const Progress& progress) {
   if (now - last_shown_ < interval) return;
   last_shown_ = now;
   if (display_ == Display::plain) return say(describe(progress));
-  error_.write("\r" + draw_bar(progress, error_.columns()) + "\x1b[K");
+  if (!outlet(Stream::error).empty()) return;  // a task's output is half written there
+  error_.write_some("\r" + draw_bar(progress, error_.columns()) + "\x1b[K");
   bar_drawn_ = true;
 }
 

@@ -1,10 +1,12 @@
 // The two streams this program writes, and the line of progress that must never be mixed up with them.
 #pragma once
 
+#include "output/outlet.hpp"
 #include "rules/settings.hpp"
 
 #include <bulkhead/byte_sink.hpp>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -12,9 +14,6 @@
 #include <string_view>
 
 namespace bulkhead::tool {
-
-/// Thrown when standard output's reader has gone: the run ends quietly.
-struct ReaderGone {};
 
 struct Progress {
   std::uint64_t done = 0, failed = 0, running = 0;
@@ -35,9 +34,20 @@ class Console {
   Console& operator=(const Console&) = delete;
 
   enum class Stream { output, error };
-  /// A task's output. Throws ReaderGone, std::system_error.
-  void write(Stream stream, std::string_view bytes);
-  void write(Stream stream, const TaskOutput& file, ByteRange range);
+  /// A task's output. What the reader has no room for waits. Throws ReaderGone, std::system_error.
+  void write(Stream stream, std::string text);
+  /// The file must stay until nothing waits; it gets the piece back.
+  void write(Stream stream, TaskOutput& file, ByteRange range, std::string tag);
+
+  /// Bytes that wait for a reader.
+  std::uint64_t waiting() const noexcept { return outlets_[0].size() + outlets_[1].size(); }
+  std::uint64_t written() const noexcept { return outlets_[0].written() + outlets_[1].written(); }
+  /// Writes what goes without waiting. Throws ReaderGone, std::system_error.
+  void pump();
+  /// Waits until pump() would write something, or until the time has run out.
+  void wait_for_room(std::chrono::milliseconds longest) const;
+  /// Forgets what waits.
+  void give_up();
 
   /// A line of our own on standard error, behind "bulkhead: ".
   void say(std::string_view message);
@@ -51,8 +61,12 @@ class Console {
  private:
   using Clock = std::chrono::steady_clock;
   void erase_bar();
+  ByteSink& sink(Stream stream) { return stream == Stream::output ? output_ : error_; }
+  Outlet& outlet(Stream stream) { return outlets_[stream == Stream::error && !one_destination_]; }
 
   ByteSink output_ = ByteSink::standard_output(), error_ = ByteSink::standard_error();
+  const bool one_destination_ = output_.is_same_as(error_);  // then one queue keeps tasks from mixing
+  std::array<Outlet, 2> outlets_;
   enum class Display { none, plain, bar } display_ = Display::none;
   bool colored_ = false, bar_drawn_ = false;
   Clock::time_point last_shown_ = Clock::now();

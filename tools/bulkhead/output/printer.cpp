@@ -1,22 +1,9 @@
 #include "output/printer.hpp"
 
 #include <algorithm>
-#include <array>
+#include <utility>
 
 namespace bulkhead::tool {
-
-std::string LineTagger::apply(std::string_view piece) {
-  std::string text;
-  while (!piece.empty()) {
-    if (at_line_start_) text += tag_;
-    const std::size_t newline = piece.find('\n');
-    at_line_start_ = newline != std::string_view::npos;
-    const std::size_t length = at_line_start_ ? newline + 1 : piece.size();
-    text += piece.substr(0, length);
-    piece.remove_prefix(length);
-  }
-  return text;
-}
 
 Printer::Printer(const Settings& settings, Console& console)
     : console_(console), keep_order_(settings.keep_order), tag_(settings.tag) {
@@ -90,37 +77,16 @@ void Printer::discard(const Attempt& attempt) {
 }
 
 void Printer::print(const Held& held) {
-  if (!held.result.empty()) console_.write(Console::Stream::output, LineTagger(held.tag).apply(held.result));
+  console_.write(Console::Stream::output, LineTagger(held.tag).apply(held.result));
   if (!stores()) return;
-  print_range(Console::Stream::output, files(held.slot).output, held.output, held.tag);
-  print_range(Console::Stream::error, files(held.slot).error, held.error, held.tag);
-}
-
-void Printer::print_range(Console::Stream stream, TaskOutput& file, ByteRange range, const std::string& tag) {
-  if (range.empty()) return;
-  if (tag.empty()) {
-    console_.write(stream, file, range);
-  } else {
-    LineTagger tagger(tag);
-    std::array<char, 64 << 10> chunk;
-    bool line_open = false;
-    for (std::uint64_t at = range.begin; at < range.end;) {
-      const std::size_t wanted = std::min<std::uint64_t>(chunk.size(), range.end - at);
-      const std::size_t got = file.read(at, std::span(chunk).first(wanted));
-      if (got == 0) break;
-      console_.write(stream, tagger.apply(std::string_view(chunk.data(), got)));
-      line_open = chunk[got - 1] != '\n';
-      at += got;
-    }
-    if (line_open) console_.write(stream, "\n");  // else the next tag would stand inside this line
-  }
-  file.discard(range);
+  console_.write(Console::Stream::output, files(held.slot).output, held.output, held.tag);
+  console_.write(Console::Stream::error, files(held.slot).error, held.error, held.tag);
 }
 
 void Printer::pass_lines(const Task& task, int slot, int channel, std::string_view lines) {
   std::string text = LineTagger(tag_of(task, slot)).apply(lines);
   if (!text.ends_with('\n')) text += '\n';  // else the next task's line would continue this one
-  console_.write(channel == 2 ? Console::Stream::error : Console::Stream::output, text);
+  console_.write(channel == 2 ? Console::Stream::error : Console::Stream::output, std::move(text));
 }
 
 }  // namespace bulkhead::tool

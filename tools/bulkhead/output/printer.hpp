@@ -17,17 +17,6 @@
 
 namespace bulkhead::tool {
 
-/// Puts `tag` in front of every line of a text that comes in pieces.
-class LineTagger {
- public:
-  explicit LineTagger(std::string tag) : tag_(std::move(tag)) {}
-  std::string apply(std::string_view piece);
-
- private:
-  std::string tag_;
-  bool at_line_start_ = true;
-};
-
 class Printer {
  public:
   Printer(const Settings& settings, Console& console);
@@ -64,7 +53,6 @@ class Printer {
     std::string result{}, tag{};
   };
   void print(const Held& held);
-  void print_range(Console::Stream stream, TaskOutput& file, ByteRange range, const std::string& tag);
   std::string tag_of(const Task& task, int slot) const;
 
   Console& console_;

@@ -166,18 +166,40 @@ void Batch::tell(const std::function<void(RunListener&)>& what) {
 }
 
 void Batch::look_round() {
-  obey_signals();
-  const auto elapsed = Clock::now() - started_;
-  if (settings_.deadline.count() > 0 && elapsed >= settings_.deadline && !end_.deadline && !stopping_) {
-    end_.deadline = true;
-    console_.say("--deadline: the time is up");
-    stop_now();
-  }
+  obey();
+  let_output_flow();
   console_.show({.done = tally_.finished() + source_.skipped(),
                  .failed = tally_.unsuccessful(),
                  .running = running_,
                  .total = source_.total(),
-                 .elapsed = elapsed});
+                 .elapsed = Clock::now() - started_});
+  if (source_.closed() && source_.outstanding() == 0) throw NothingLeft();
+}
+
+// False once the run is being stopped.
+bool Batch::obey() {
+  obey_signals();
+  obey_deadline();
+  return !stopping_;
+}
+
+void Batch::obey_deadline() {
+  if (settings_.deadline.count() == 0 || stopping_ || Clock::now() - started_ < settings_.deadline) return;
+  end_.deadline = true;
+  console_.say("--deadline: the time is up");
+  stop_now();
+}
+
+void Batch::let_output_flow() try { output_flow_.go_on(); } catch (const std::system_error& error) {
+  write_failed(error.what());
+}
+
+// At the end: what is finished is delivered, unless nobody takes it and the run is to stop.
+void Batch::drain() try {
+  if (const std::uint64_t lost = output_flow_.finish(whole_wait(settings_.end_steps)); lost > 0)
+    console_.say(fmt::format("nobody read the last {} of output", format_size(lost)));
+} catch (const std::system_error& error) {
+  write_failed(error.what());
 }
 
 void Batch::obey_signals() {
@@ -191,7 +213,6 @@ void Batch::obey_signals() {
   }
   if (signals_.stops() > 1) throw KilledByUser();
   if (signals_.hung_up() && !source_.closed()) stop_starting();
-  if (source_.closed() && source_.outstanding() == 0) throw NothingLeft();
 }
 
 // USR1: what runs now, for a person who wonders.
@@ -325,15 +346,23 @@ int Batch::drive(const std::function<void()>& run) {
                        std::chrono::system_clock::now().time_since_epoch()};
   tell([&](RunListener& listener) { listener.run_started(start); });
   try {
-    run();
-    printer_.flush();
-  } catch (const NothingLeft&) {
-    printer_.flush();
+    try {
+      run();
+    } catch (const NothingLeft&) {
+    }
+    flush();
+    drain();
   } catch (const KilledByUser&) {
+    console_.give_up();
   } catch (const ReaderGone&) {
+    console_.give_up();
     return finish(reader_gone);
   }
   return report();
+}
+
+void Batch::flush() try { printer_.flush(); } catch (const std::system_error& error) {
+  write_failed(error.what());
 }
 
 // A file that is not whole must not go unnoticed, so the last word on the status is spoken behind the last write.
@@ -361,6 +390,10 @@ int Batch::report() {
   const bool unread = source_.closed() && !source_.total();
   if (!settings_.quiet)
     console_.print(summarize(tally_, Clock::now() - started_, unread, settings_.joblog, console_.colored()));
+  try {
+    drain();
+  } catch (const KilledByUser&) {
+  }
   return finish(exit_status(end_, tally_, settings_.exit_code));
 }
 

@@ -9,6 +9,7 @@
 #include "logs/joblog_history.hpp"
 #include "logs/run_listener.hpp"
 #include "output/console.hpp"
+#include "output/output_flow.hpp"
 #include "output/printer.hpp"
 #include "output/summary.hpp"
 #include "records/task_source.hpp"
@@ -65,7 +66,12 @@ class Batch {
   void tell(const std::function<void(RunListener&)>& what);
   int finish(int status);
   void look_round();
+  bool obey();
   void obey_signals();
+  void obey_deadline();
+  void let_output_flow();
+  void flush();
+  void drain();
   void list_running();
   void resume();
   bool was_done(const Task& task, const JobLogHistory& history) const;
@@ -85,6 +91,7 @@ class Batch {
   Shown shown_;
   SignalWatch signals_;
   Console console_;
+  OutputFlow output_flow_{console_, [this] { return obey(); }};
   Printer printer_;
   MedianTimeout median_timeout_;
   TaskSource source_;
