@@ -36,7 +36,7 @@ enum class EventKind : std::uint8_t {
 /// Borrowed for the length of the call: copy what you keep.
 struct Event {
   EventKind kind{};
-  std::chrono::steady_clock::time_point when{};
+  std::chrono::steady_clock::time_point when{};  ///< when the coordinator last came back from waiting
   std::uint64_t task = 0;  ///< the item's index, from 0
   unsigned attempt = 0;    ///< from 1
   int worker = 0;          ///< slot, from 0

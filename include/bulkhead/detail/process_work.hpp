@@ -70,6 +70,10 @@ class ProcessStream {
   }
   std::default_sentinel_t end() const noexcept { return {}; }
 
+  /// True: the next ++ takes a result that has come already. False: it may have to wait, so this is the moment to flush
+  /// what was made of the results so far.
+  bool ready() const noexcept { return state_->ready(); }
+
  private:
   using Func = std::decay_t<F>;
   using Feed = detail::ProcessFeed<Items>;
@@ -104,6 +108,11 @@ class ProcessStream {
         if (waiting.front_is_there()) return take_next();
       }
       return false;
+    }
+
+    bool ready() const noexcept {
+      if (!ordered) return !fresh.empty();
+      return waiting.front_is_there() || (!fresh.empty() && waiting.is_next(fresh.front().task));
     }
 
     void wait() {

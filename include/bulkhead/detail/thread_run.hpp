@@ -52,6 +52,8 @@ class ThreadRun {
 
   std::optional<std::size_t> input_size() const noexcept { return source_.size(); }
 
+  bool ready() const { return !ready_.empty(); }
+
   /// The next result, or nullopt after the last. Throws what the input range threw, after every result before it; what
   /// on_event threw; std::system_error if no thread can be had; std::logic_error if items and outcomes differ in
   /// number.

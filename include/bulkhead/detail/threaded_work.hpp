@@ -133,6 +133,10 @@ class ThreadedStream {
   }
   std::default_sentinel_t end() const noexcept { return {}; }
 
+  /// True: the next ++ takes a result that has come already. False: it may have to wait, so this is the moment to flush
+  /// what was made of the results so far.
+  bool ready() const { return state_->run.ready(); }
+
  private:
   std::unique_ptr<State> state_;
 };

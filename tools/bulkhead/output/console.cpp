@@ -99,11 +99,13 @@ void Console::erase_bar() {
 }
 
 void Console::write(Stream stream, std::string text) {
+  constexpr std::uint64_t enough = 64 << 10;
   outlet(stream).add(sink(stream), std::move(text));
-  pump();
+  if (waiting() >= enough) pump();
 }
 
 void Console::write(Stream stream, TaskOutput& file, ByteRange range, std::string tag) {
+  if (range.empty()) return;
   outlet(stream).add(sink(stream), file, range, std::move(tag));
   pump();
 }

@@ -34,9 +34,10 @@ class Console {
   Console& operator=(const Console&) = delete;
 
   enum class Stream { output, error };
-  /// A task's output. What the reader has no room for waits. Throws ReaderGone, std::system_error.
+  /// A task's output. Small texts wait for pump(), so that many become one write; and all that the reader has no room
+  /// for. Throws ReaderGone, std::system_error.
   void write(Stream stream, std::string text);
-  /// The file must stay until nothing waits; it gets the piece back.
+  /// Written at once where there is room. The file must stay until nothing waits; it gets the piece back.
   void write(Stream stream, TaskOutput& file, ByteRange range, std::string tag);
 
   /// Bytes that wait for a reader.

@@ -10,7 +10,15 @@ namespace bulkhead::tool {
 
 void Outlet::add(ByteSink& sink, std::string text) {
   if (text.empty()) return;
+  constexpr std::size_t enough = 64 << 10;
   size_ += text.size();
+  if (!pieces_.empty()) {  // small texts become one write
+    Piece& last = pieces_.back();
+    if (!last.file && last.sink == &sink && last.text.size() < enough) {
+      last.text += text;
+      return;
+    }
+  }
   pieces_.push_back({.sink = &sink, .text = std::move(text)});
 }
 

@@ -117,8 +117,8 @@ bool TaskSource::fetch_again() {
 
 Fetch TaskSource::fetch(bool may_wait) {
   if (current_) return Fetch::record;
-  if (Clock::now() < not_before_ || !admitted()) return Fetch::pending;
-  if (fetch_again()) return Fetch::record;
+  if ((rules_.spacing.count() > 0 && Clock::now() < not_before_) || !admitted()) return Fetch::pending;
+  if (!waiting_.empty() && fetch_again()) return Fetch::record;
   if (!closed_ && !looked_through_.empty()) {
     current_ = std::move(looked_through_.front());
     looked_through_.pop_front();

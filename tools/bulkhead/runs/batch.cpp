@@ -133,12 +133,14 @@ void Batch::on_event(const Event& event) {
       const auto* bytes = reinterpret_cast<const char*>(event.output.data());
       printer_.pass_lines(source_.at(event.task), event.worker, event.channel,
                           std::string_view(bytes, event.output.size()));
+      let_output_flow();
       break;
     }
     default:
       break;
   }
-  look_round();
+  constexpr auto soon_enough = std::chrono::milliseconds(1);
+  if (event.kind == EventKind::heartbeat || event.when - looked_round_ >= soon_enough) look_round();
 }
 
 void Batch::on_task_started(const Event& event) {
@@ -166,13 +168,14 @@ void Batch::tell(const std::function<void(RunListener&)>& what) {
 }
 
 void Batch::look_round() {
+  looked_round_ = Clock::now();
   obey();
   let_output_flow();
   console_.show({.done = tally_.finished() + source_.skipped(),
                  .failed = tally_.unsuccessful(),
                  .running = running_,
                  .total = source_.total(),
-                 .elapsed = Clock::now() - started_});
+                 .elapsed = looked_round_ - started_});
   if (source_.closed() && source_.outstanding() == 0) throw NothingLeft();
 }
 
@@ -283,6 +286,8 @@ void Batch::count_deaths(const Attempt& attempt) {
 }
 
 void Batch::settle(Attempt attempt) {
+  if (attempt.started.count() == 0 && (joblog_ || !listeners_.empty()))
+    attempt.started = std::chrono::system_clock::now().time_since_epoch() - attempt.ran;
   printer_.account(attempt);
   count_deaths(attempt);
   if (attempt.end != TaskEnd::ok) attempt.error_tail = printer_.error_tail(attempt);
@@ -292,7 +297,7 @@ void Batch::settle(Attempt attempt) {
   if (may_retry(attempt)) return retry(std::move(attempt));
   retrying_.erase(attempt.task.sequence);
   conclude(std::move(attempt));
-  look_round();
+  if (source_.closed()) look_round();
 }
 
 void Batch::conclude(Attempt attempt) {
@@ -304,10 +309,10 @@ void Batch::conclude(Attempt attempt) {
   }
   try {
     quarantine(attempt);
-    // What is logged is never run again, so its output comes first, unless others' have to come before it.
-    if (settings_.keep_order) log(attempt);
     printer_.deliver(attempt);
-    if (!settings_.keep_order) log(attempt);
+    // What is logged is never run again, so its output comes first, as far as it goes without waiting for others.
+    if (joblog_) console_.pump();
+    log(attempt);
   } catch (const std::system_error& error) {
     write_failed(error.what());
   }

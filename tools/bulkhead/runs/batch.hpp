@@ -52,14 +52,27 @@ class Batch {
 
   /// What every kind of run asks of the library.
   WorkOptions work_options();
-  /// An attempt has come back: decides what becomes of its task.
-  void settle(Attempt attempt);
-  /// Drives `run`, which pulls the stream and settles its results, then reports. Returns the exit status.
-  int drive(const std::function<void()>& run);
+  /// Runs the stream that `make_stream` makes, settles every result as `attempt_of(result)` has it, then reports.
+  /// Returns the exit status.
+  template <class MakeStream, class AttemptOf>
+  int drive(MakeStream&& make_stream, AttemptOf&& attempt_of) {
+    return drive([&] {
+      auto stream = make_stream();
+      for (auto&& result : stream) {
+        Attempt attempt = attempt_of(result);
+        attempt.task = source_.take(result.index);
+        settle(std::move(attempt));
+        if (!stream.ready()) let_output_flow();
+      }
+    });
+  }
 
  private:
   using Clock = std::chrono::steady_clock;
 
+  int drive(const std::function<void()>& run);
+  /// An attempt has come back: decides what becomes of its task.
+  void settle(Attempt attempt);
   void on_event(const Event& event);
   void on_task_started(const Event& event);
   /// Calls every listener; one that cannot write is left out from then on.
@@ -115,6 +128,7 @@ class Batch {
     bool active = false;
   };
   std::vector<Running> running_tasks_;  // by slot
+  Clock::time_point looked_round_{};
   int lists_seen_ = 0;
   bool stopping_ = false;
 };
