@@ -16,7 +16,8 @@ bool Inbox::pull_from_pipe(Scratch& scratch) {
   large_size_ = large_filled_ = 0;
   const auto into = scratch.span();
   std::copy(carry_.begin(), carry_.end(), into.begin());
-  const std::ptrdiff_t n = read_pipe(into.subspan(carry_.size()));
+  constexpr std::size_t piece = 64u << 10;  // with what is made of it, this stays in the cache until it is delivered
+  const std::ptrdiff_t n = read_pipe(into.subspan(carry_.size()).first(piece));
   if (n <= 0) return false;
   const auto got = static_cast<std::size_t>(n);
   const std::uint64_t had = consumed_ + carry_.size();
@@ -69,13 +70,8 @@ bool Inbox::pull_from_ring(Scratch& scratch) {
   return true;
 }
 
-ParsedFrame Inbox::next() {
-  ParsedFrame frame = parse_frame(unread_, seed_, max_payload_);
-  if (frame.check == FrameCheck::whole) {
-    const std::uint64_t stride = frame_stride(frame.header.size);
-    consumed_ += stride;
-    unread_ = unread_.subspan(stride);
-  } else if (frame.check == FrameCheck::incomplete && !unread_.empty()) {
+ParsedFrame Inbox::end_of_what_is_there(ParsedFrame frame) {
+  if (frame.check == FrameCheck::incomplete && !unread_.empty()) {
     if (from_ring_)
       frame.check = FrameCheck::bad;
     else

@@ -44,7 +44,14 @@ class Inbox {
   /// Copies what the ring holds beyond the last frame that was taken. False: nothing, or the ring cannot be right.
   bool pull_from_ring(Scratch& scratch);
   /// The next frame: whole or bad, or incomplete: no more for now.
-  ParsedFrame next();
+  ParsedFrame next() {
+    const ParsedFrame frame = parse_frame(unread_, seed_, max_payload_);
+    if (frame.check != FrameCheck::whole) return end_of_what_is_there(frame);
+    const std::uint64_t stride = frame_stride(frame.header.size);
+    consumed_ += stride;
+    unread_ = unread_.subspan(stride);
+    return frame;
+  }
 
   /// Whole frames wait in the ring that have not been taken.
   bool ring_is_ahead() const noexcept { return page().read_committed() != consumed_; }
@@ -58,6 +65,7 @@ class Inbox {
  private:
   std::ptrdiff_t read_pipe(std::span<std::byte> into);
   bool pull_large();
+  ParsedFrame end_of_what_is_there(ParsedFrame frame);
   void keep_rest();
   void begin_large(const FrameHeader& header);
 

@@ -51,7 +51,18 @@ class Coordinator {
   }
   std::span<std::byte> room() const noexcept { return {room_, ipc::max_inlined}; }
   std::span<std::byte> large_room(std::size_t size);
-  void add(std::uint64_t task, std::size_t size);
+  std::byte* add(std::uint64_t task, std::size_t size) {
+    if (large_)
+      filling_->lane().put(task, 1, *std::exchange(large_, std::nullopt));
+    else
+      filling_->lane().put(task, 1, size);
+    ++admitted_;
+    --quota_;
+    ++filling_->outstanding;
+    ++filling_->dealt;
+    if (++since_look_ >= look_every_) look_at_input();
+    return quota_ != 0 && !closed_ ? room_ = filling_->lane().room() : nullptr;
+  }
   void add_failed(std::uint64_t task, Failure failure);
   void flush();
 
@@ -126,6 +137,7 @@ class Coordinator {
 
   // Settling (settling.cpp)
   bool take_frames(Worker& worker);
+  bool take_plain_value(Worker& worker, const ipc::ParsedFrame& frame);
   bool take_frame(Worker& worker, const ipc::ParsedFrame& frame);
   bool take_answer(Worker& worker, const ipc::ParsedFrame& frame);
   bool try_again(Worker& worker, const ipc::Record& record, const Failure& failure);

@@ -100,18 +100,6 @@ std::span<std::byte> Coordinator::large_room(std::size_t size) {
   return large_ ? queue_.bytes(*large_) : std::span<std::byte>{};
 }
 
-void Coordinator::add(std::uint64_t task, std::size_t size) {
-  if (large_)
-    filling_->lane().put(task, 1, *std::exchange(large_, std::nullopt));
-  else
-    filling_->lane().put(task, 1, size);
-  ++admitted_;
-  --quota_;
-  ++filling_->outstanding;
-  ++filling_->dealt;
-  if (++since_look_ >= look_every_) look_at_input();
-}
-
 void Coordinator::deal_backlog() {
   while (backlog_.has_ready(now_) && !closed()) {
     Worker* const worker = worker_to_fill(!backlog_.front().alone);

@@ -21,7 +21,7 @@ void ProcessEngine::start() { state_->start(); }
 bool ProcessEngine::wants_task() { return state_->wants_task(); }
 std::span<std::byte> ProcessEngine::room() { return state_->room(); }
 std::span<std::byte> ProcessEngine::large_room(std::size_t size) { return state_->large_room(size); }
-void ProcessEngine::add(std::uint64_t task, std::size_t size) { state_->add(task, size); }
+std::byte* ProcessEngine::add(std::uint64_t task, std::size_t size) { return state_->add(task, size); }
 void ProcessEngine::add_failed(std::uint64_t task, Failure failure) { state_->add_failed(task, std::move(failure)); }
 void ProcessEngine::flush() { state_->flush(); }
 Wake ProcessEngine::wait(int input) { return state_->wait(input); }

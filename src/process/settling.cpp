@@ -26,11 +26,36 @@ std::uint8_t packed_count(std::uint64_t count) {
 bool Coordinator::take_frames(Worker& worker) {
   const std::size_t first = completions_.size();
   ipc::ParsedFrame frame = worker.inbox().next();
-  while (frame.check == ipc::FrameCheck::whole && take_frame(worker, frame)) frame = worker.inbox().next();
+  while (frame.check == ipc::FrameCheck::whole && (take_plain_value(worker, frame) || take_frame(worker, frame)))
+    frame = worker.inbox().next();
   const bool good = frame.check == ipc::FrameCheck::incomplete;
   if (good) worker.acknowledge();
   if (completions_.size() > first) date_group(worker, first);
   return good;
+}
+
+// What nearly every frame is, kept short for that reason: the value of a task about which there is nothing to say.
+// False: not this, and nothing was done. Its stats are filled in by date_group().
+bool Coordinator::take_plain_value(Worker& worker, const ipc::ParsedFrame& frame) {
+  ipc::Record* const front = worker.lane().front();
+  if (frame.header.kind != FrameKind::value || front == nullptr || options_.on_event || worker.measured ||
+      worker.left != 0 || !out_of_memory_.empty())
+    return false;
+  if (static_cast<std::uint32_t>(front->task) != frame.header.task || front->attempt != frame.header.attempt ||
+      front->form != ipc::RecordForm::inlined || Worker::mark(*front) == Mark::moved || worker.most_tasks != 0)
+    return false;
+  Completion& done = completions_.emplace_back();
+  done.task = front->task;
+  done.data = frame.payload.data();
+  done.size = static_cast<std::uint32_t>(frame.payload.size());
+  done.stats.ending = Ending::value;
+  done.stats.attempts = front->attempt;
+  done.stats.worker = worker.slot();
+  --worker.outstanding;
+  worker.alone = false;
+  ++settled_;
+  worker.lane().pop();
+  return true;
 }
 
 // The lane's oldest record is the only one that an answer can be about: whatever names another is not to be believed.

@@ -6,8 +6,6 @@
 
 namespace bulkhead::process {
 
-Mark Worker::mark(const ipc::Record& record) noexcept { return static_cast<Mark>(record.taken_back.load()); }
-
 void Worker::set_mark(ipc::Record& record, Mark mark) noexcept {
   record.taken_back.store(static_cast<std::uint8_t>(mark));
 }

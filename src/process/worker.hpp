@@ -57,7 +57,7 @@ class Worker {
   ipc::Inbox& inbox() noexcept { return inbox_; }
   Pace& pace() noexcept { return pace_; }
 
-  static Mark mark(const ipc::Record& record) noexcept;
+  static Mark mark(const ipc::Record& record) noexcept { return static_cast<Mark>(record.taken_back.load()); }
   static void set_mark(ipc::Record& record, Mark mark) noexcept;
 
   /// Lets the worker see what was put into its lane, and wakes it if it sleeps. True if it was woken.

@@ -69,8 +69,9 @@ class ProcessEngine {
   std::span<std::byte> room();
   /// Place for an item of `size` bytes; empty if there is none now: keep the item and wait() for tasks to end.
   std::span<std::byte> large_room(std::size_t size);
-  /// The item that was just encoded, as task number `task`: exactly one of the rooms was filled before.
-  void add(std::uint64_t task, std::size_t size);
+  /// The item that was just encoded, as task number `task`: exactly one of the rooms was filled before. Returns the
+  /// room of the next one, as large, until anything else is called; null: ask wants_task() again.
+  std::byte* add(std::uint64_t task, std::size_t size);
   /// A task that failed before it could be dealt: it ends, with this, in its turn.
   void add_failed(std::uint64_t task, Failure failure);
   /// The input may now keep us waiting: let workers see what they were dealt.

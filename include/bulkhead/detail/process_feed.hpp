@@ -63,11 +63,12 @@ class ProcessFeed {
   template <class MayFeed>
   int feed(ProcessEngine& engine, MayFeed&& may_feed) {
     try {
-      while (!ended_ && may_feed(next_) && !engine.closed()) {
+      room_ = nullptr;
+      while (!ended_ && may_feed(next_) && (room_ != nullptr || !engine.closed())) {
         if constexpr (waitable) {
           if (!offered_ && !items_.ready()) return what_to_wait_for(engine);
         }
-        if (!has_item() || !engine.wants_task() || !add(engine)) break;
+        if (!has_item() || !find_room(engine) || !add(engine)) break;
       }
     } catch (...) {  // of the range's: iterating or encoding
       error_ = std::current_exception();
@@ -96,6 +97,14 @@ class ProcessFeed {
     return offered_ = !ended_;
   }
 
+  bool find_room(ProcessEngine& engine) {
+    if (room_ == nullptr && engine.wants_task()) {
+      room_ = engine.room().data();
+      room_size_ = engine.room().size();
+    }
+    return room_ != nullptr;
+  }
+
   bool add(ProcessEngine& engine) {
     using Reference = std::ranges::range_reference_t<Range>;
     if constexpr (std::same_as<std::remove_cvref_t<Reference>, Item>) {
@@ -107,7 +116,7 @@ class ProcessFeed {
 
   // False: there is no place for it now, and it is offered again after some task has ended.
   bool add_item(ProcessEngine& engine, const Item& item) {
-    const auto room = engine.room();
+    const std::span<std::byte> room(room_, room_size_);
     std::size_t size = 0;
     try {
       size = encode_into(room, item);
@@ -127,9 +136,12 @@ class ProcessFeed {
       engine.add_failed(next_, failure_from_current_exception(Ending::not_serializable));
       return took();
     }
-    engine.add(next_, size);
+    room_ = engine.add(next_, size);
     // An input that is read once may block at any step, and cannot say so.
-    if constexpr (!std::ranges::forward_range<Range> && !waitable) engine.flush();
+    if constexpr (!std::ranges::forward_range<Range> && !waitable) {
+      engine.flush();
+      room_ = nullptr;
+    }
     return took();
   }
   bool no_place(ProcessEngine& engine, std::size_t size) {
@@ -150,6 +162,8 @@ class ProcessFeed {
   std::uint64_t max_item_;
   std::optional<std::ranges::iterator_t<Range>> position_;
   std::uint64_t next_ = 0;
+  std::byte* room_ = nullptr;  // of the next item; null: to be asked for
+  std::size_t room_size_ = 0;
   bool offered_ = false;  // the item at position_ waits for a place
   bool ended_ = false;
   std::exception_ptr error_;
