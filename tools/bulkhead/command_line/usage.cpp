@@ -51,6 +51,9 @@ Usage: bulkhead coprocess [OPTIONS] [--] COMMAND [ARG...] [::: VALUE...]
 constexpr const char* batch_usage = R"(Calls this program's function for every record, in long-lived workers.
 
 Usage: PROGRAM [OPTIONS] [::: VALUE...]
+
+Exit status: 0 all records succeeded, 1 some did not, 2 usage, 3 stopped by --halt or --crash-limit, 5 a log or output
+could not be written, 70 internal error, 124 --deadline, 128+n ended by signal n, 141 standard output's reader has gone.
 )";
 
 }  // namespace
@@ -82,7 +85,7 @@ std::string short_help(const CLI::App& app) {
     const std::string value = option->get_type_name().empty() ? "" : " " + option->get_type_name();
     text += fmt::format("  {}{:<20} {}\n", first, name + value, option->get_description());
   }
-  return text + fmt::format("\nAll options: bulkhead {} --help\n", app.get_name());
+  return text + fmt::format("\nAll options: {} --help\n", app.get_name());
 }
 
 }  // namespace bulkhead::tool

@@ -39,7 +39,7 @@ class Console {
   void write(Stream stream, std::string_view bytes);
   void write(Stream stream, const TaskOutput& file, ByteRange range);
 
-  /// A line of our own on standard error, behind "bulkhead: ".
+  /// A line of our own on standard error, behind the program's name.
   void say(std::string_view message);
   /// Lines of our own on standard error, as they are.
   void print(std::string_view lines);
@@ -54,6 +54,7 @@ class Console {
 
   ByteSink output_ = ByteSink::standard_output(), error_ = ByteSink::standard_error();
   enum class Display { none, plain, bar } display_ = Display::none;
+  std::string program_;
   bool colored_ = false, bar_drawn_ = false;
   Clock::time_point last_shown_ = Clock::now();
 };

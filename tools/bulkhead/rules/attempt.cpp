@@ -121,6 +121,7 @@ void describe(const Failure& failure, std::chrono::milliseconds timeout, const C
       return;
     case Ending::cancelled:
     case Ending::abandoned:
+      if (failure.ending == Ending::abandoned) attempt.given_up = failure.what;
       attempt.end = TaskEnd::left_over;
       attempt.words = failure.ending == Ending::cancelled ? "STOPPED" : "NOT RUN: " + failure.describe();
       return;

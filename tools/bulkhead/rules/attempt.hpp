@@ -41,7 +41,8 @@ struct Attempt {
   std::uint64_t max_rss = 0;                    ///< bytes; 0: not known
   std::optional<std::uint64_t> output_bytes{};  ///< nullopt: not counted, the output went its own way
   std::vector<std::string> backtrace{};
-  bool dropped = false;  ///< its output has been discarded, for another attempt that then was not made
+  std::string given_up{};  ///< why no worker could be had for it; empty: one could
+  bool dropped = false;    ///< its output has been discarded, for another attempt that then was not made
 };
 
 /// A program's end in words. `timeout` is the limit it was given.

@@ -49,6 +49,9 @@ class Batch {
   Console& console() noexcept { return console_; }
   const std::string& run_id() const noexcept { return run_id_; }
 
+  /// The commands of the failures that the summary has are kept for it: each runs its record again, alone.
+  void note_commands() noexcept { notes_commands_ = true; }
+
   /// What every kind of run asks of the library.
   WorkOptions work_options();
   /// An attempt has come back: decides what becomes of its task.
@@ -76,6 +79,7 @@ class Batch {
   void retry(Attempt attempt);
   std::chrono::milliseconds pause_before(unsigned next_attempt);
   void count_deaths(const Attempt& attempt);
+  void give_up(const std::string& why);
   void conclude(Attempt attempt);
   void log(const Attempt& attempt);
   void write_failed(const std::string& what);
@@ -109,7 +113,7 @@ class Batch {
   };
   std::vector<Running> running_tasks_;  // by slot
   int lists_seen_ = 0;
-  bool stopping_ = false;
+  bool stopping_ = false, given_up_ = false, notes_commands_ = false;
 };
 
 }  // namespace bulkhead::tool

@@ -6,14 +6,19 @@
 
 #include <bulkhead/work.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 namespace bulkhead::tool {
 
 namespace {
 
-Attempt attempt_of(Indexed<std::string>& result, const Settings& settings) {
+constexpr std::uint64_t most_respawns = 1'000'000;
+
+Attempt attempt_of(Indexed<std::optional<std::string>>& result, const Settings& settings) {
   Attempt attempt;
   const TaskStats stats = result.outcome.stats();
   attempt.slot = stats.worker;
@@ -24,18 +29,32 @@ Attempt attempt_of(Indexed<std::string>& result, const Settings& settings) {
     attempt.end = TaskEnd::ok;
     attempt.words = "OK";
     attempt.exit_code = 0;
-    attempt.result = std::move(*result.outcome) + "\n";
+    if (*result.outcome) attempt.result = std::move(**result.outcome) + "\n";
   } else {
     describe(result.outcome.error(), settings.timeout, settings.limits, attempt);
   }
   return attempt;
 }
 
+bool is_source_mark(std::string_view word) {
+  if (word.ends_with('+')) word.remove_suffix(1);
+  return word == ":::" || word == "::::";
+}
+
+// What a shell must be told to have this one record again: each column is a source of one value.
+std::string command_of(const std::string& shown_name, const Task& task) {
+  if (task.fields.size() == 1 && is_source_mark(task.fields.front()))  // it would be taken for the beginning of values
+    return "printf '%s\\0' " + shell_quote(task.fields.front()) + " | " + shown_name + " -0";
+  std::string command = shown_name;
+  for (const std::string& field : task.fields) command += " ::: " + shell_quote(field);
+  return command;
+}
+
 }  // namespace
 
 int function_batch(const Settings& settings, const RecordFunction& function) {
-  Batch batch(settings,
-              [&](const Task& task, int) { return function.shown_name + " ::: " + shell_quote(joined_record(task)); });
+  Batch batch(settings, [&](const Task& task, int) { return command_of(function.shown_name, task); });
+  if (function.runs_alone) batch.note_commands();
   WorkOptions options = batch.work_options();
   options.task_timeout = settings.timeout;
   options.kill_grace = whole_wait(settings.end_steps);
@@ -46,7 +65,11 @@ int function_batch(const Settings& settings, const RecordFunction& function) {
   if (settings.limits.output != 0) options.max_result_bytes = settings.limits.output;
   options.max_tasks_per_worker = settings.recycle;
   options.worker_init = function.worker_init;
-  const auto call = [&](const Task& task) { return function.call(joined_record(task)); };
+  options.worker_exit = function.worker_exit;
+  if (settings.crash_limit > 0)  // a worker that dies before its first record is no record's failure, but a death
+    options.respawn = {.limit = static_cast<unsigned>(std::min<std::uint64_t>(settings.crash_limit - 1, most_respawns)),
+                       .period = std::chrono::hours(1)};
+  const auto call = [&](const Task& task) { return function.call(task.fields); };
   return batch.drive([&] {
     for (auto&& result : process_stream(batch.source().tasks(), call, options)) {
       Attempt attempt = attempt_of(result, settings);
