@@ -80,7 +80,6 @@ void understand_term_sequence(const WrittenOptions& words, Subcommand which, Set
 
 void understand_limits(const WrittenOptions& words, const CLI::App& app, Subcommand which, Settings& settings) {
   if (app.count("--term-seq") > 0) understand_term_sequence(words, which, settings);
-  if (which == Subcommand::coprocess) return;
   settings.limits.memory = size(app, "--mem-max", words.mem_max);
   settings.limits.cpu_time = duration("--cpu-time", words.cpu_time);
   if (app.count("--cpu-time") > 0 && settings.limits.cpu_time.count() == 0)

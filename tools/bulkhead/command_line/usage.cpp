@@ -39,7 +39,9 @@ constexpr const char* coprocess_usage =
     R"(Gives records to long-lived co-processes: a record is a line on standard input, a line back is its result.
 
 A co-process that dies, hangs, says more than one line or closes its output costs the record in hand, and another takes
-its place. It must flush each answer. --timeout includes the start of the co-process, for the first record it gets.
+its place. It must flush each answer. --timeout and --cpu-time are for one record, and include the start of the co-process for the
+first it gets; --output-max is for one record's answer and standard error; --mem-max, --fsize and --nofile are for the
+co-process as long as it runs.
 
 Examples:
   bulkhead coprocess -j4 -k python3 scorer.py < records.txt > scores.txt

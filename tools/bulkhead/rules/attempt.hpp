@@ -47,6 +47,8 @@ struct Attempt {
 
 /// A program's end in words. `timeout` is the limit it was given.
 void describe(const CommandResult& result, std::chrono::milliseconds timeout, Attempt& attempt);
+/// A limit that a program went beyond.
+void describe(const LimitHit& hit, Attempt& attempt);
 /// A task that came back without a value: its worker's end, or its function's exception.
 void describe(const Failure& failure, std::chrono::milliseconds timeout, const CommandLimits& limits, Attempt& attempt);
 /// Where a program failed and its last words are the system's for one of these limits, says so. A program is told of

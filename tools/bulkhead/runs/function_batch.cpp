@@ -2,14 +2,13 @@
 
 #include "rules/term_sequence.hpp"
 #include "runs/batch.hpp"
-#include "words/shell_quote.hpp"
+#include "runs/shown_command.hpp"
 
 #include <bulkhead/work.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <optional>
-#include <string_view>
 #include <utility>
 
 namespace bulkhead::tool {
@@ -34,20 +33,6 @@ Attempt attempt_of(Indexed<std::optional<std::string>>& result, const Settings& 
     describe(result.outcome.error(), settings.timeout, settings.limits, attempt);
   }
   return attempt;
-}
-
-bool is_source_mark(std::string_view word) {
-  if (word.ends_with('+')) word.remove_suffix(1);
-  return word == ":::" || word == "::::";
-}
-
-// What a shell must be told to have this one record again: each column is a source of one value.
-std::string command_of(const std::string& shown_name, const Task& task) {
-  if (task.fields.size() == 1 && is_source_mark(task.fields.front()))  // it would be taken for the beginning of values
-    return "printf '%s\\0' " + shell_quote(task.fields.front()) + " | " + shown_name + " -0";
-  std::string command = shown_name;
-  for (const std::string& field : task.fields) command += " ::: " + shell_quote(field);
-  return command;
 }
 
 }  // namespace
