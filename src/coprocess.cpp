@@ -200,12 +200,14 @@ class Coprocess::Program {
 
   void take_answer(std::size_t newline, Answer& answer) {
     std::string& heard = streams_.heard();
+    const std::size_t untaken = streams_.untaken();
+    if (untaken == line_.size()) out_of_step_ = true;
     streams_.drain();  // its standard error, written before the answer, and whatever follows the answer
     answer.text = heard.substr(0, newline);
     const bool more = heard.size() > newline + 1;
     heard.clear();
     // Bytes it has not read cannot be what it answers to, and would be read as the next record.
-    if (more || streams_.untaken() > 0) conclude(answer, AnswerEnding::unasked);
+    if (more || untaken > 0) conclude(answer, AnswerEnding::unasked);
   }
 
   // A program that ends closes its output first: its end tells more.

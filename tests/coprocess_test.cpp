@@ -159,8 +159,9 @@ TEST_CASE("a second answer that comes late costs nobody, however the reader read
   Coprocess sometimes(Command{.arguments = {"python3", "-c", late}});
   for (const char* record : {"a", "odd 1", "b", "odd 2", "odd 3", "", "c", "d"}) {
     const Answer answer = sometimes.ask(record);
+    if (*record == '\0') continue;  // before an empty one it cannot be told
     CHECK(answer.ending == AnswerEnding::answered);
-    if (*record != '\0') CHECK(answer.text == record);  // before an empty one it cannot be told
+    CHECK(answer.text == record);
   }
 }
 
@@ -241,8 +242,8 @@ TEST_CASE("coprocess: limits in words", "[coprocess]") {
               {place.path(), record});
   };
   for (const auto& [options, record, words] :
-       {std::tuple("--mem-max 64M", "python3 -c 'x = b\"x\" * (1 << 28); import time; time.sleep(60)'", "OOM 2"),
-        {"--cpu-time 300ms", "while :; do :; done", "CPU 0.3"},
+       {std::tuple("--mem-max 64M", "python3 -c 'x = b\"x\" * (1 << 28); import time; time.sleep(60)'", "OOM "),
+        {"--cpu-time 300ms", "while :; do :; done", "s of 300ms"},
         {"--fsize 4K", "exec head -c 100000 /dev/zero > large", "FSIZE over 4"},
         {"--nofile 8", "exec python3 -c 'import os; [os.dup(0) for _ in range(9)]'", "NOFILE over 8"},
         {"--output-max 1K", "head -c 5000 /dev/zero | tr '\\\\0' x", "OUTPUT over 1"}}) {

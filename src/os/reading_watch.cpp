@@ -1,6 +1,7 @@
 #include "os/reading_watch.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,9 +20,15 @@ ReadingWatch::ReadingWatch(int pid) {
 bool ReadingWatch::is_reading() const noexcept {
   if (!state_) return false;
   static const std::string reading = std::to_string(SYS_read) + " 0x0 ";
-  char text[256];
-  const ssize_t size = ::pread(state_.get(), text, sizeof text, 0);
-  return size > 0 && std::string_view(text, static_cast<std::size_t>(size)).starts_with(reading);
+  constexpr int looks = 3;  // mostly it is on its way there, and may want our processor for it
+  for (int i = 0; i < looks; ++i) {
+    if (i > 0) ::sched_yield();
+    char text[256];
+    const ssize_t size = ::pread(state_.get(), text, sizeof text, 0);
+    if (size <= 0) return false;
+    if (std::string_view(text, static_cast<std::size_t>(size)).starts_with(reading)) return true;
+  }
+  return false;
 }
 
 }  // namespace bulkhead::os

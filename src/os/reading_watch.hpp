@@ -12,7 +12,7 @@ class ReadingWatch {
   ReadingWatch() = default;
   explicit ReadingWatch(int pid);
 
-  /// True: it sits in a read() of its standard input now. One system call.
+  /// True: it sits in a read() of its standard input now. One system call, or a few where it is still on its way there.
   bool is_reading() const noexcept;
 
  private:
