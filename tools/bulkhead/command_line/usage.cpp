@@ -28,6 +28,8 @@ Places:        {} the record   {.} without extension   {/} basename   {//} dirna
 
 constexpr const char* call_usage = R"(Calls a compiled function for every record, in long-lived workers.
 
+A function takes strings and numbers as they are written, all other types as JSON, and a column for each parameter.
+
 Examples:
   bulkhead call ./square.so ::: 1 2 3
   bulkhead call --retries 1 -k ./parsers.so:parse_header < files.txt
@@ -51,6 +53,8 @@ Usage: bulkhead coprocess [OPTIONS] [--] COMMAND [ARG...] [::: VALUE...]
 )";
 
 constexpr const char* batch_usage = R"(Calls this program's function for every record, in long-lived workers.
+
+It takes strings and numbers as they are written, all other types as JSON, and a column for each parameter.
 
 Usage: PROGRAM [OPTIONS] [::: VALUE...]
 

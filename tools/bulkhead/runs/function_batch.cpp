@@ -51,9 +51,11 @@ int function_batch(const Settings& settings, const RecordFunction& function) {
   options.max_tasks_per_worker = settings.recycle;
   options.worker_init = function.worker_init;
   options.worker_exit = function.worker_exit;
-  if (settings.crash_limit > 0)  // a worker that dies before its first record is no record's failure, but a death
-    options.respawn = {.limit = static_cast<unsigned>(std::min<std::uint64_t>(settings.crash_limit - 1, most_respawns)),
-                       .period = std::chrono::hours(1)};
+  // A worker that dies before its first record is no record's failure. However long each takes to begin: what counts is
+  // that nothing is done in between.
+  options.respawn.period = std::chrono::hours(24);
+  if (settings.crash_limit > 0)
+    options.respawn.limit = static_cast<unsigned>(std::min<std::uint64_t>(settings.crash_limit - 1, most_respawns));
   const auto call = [&](const Task& task) { return function.call(task.fields); };
   return batch.drive([&] {
     for (auto&& result : process_stream(batch.source().tasks(), call, options)) {
