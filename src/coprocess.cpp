@@ -5,10 +5,15 @@
 #include "os/descendants.hpp"
 #include "os/dialogue.hpp"
 #include "os/lifeline.hpp"
+#include "os/reading_watch.hpp"
+#include "os/tree_usage.hpp"
 #include "program_image.hpp"
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
+#include <span>
+#include <vector>
 
 namespace bulkhead {
 
@@ -53,6 +58,7 @@ class Guardian {
 class Coprocess::Program {
  public:
   explicit Program(const Command& command) : command_(command), streams_(command.error, command.on_lines) {
+    if (command.limits.output != 0) streams_.keep_at_most(command.limits.output);
     if (!command.owns_children) return;
     os::adopt_orphans();
     guardian_.emplace();
@@ -70,21 +76,26 @@ class Coprocess::Program {
     if (program_.pid == 0) return program_.error;
     os::spare_child(program_.pid);  // it outlives the task that started it
     streams_.forget_its_ends();
+    reading_ = os::ReadingWatch(program_.pid);
     return 0;
   }
 
   void ask(std::string_view record, const std::stop_token& stop, Answer& answer) {
     line_.assign(record);
     line_ += '\n';
-    streams_.drain();  // what it said since the last answer
+    streams_.count_anew();
+    const bool waits = served_ && reading_.is_reading();  // then all it will say by itself has been said
+    streams_.drain();                                     // what it said since the last answer
     answer.ending = AnswerEnding::answered;
     if (!streams_.heard().empty()) {
       out_of_step_ = true;
       answer.ending = AnswerEnding::unasked;
       return;
     }
-    streams_.send(line_);
+    if (served_ && command_.limits.cpu_time.count() > 0) cpu_before_ = os::usage_of(tree()).cpu_time;
+    streams_.send(line_, served_ && !waits);
     listen(stop, answer);
+    if (answer.ending == AnswerEnding::answered) look_at_limits(answer);
     if (answer.ending == AnswerEnding::answered) served_ = true;
   }
 
@@ -97,13 +108,17 @@ class Coprocess::Program {
 
   /// Ends it, if it has not ended, and everything it left; says how in `answer` if that is how asking ended.
   void end_for(Answer& answer) {
-    const os::ExitStatus status = end(answer.ending != AnswerEnding::died);
+    const os::ExitStatus status = end(answer.ending != AnswerEnding::died, answer.limit.kind == LimitKind::memory);
     if (answer.ending != AnswerEnding::died || !status.known) return;
     answer.leaked = leaked_;  // of one that was ended nobody expects that it cleans up
     if (status.signaled)
       answer.signal = status.number;
     else
       answer.exit_code = status.number;
+    constexpr int shell_adds = 128;
+    const std::uint64_t most = command_.limits.file_size;
+    if (most != 0 && (answer.signal == SIGXFSZ || answer.exit_code == shell_adds + SIGXFSZ))
+      answer.limit = {LimitKind::file_size, 0, most};
   }
 
   ByteRange error_range() { return streams_.take_error_range(); }
@@ -125,11 +140,13 @@ class Coprocess::Program {
     for (;;) {
       const std::string& heard = streams_.heard();
       const std::size_t newline = heard.find('\n', looked_at);
+      if (newline != std::string::npos && streams_.holds_back()) out_of_step_ = true;
       if (newline != std::string::npos) return take_answer(newline, answer);
       looked_at = heard.size();
       if (looked_at > longest_answer) return conclude(answer, AnswerEnding::too_long);
       if (streams_.output_closed()) return silent(answer);
-      const os::ProgramEvents events = streams_.wait(program_.pidfd.get(), stopped.fd().get(), -1, until(deadline));
+      const os::ProgramEvents events =
+          streams_.wait(program_.pidfd.get(), stopped.fd().get(), -1, until(std::min(deadline, next_look())));
       if (events.store_error != 0) {
         answer.start_error = events.store_error;
         return conclude(answer, AnswerEnding::output_lost);
@@ -140,20 +157,57 @@ class Coprocess::Program {
         if (streams_.heard().find('\n', looked_at) == std::string::npos) return conclude(answer, AnswerEnding::died);
       } else if (deadline != never && Clock::now() >= deadline) {
         return conclude(answer, AnswerEnding::timed_out);
+      } else {
+        look_at_limits(answer);
+        if (answer.ending != AnswerEnding::answered) return;
       }
     }
+  }
+
+  bool looks_at_usage() const { return command_.limits.memory != 0 || command_.limits.cpu_time.count() > 0; }
+  Clock::time_point next_look() const { return looks_at_usage() ? next_look_ : never; }
+
+  std::vector<int> tree() const {
+    if (command_.owns_children) return os::descendants_of(0);
+    std::vector<int> all = os::descendants_of(program_.pid);
+    all.push_back(program_.pid);
+    return all;
+  }
+
+  void look_at_limits(Answer& answer) {
+    const CommandLimits& limits = command_.limits;
+    if (limits.output != 0 && streams_.received() > limits.output)
+      return beyond(answer, {LimitKind::output, streams_.received(), limits.output});
+    if (!looks_at_usage() || Clock::now() < next_look_) return;
+    next_look_ = Clock::now() + look_interval;
+    const os::TreeUsage usage = os::usage_of(tree());
+    if (limits.memory != 0 && usage.private_memory > limits.memory)
+      return beyond(answer, {LimitKind::memory, usage.private_memory, limits.memory});
+    const std::chrono::nanoseconds used = usage.cpu_time - std::min(usage.cpu_time, cpu_before_);
+    const std::chrono::nanoseconds most = limits.cpu_time;
+    if (most.count() > 0 && used >= most)
+      beyond(answer,
+             {LimitKind::cpu_time, static_cast<std::uint64_t>(used.count()), static_cast<std::uint64_t>(most.count())});
+  }
+
+  static void beyond(Answer& answer, const LimitHit& hit) {
+    answer.limit = hit;
+    answer.text.clear();
+    conclude(answer, AnswerEnding::limit_exceeded);
   }
 
   static void conclude(Answer& answer, AnswerEnding ending) { answer.ending = ending; }
 
   void take_answer(std::size_t newline, Answer& answer) {
     std::string& heard = streams_.heard();
+    const std::size_t untaken = streams_.untaken();
+    if (untaken == line_.size()) out_of_step_ = true;
     streams_.drain();  // its standard error, written before the answer, and whatever follows the answer
     answer.text = heard.substr(0, newline);
     const bool more = heard.size() > newline + 1;
     heard.clear();
     // Bytes it has not read cannot be what it answers to, and would be read as the next record.
-    if (more || streams_.untaken() > 0) conclude(answer, AnswerEnding::unasked);
+    if (more || untaken > 0) conclude(answer, AnswerEnding::unasked);
   }
 
   // A program that ends closes its output first: its end tells more.
@@ -171,11 +225,13 @@ class Coprocess::Program {
     }
   }
 
-  os::ExitStatus end(bool by_force = true) {
+  // `at_once`: what is short of memory must not have the time to take more.
+  os::ExitStatus end(bool by_force = true, bool at_once = false) {
     if (program_.pid == 0) return {.known = false};
     streams_.close_input();
     if (by_force && !wait_for_end(Clock::now())) {
-      for (const EndStep& step : end_steps_of(command_)) {
+      const std::vector<EndStep> steps = end_steps_of(command_);
+      for (const EndStep& step : std::span(steps).last(at_once ? 1 : steps.size())) {
         os::signal_tree(program_.pid, os::descendants_of(program_.pid), step.signal);
         if (wait_for_end(Clock::now() + step.wait)) break;
       }
@@ -195,7 +251,11 @@ class Coprocess::Program {
   std::optional<Guardian> guardian_;
   os::Dialogue streams_;
   os::Spawned program_;
+  os::ReadingWatch reading_;
   std::string line_;
+  static constexpr std::chrono::milliseconds look_interval{10};
+  Clock::time_point next_look_{};
+  std::chrono::nanoseconds cpu_before_{};  // the record in hand
   bool served_ = false, out_of_step_ = false, leaked_ = false;
 };
 

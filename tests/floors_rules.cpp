@@ -44,6 +44,7 @@ const Rules& rules() {
       .exceptions =
           {
               {"include/bulkhead/codec.hpp", "cereal"},
+              {"include/bulkhead/detail/json_parser.hpp", "cereal"},
               {"tools/examples/elf_symbols.cpp", "elf.h"},
           },
       .reserved_words = {{"memory_order", "src/ipc"}},

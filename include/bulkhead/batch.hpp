@@ -11,32 +11,48 @@
 // Where Bulkhead was built with its tools, Bulkhead::bulkhead brings what this needs to link.
 #pragma once
 
-#include <bulkhead/plugin.hpp>
+#include <bulkhead/detail/record_function.hpp>
 
 #include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace bulkhead {
 
+/// What a batch tool does besides calling its function. All may be left out.
+struct BatchOptions {
+  /// Run in every fresh worker before its first record, and after its last, as WorkOptions has them: for a table or
+  /// model that every record needs. If the first throws or dies no record is charged; a run whose workers only die so
+  /// is given up, with its words. The second is not run in a worker that dies or is killed.
+  std::function<void()> worker_init{}, worker_exit{};
+};
+
 namespace detail {
-int batch_main(int argc, char** argv, std::function<std::string(std::string_view)> function);
-}
+using ColumnsFunction = std::function<std::optional<std::string>(std::span<const std::string> columns)>;
+int batch_main(int argc, char** argv, ColumnsFunction function, BatchOptions options);
+}  // namespace detail
 
 /// Reads records as the command line says, calls `func` for each in long-lived worker processes, prints the results a
-/// line each, and reports on standard error. `func` is any R(T), captures included, where T and R are strings or
-/// arithmetic: a record that does not parse to T, an exception and a crash fail that record alone.
+/// line each, and reports on standard error. `func` is any R(T), or R(A, B) for records of several columns, captures
+/// included: strings are the record itself, numbers and bools are written plainly, and whatever else cereal carries is
+/// JSON, as <bulkhead/plugin.hpp> says in full. A void function prints nothing. A record that does not parse, an
+/// exception and a crash fail that record alone.
 ///
-/// Returns the exit status, which --help and `bulkhead --help` list; never throws. Call it from main(), before other
-/// threads are started, once a program.
+/// Returns the exit status, which `bulkhead --help` lists; never throws. Call it from main(), before other threads are
+/// started, once a program.
 template <class F>
-int batch_main(int argc, char** argv, F func) {
-  using Parameter = typename plugin::Signature<std::decay_t<F>>::Parameter;
-  return detail::batch_main(argc, argv, [f = std::move(func)](std::string_view record) {
-    return plugin::print(std::invoke(f, plugin::parse<Parameter>(record)));
-  });
+int batch_main(int argc, char** argv, F func, BatchOptions options = {}) {
+  return detail::batch_main(
+      argc, argv,
+      [f = std::move(func)](std::span<const std::string> columns) mutable {
+        const std::vector<std::string_view> views(columns.begin(), columns.end());
+        return detail::call_with_record(f, views);
+      },
+      std::move(options));
 }
 
 }  // namespace bulkhead

@@ -1,8 +1,10 @@
 // The other side of plugin.hpp: loading a plugin and calling what it offers.
 #pragma once
 
-#include <bulkhead/plugin.hpp>
+#include <bulkhead/detail/plugin_interface.hpp>
 
+#include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -26,12 +28,17 @@ class LoadedPlugin {
   std::vector<std::string> names() const;
   /// Throws PluginError naming what there is if there is no such function.
   void select(std::string_view name);
-  /// Calls the selected function. Throws std::runtime_error with the words of an exception that leaves it.
-  std::string call(std::string_view record) const;
+  /// Calls the selected function with the columns of a record; nullopt: it is void. Throws std::runtime_error with the
+  /// words of an exception that leaves it.
+  std::optional<std::string> call(std::span<const std::string> columns) const;
+
+  /// Runs what BULKHEAD_WORKER_INIT and BULKHEAD_WORKER_EXIT name. Throw PluginError with the words of an exception.
+  void worker_init() const;
+  void worker_exit() const;
 
  private:
   std::string path_;
-  const plugin::Function* functions_ = nullptr;
+  const plugin::Contents* contents_ = nullptr;
   const plugin::Function* selected_ = nullptr;
 };
 

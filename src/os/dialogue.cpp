@@ -7,9 +7,12 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 namespace bulkhead::os {
 
@@ -17,6 +20,12 @@ namespace {
 
 constexpr std::size_t pipe_capacity = 64 << 10;
 constexpr std::size_t longest_held_line = 1 << 20;
+
+// Returns what it is then; 0: not known.
+std::size_t set_capacity(const Fd& pipe, std::size_t bytes) {
+  const int now = ::fcntl(pipe.get(), F_SETPIPE_SZ, static_cast<int>(bytes));
+  return now > 0 ? static_cast<std::size_t>(now) : 0;
+}
 
 timespec to_timespec(std::chrono::nanoseconds t) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(t);
@@ -47,19 +56,30 @@ void Dialogue::forget_its_ends() {
   error_.write_end.reset();
 }
 
-void Dialogue::send(std::string_view bytes) {
+// A pipe of one page can be written to when it is empty, and only then: that is how its reader is heard of. It must be
+// empty to become so small, and it is: who asks has seen that nothing was left in it.
+void Dialogue::send(std::string_view bytes, bool knock) {
+  static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   rest_ = bytes;
+  held_back_ = {};
   size_ = bytes.size();
+  if (knock && size_ > 1) {
+    if (capacity_ != page) capacity_ = set_capacity(input_.write_end, page);
+    if (capacity_ == page) {
+      rest_ = bytes.substr(0, std::min(page, size_ - 1));
+      held_back_ = bytes.substr(rest_.size());
+    }
+  }
   write_more();  // mostly it fits, and one wait is saved
 }
 
 void Dialogue::close_input() {
-  rest_ = {};
+  rest_ = held_back_ = {};
   input_.write_end.reset();
 }
 
 ProgramEvents Dialogue::wait(int pidfd, int stop, int parent, std::optional<std::chrono::nanoseconds> timeout) {
-  const int input = rest_.empty() || reader_gone_ ? -1 : input_.write_end.get();
+  const int input = (rest_.empty() && held_back_.empty()) || reader_gone_ ? -1 : input_.write_end.get();
   std::array<pollfd, 6> waiting{{{pidfd, POLLIN, 0},
                                  {stop, POLLIN, 0},
                                  {parent, POLLIN, 0},
@@ -88,7 +108,7 @@ void Dialogue::drain() {
 std::size_t Dialogue::untaken() const {
   int in_the_pipe = 0;
   if (input_.write_end) static_cast<void>(::ioctl(input_.write_end.get(), FIONREAD, &in_the_pipe));
-  return static_cast<std::size_t>(in_the_pipe) + rest_.size();
+  return static_cast<std::size_t>(in_the_pipe) + rest_.size() + held_back_.size();
 }
 
 ByteRange Dialogue::take_error_range() {
@@ -105,6 +125,22 @@ void Dialogue::finish() {
 
 // A reader that has gone is no news here: its end, or that of its output, will say why.
 void Dialogue::write_more() {
+  send_rest();
+  if (release()) send_rest();
+}
+
+// What it said before it came to reading is here by now. A whole line of that is no answer, and nothing more is sent; a
+// part of one may be its answer to what it has read.
+bool Dialogue::release() {
+  if (held_back_.empty() || !rest_.empty() || untaken() != held_back_.size()) return false;
+  drain();
+  if (heard_.find('\n') != std::string::npos) return false;
+  if (held_back_.size() > capacity_) capacity_ = set_capacity(input_.write_end, pipe_capacity);
+  rest_ = std::exchange(held_back_, {});
+  return true;
+}
+
+void Dialogue::send_rest() {
   std::size_t sent = 0;
   while (!rest_.empty()) {
     if (!send_some(input_.write_end.get(), rest_, sent)) {
@@ -118,15 +154,26 @@ void Dialogue::write_more() {
 
 bool Dialogue::read_output() {
   if (!output_.read_end) return false;
+  if (received_ > most_) return drop(output_.read_end);
   std::array<char, 64 << 10> chunk;
   const std::ptrdiff_t n = read_some(output_.read_end, std::as_writable_bytes(std::span(chunk)));
   if (n == 0) output_.read_end.reset();
-  if (n > 0) heard_.append(chunk.data(), static_cast<std::size_t>(n));
+  if (n <= 0) return false;
+  received_ += static_cast<std::uint64_t>(n);
+  heard_.append(chunk.data(), static_cast<std::size_t>(n));
+  return true;
+}
+
+bool Dialogue::drop(Fd& from) {
+  std::array<std::byte, 64 << 10> chunk;
+  const std::ptrdiff_t n = read_some(from, chunk);
+  if (n == 0) from.reset();
   return n > 0;
 }
 
 bool Dialogue::read_error() {
   if (!error_.read_end) return false;
+  if (received_ > most_) return drop(error_.read_end);
   return file_ ? store_error() : pass_lines();
 }
 
@@ -134,7 +181,10 @@ bool Dialogue::store_error() {
   auto at = static_cast<off_t>(stored_.end);
   const ssize_t n =
       ::splice(error_.read_end.get(), nullptr, file_->descriptor(), &at, 1 << 20, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-  if (n > 0) stored_.end += static_cast<std::uint64_t>(n);
+  if (n > 0) {
+    stored_.end += static_cast<std::uint64_t>(n);
+    received_ += static_cast<std::uint64_t>(n);
+  }
   if (n < 0 && errno != EAGAIN && errno != EINTR) store_error_ = errno;
   if (n == 0 || store_error_ != 0) error_.read_end.reset();
   return n > 0;
@@ -145,6 +195,7 @@ bool Dialogue::pass_lines() {
   const std::ptrdiff_t n = read_some(error_.read_end, std::as_writable_bytes(std::span(chunk)));
   if (n == 0) error_.read_end.reset();
   if (n <= 0) return false;
+  received_ += static_cast<std::uint64_t>(n);
   partial_.append(chunk.data(), static_cast<std::size_t>(n));
   const std::size_t newline = partial_.rfind('\n');
   std::size_t whole = newline == std::string::npos ? 0 : newline + 1;

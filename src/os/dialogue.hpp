@@ -11,6 +11,8 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,8 +28,11 @@ class Dialogue {
   /// It has started: its ends of the pipes are its own to close.
   void forget_its_ends();
 
-  /// Begins to send this. The bytes must stay until wait() has sent all, or nothing more is wanted.
-  void send(std::string_view bytes);
+  /// Begins to send this. The bytes must stay until wait() has sent all, or nothing more is wanted. `knock`: the last
+  /// byte at least is held back until it has taken what comes before, and so has come to reading.
+  void send(std::string_view bytes, bool knock);
+  /// It has not come to reading yet: what it has said cannot be about what is being sent.
+  bool holds_back() const noexcept { return !held_back_.empty(); }
   /// No more will be sent: it sees the end of its input.
   void close_input();
   /// As ProgramStreams::wait(). A descriptor of -1 is not waited for.
@@ -37,10 +42,14 @@ class Dialogue {
 
   std::string& heard() noexcept { return heard_; }
   bool output_closed() const noexcept { return !output_.read_end; }
-  bool all_sent() const noexcept { return rest_.empty(); }
   /// Of what was sent last, how much it has not taken from its input.
   std::size_t untaken() const;
   bool took_nothing() const { return untaken() == size_; }
+  /// Bytes of both streams that have come since count_anew(). What comes after `most` of them is dropped: it may go on
+  /// writing until it is ended.
+  std::uint64_t received() const noexcept { return received_; }
+  void count_anew() noexcept { received_ = 0; }
+  void keep_at_most(std::uint64_t most) noexcept { most_ = most; }
   /// Of its standard error, since this was asked last.
   ByteRange take_error_range();
   /// After its end: a last line without a newline.
@@ -48,6 +57,9 @@ class Dialogue {
 
  private:
   void write_more();
+  void send_rest();
+  bool release();
+  bool drop(Fd& from);
   bool read_output();
   bool read_error();
   bool store_error();
@@ -56,7 +68,9 @@ class Dialogue {
   const ProgramStreams::Listener& on_lines_;
   TaskOutput* file_;
   Pipe input_, output_, error_;
-  std::string_view rest_;
+  std::string_view rest_, held_back_;
+  std::size_t capacity_ = 0;  // of the input
+  std::uint64_t received_ = 0, most_ = std::numeric_limits<std::uint64_t>::max();
   std::size_t size_ = 0;
   std::string heard_, partial_;
   ByteRange stored_{};

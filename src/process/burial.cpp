@@ -95,7 +95,13 @@ void Coordinator::count_death(const Worker& worker, const Death& death) {
   const bool killed = death.reason == KillReason::none && death.signaled && death.number == kill_signal;
   const bool slow = worker.doom == KillReason::init_timed_out;
   if (!respawn_.is_enough(slow ? IdleDeath::too_slow : killed ? IdleDeath::killed : IdleDeath::by_itself, now_)) return;
-  const std::string words = worker.last_words.empty() ? describe_death(death) : worker.last_words;
+  std::string words = worker.last_words.empty() ? describe_death(death) : worker.last_words;
+  if (worker.last_words.empty() && death.status_known && death.signaled) {
+    Failure failure = judge_death(death);
+    worker.explain(failure);  // where it was
+    words = failure.describe();
+  }
+  if (options_.worker_init && !worker.serving && !slow) words = "worker_init: " + words;
   close(Ending::abandoned, "given up after " + std::to_string(respawn_.deaths()) +
                                " workers in a row died before they had done anything; the last one: " + words);
 }

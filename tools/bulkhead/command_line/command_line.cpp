@@ -12,12 +12,21 @@
 
 namespace bulkhead::tool {
 
-std::optional<Settings> parse_command_line(Subcommand which, const std::vector<std::string>& words, std::string& help) {
+std::optional<Settings> parse_command_line(Subcommand which, const std::vector<std::string>& words, std::string& help,
+                                           const std::string& program) {
   const bool run = which == Subcommand::run;
   Settings settings;
   WrittenOptions raw;
   const bool coprocess = which == Subcommand::coprocess;
-  CLI::App app(usage_of(which), run ? "run" : coprocess ? "coprocess" : "call");
+  if (!program.empty()) settings.program = program;
+  std::string usage = usage_of(which);
+  if (const std::size_t place = usage.find("PROGRAM"); which == Subcommand::batch && place != usage.npos)
+    usage.replace(place, std::string("PROGRAM").size(), settings.program);
+  // What it is called with, so that it can be named whole in what is said.
+  CLI::App app(usage, which == Subcommand::batch ? settings.program
+                      : run                      ? "bulkhead run"
+                      : coprocess                ? "bulkhead coprocess"
+                                                 : "bulkhead call");
   add_options(app, which, settings, raw);
 
   PartedWords parted = part_options(app, words);
@@ -28,7 +37,7 @@ std::optional<Settings> parse_command_line(Subcommand which, const std::vector<s
     help = all ? app.help() : short_help(app);
     return std::nullopt;
   } catch (const CLI::ParseError& error) {
-    throw UsageError(fmt::format("{}; bulkhead {} --help says what it takes", error.what(), app.get_name()));
+    throw UsageError(fmt::format("{}; {} --help says what it takes", error.what(), app.get_name()));
   }
   understand(raw, app, which, std::move(parted.rest), settings);
   return settings;

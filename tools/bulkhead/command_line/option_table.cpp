@@ -48,6 +48,11 @@ void add_command_options(CLI::App& app, Settings& settings, WrittenOptions& word
   app.add_option("--input", words.input_format, R"(jsonl: a record is {"argv":[..],"env":{..},"stdin":"..","id":".."})")
       ->type_name("FORMAT")
       ->group(group);
+}
+
+// Where and how programs run.
+void add_place_options(CLI::App& app, Settings& settings) {
+  const std::string group = "Command";
   app.add_option("--cwd", settings.directory, "Run the commands in DIR")->type_name("DIR")->group(group);
   app.add_option("--env", settings.environment, "Set a variable in the tasks' environment; may be repeated")
       ->type_name("K=V")
@@ -91,22 +96,25 @@ void add_running_options(CLI::App& app, WrittenOptions& words) {
       ->group(group);
 }
 
-void add_ending_option(CLI::App& app, WrittenOptions& words) {
+void add_limit_options(CLI::App& app, Subcommand which, WrittenOptions& words) {
+  const bool programs = which == Subcommand::coprocess;
+  const std::string group = programs ? "Limits of a co-process" : "Limits of a task";
   app.add_option("--term-seq", words.term_seq, "End tasks by these signals and waits. Default: TERM,2s,KILL")
       ->type_name("SIG,D,...")
-      ->group("Limits of a task");
-}
-
-void add_limit_options(CLI::App& app, WrittenOptions& words) {
-  const std::string group = "Limits of a task";
-  add_ending_option(app, words);
+      ->group(group);
   app.add_option("--mem-max", words.mem_max, "End it beyond SIZE (512M 2GiB; 100MB) of memory")
       ->type_name("SIZE")
       ->group(group);
-  app.add_option("--cpu-time", words.cpu_time, "End it after D of processor time")->type_name("D")->group(group);
+  app.add_option("--cpu-time", words.cpu_time,
+                 programs ? "End it after D of processor time for one record" : "End it after D of processor time")
+      ->type_name("D")
+      ->group(group);
   app.add_option("--fsize", words.fsize, "No file it writes may grow beyond SIZE")->type_name("SIZE")->group(group);
   app.add_option("--nofile", words.nofile, "No more than N open files")->type_name("N")->group(group);
-  app.add_option("--output-max", words.output_max, "End it beyond SIZE of output")->type_name("SIZE")->group(group);
+  app.add_option("--output-max", words.output_max,
+                 programs ? "End it beyond SIZE of output for one record" : "End it beyond SIZE of output")
+      ->type_name("SIZE")
+      ->group(group);
 }
 
 void add_worker_options(CLI::App& app, Subcommand which, Settings& settings) {
@@ -178,11 +186,9 @@ void add_options(CLI::App& app, Subcommand which, Settings& settings, WrittenOpt
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // what is said last counts
   add_source_options(app, settings, words);
   if (which == Subcommand::run) add_command_options(app, settings, words);
+  if (which == Subcommand::run || which == Subcommand::coprocess) add_place_options(app, settings);
   add_running_options(app, words);
-  if (which == Subcommand::coprocess)
-    add_ending_option(app, words);
-  else
-    add_limit_options(app, words);
+  add_limit_options(app, which, words);
   if (which != Subcommand::run) add_worker_options(app, which, settings);
   add_result_options(app, which, settings, words);
   add_record_files(app, settings);

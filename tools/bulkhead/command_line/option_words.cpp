@@ -18,9 +18,10 @@ std::vector<std::string> names_of(const CLI::App& app) {
 
 [[noreturn]] void refuse(const CLI::App& app, const std::string& name) {
   const std::string meant = name.starts_with("--") ? nearest(name, names_of(app)) : std::string();
-  throw UsageError("there is no option " + name + (meant.empty() ? "; " : "; did you mean " + meant + "? ") +
-                   "bulkhead " + app.get_name() +
-                   " --help lists them. A command that begins with a dash goes behind --");
+  throw UsageError(
+      "there is no option " + name + (meant.empty() ? "; " : "; did you mean " + meant + "? ") + app.get_name() +
+      " --help lists them" +
+      (app.get_name().starts_with("bulkhead ") ? ". A command that begins with a dash goes behind --" : ""));
 }
 
 bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() > 0; }

@@ -73,14 +73,13 @@ void understand_term_sequence(const WrittenOptions& words, Subcommand which, Set
   const auto steps = parse_term_sequence(words.term_seq);
   if (!steps) refuse("--term-seq", words.term_seq, "write signals and waits in turn, like TERM,10s,KILL");
   const bool plain = steps->size() == 2 && steps->front().signal == SIGTERM;
-  if (which == Subcommand::call && !plain)
-    refuse("--term-seq", words.term_seq, "call ends its workers by TERM, a wait and KILL, like TERM,10s,KILL");
+  if ((which == Subcommand::call || which == Subcommand::batch) && !plain)
+    refuse("--term-seq", words.term_seq, "workers are ended by TERM, a wait and KILL, like TERM,10s,KILL");
   settings.end_steps = *steps;
 }
 
 void understand_limits(const WrittenOptions& words, const CLI::App& app, Subcommand which, Settings& settings) {
   if (app.count("--term-seq") > 0) understand_term_sequence(words, which, settings);
-  if (which == Subcommand::coprocess) return;
   settings.limits.memory = size(app, "--mem-max", words.mem_max);
   settings.limits.cpu_time = duration("--cpu-time", words.cpu_time);
   if (app.count("--cpu-time") > 0 && settings.limits.cpu_time.count() == 0)
@@ -108,10 +107,10 @@ void understand_isolation(const WrittenOptions& words, Subcommand which, Setting
       one_of<Isolation>("--isolate", words.isolation,
                         {{"contained", Isolation::contained}, {"pid", Isolation::pid}, {"strict", Isolation::strict}},
                         Isolation::contained);
-  if (settings.isolation == Isolation::strict && which != Subcommand::call)
+  if (settings.isolation == Isolation::strict && (which == Subcommand::run || which == Subcommand::coprocess))
     refuse("--isolate", words.isolation, "under it no program can be started; it is for call. Choose pid");
   if (settings.timeout_percent > 0 && which != Subcommand::run)
-    refuse("--timeout", words.timeout, "a share of the median is for run; write a duration");
+    refuse("--timeout", words.timeout, "a share of the median is for bulkhead run; write a duration");
 }
 
 }  // namespace

@@ -28,6 +28,8 @@ Places:        {} the record   {.} without extension   {/} basename   {//} dirna
 
 constexpr const char* call_usage = R"(Calls a compiled function for every record, in long-lived workers.
 
+A function takes strings and numbers as they are written, all other types as JSON, and a column for each parameter.
+
 Examples:
   bulkhead call ./square.so ::: 1 2 3
   bulkhead call --retries 1 -k ./parsers.so:parse_header < files.txt
@@ -39,7 +41,9 @@ constexpr const char* coprocess_usage =
     R"(Gives records to long-lived co-processes: a record is a line on standard input, a line back is its result.
 
 A co-process that dies, hangs, says more than one line or closes its output costs the record in hand, and another takes
-its place. It must flush each answer. --timeout includes the start of the co-process, for the first record it gets.
+its place. It must flush each answer. --timeout and --cpu-time are for one record, and include the start of the co-process for the
+first it gets; --output-max is for one record's answer and standard error; --mem-max, --fsize and --nofile are for the
+co-process as long as it runs.
 
 Examples:
   bulkhead coprocess -j4 -k python3 scorer.py < records.txt > scores.txt
@@ -50,7 +54,12 @@ Usage: bulkhead coprocess [OPTIONS] [--] COMMAND [ARG...] [::: VALUE...]
 
 constexpr const char* batch_usage = R"(Calls this program's function for every record, in long-lived workers.
 
+It takes strings and numbers as they are written, all other types as JSON, and a column for each parameter.
+
 Usage: PROGRAM [OPTIONS] [::: VALUE...]
+
+Exit status: 0 all records succeeded, 1 some did not, 2 usage, 3 stopped by --halt or --crash-limit, 5 a log or output
+could not be written, 70 internal error, 124 --deadline, 128+n ended by signal n, 141 standard output's reader has gone.
 )";
 
 }  // namespace
@@ -82,7 +91,7 @@ std::string short_help(const CLI::App& app) {
     const std::string value = option->get_type_name().empty() ? "" : " " + option->get_type_name();
     text += fmt::format("  {}{:<20} {}\n", first, name + value, option->get_description());
   }
-  return text + fmt::format("\nAll options: bulkhead {} --help\n", app.get_name());
+  return text + fmt::format("\nAll options: {} --help\n", app.get_name());
 }
 
 }  // namespace bulkhead::tool

@@ -68,7 +68,7 @@ std::string draw_bar(const Progress& progress, unsigned columns) {
   return text.substr(0, width);
 }
 
-Console::Console(const Settings& settings) {
+Console::Console(const Settings& settings) : program_(settings.program) {
   const bool terminal = error_.is_terminal();
   colored_ = want_color(settings.color, terminal);
   switch (settings.progress) {
@@ -124,7 +124,7 @@ void Console::wait_for_room(std::chrono::milliseconds longest) const {
 
 void Console::give_up() { outlets_ = {}; }
 
-void Console::say(std::string_view message) { print(fmt::format("bulkhead: {}\n", message)); }
+void Console::say(std::string_view message) { print(fmt::format("{}: {}\n", program_, message)); }
 
 void Console::print(std::string_view lines) {
   outlet(Stream::error).add(error_, std::string(lines));

@@ -50,7 +50,7 @@ class Console {
   /// Forgets what waits.
   void give_up();
 
-  /// A line of our own on standard error, behind "bulkhead: ".
+  /// A line of our own on standard error, behind the program's name.
   void say(std::string_view message);
   /// Lines of our own on standard error, as they are.
   void print(std::string_view lines);
@@ -69,6 +69,7 @@ class Console {
   const bool one_destination_ = output_.is_same_as(error_);  // then one queue keeps tasks from mixing
   std::array<Outlet, 2> outlets_;
   enum class Display { none, plain, bar } display_ = Display::none;
+  std::string program_;
   bool colored_ = false, bar_drawn_ = false;
   Clock::time_point last_shown_ = Clock::now();
 };

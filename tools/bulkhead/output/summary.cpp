@@ -43,8 +43,13 @@ void Tally::add(const Attempt& attempt) {
     }
   }
   if (notes.size() < most_notes)
-    notes.push_back({attempt.task.sequence, attempt.task.attempt, joined_record(attempt.task), attempt.words,
-                     attempt.error_tail, std::move(stack)});
+    notes.push_back({attempt.task.sequence,
+                     attempt.task.attempt,
+                     joined_record(attempt.task),
+                     attempt.words,
+                     attempt.error_tail,
+                     {},
+                     std::move(stack)});
 }
 
 std::uint64_t Tally::noted() const noexcept {
@@ -98,15 +103,17 @@ std::string describe(const Tally::Note& note, bool colored) {
 }  // namespace
 
 std::string summarize(const Tally& tally, std::chrono::nanoseconds wall, bool unread, const std::string& joblog,
-                      bool colored) {
+                      bool colored, const std::string& program) {
   const double seconds = std::chrono::duration<double>(wall).count();
   const double rate = seconds > 0 ? static_cast<double>(tally.finished()) / seconds : 0;
-  std::string text = fmt::format("bulkhead: {} in {} ({:.1f} tasks/s)\n", counts(tally, unread, colored),
+  std::string text = fmt::format("{}: {} in {} ({:.1f} tasks/s)\n", program, counts(tally, unread, colored),
                                  describe_duration(wall), rate);
   for (const Tally::Note& note : tally.notes) text += describe(note, colored);
   if (tally.unsuccessful() > tally.noted())
     text += fmt::format("  and {} more; --joblog has them all\n", tally.unsuccessful() - tally.noted());
-  if (!tally.notes.empty() && !joblog.empty())
+  if (!tally.notes.empty() && !tally.notes.front().command.empty())
+    text += fmt::format("  again, alone: {}\n", tally.notes.front().command);
+  else if (!tally.notes.empty() && !joblog.empty())
     text += fmt::format("  again, alone: bulkhead replay {} {}\n", shell_quote(joblog), tally.notes.front().sequence);
   return text;
 }

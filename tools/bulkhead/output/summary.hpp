@@ -18,6 +18,7 @@ struct Tally {
     std::uint64_t sequence = 0;
     unsigned attempts = 1;
     std::string record{}, words{}, error_tail{};
+    std::string command{};    ///< that runs it again, where `bulkhead replay` is not the way
     std::string stack{};      ///< of a crash that has one; crashes with the same are one note
     std::uint64_t count = 1;  ///< tasks that this note stands for
   };
@@ -35,9 +36,9 @@ struct Tally {
 };
 
 /// One line of counts, then every failure that was kept, and how to run one of them again from `joblog` (empty: there
-/// is none). `unread`: there may be records that were never read.
+/// is none). `unread`: there may be records that were never read. `program`: in whose name.
 std::string summarize(const Tally& tally, std::chrono::nanoseconds wall, bool unread, const std::string& joblog,
-                      bool colored);
+                      bool colored, const std::string& program = "bulkhead");
 
 /// Why a run ended, from which its exit status follows.
 struct RunEnd {

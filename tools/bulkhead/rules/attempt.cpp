@@ -14,7 +14,20 @@ namespace {
 
 std::string reason(int error) { return std::generic_category().message(error); }
 
-void describe_limit(const LimitHit& hit, Attempt& attempt) {
+bool says(const std::string& text, const char* words) { return text.find(words) != std::string::npos; }
+
+// The library names the limit by its field of WorkOptions.
+std::string limit_in_words(const Failure& failure, const CommandLimits& limits) {
+  if (says(failure.what, "cpu_time")) return "CPU over " + format_duration(limits.cpu_time);
+  if (says(failure.what, "file_size")) return "FSIZE over " + format_size(limits.file_size);
+  if (says(failure.what, "open_files")) return fmt::format("NOFILE over {}", limits.open_files);
+  if (says(failure.what, "max_result_bytes") && limits.output != 0) return "OUTPUT over " + format_size(limits.output);
+  return "FAILED " + failure.describe();
+}
+
+}  // namespace
+
+void describe(const LimitHit& hit, Attempt& attempt) {
   attempt.end = hit.kind == LimitKind::memory ? TaskEnd::out_of_memory : TaskEnd::failed;
   if (hit.kind != LimitKind::file_size) attempt.exit_code = -1;  // what it left with, when told to go, is no result
   switch (hit.kind) {
@@ -37,19 +50,6 @@ void describe_limit(const LimitHit& hit, Attempt& attempt) {
   }
 }
 
-bool says(const std::string& text, const char* words) { return text.find(words) != std::string::npos; }
-
-// The library names the limit by its field of WorkOptions.
-std::string limit_in_words(const Failure& failure, const CommandLimits& limits) {
-  if (says(failure.what, "cpu_time")) return "CPU over " + format_duration(limits.cpu_time);
-  if (says(failure.what, "file_size")) return "FSIZE over " + format_size(limits.file_size);
-  if (says(failure.what, "open_files")) return fmt::format("NOFILE over {}", limits.open_files);
-  if (says(failure.what, "max_result_bytes") && limits.output != 0) return "OUTPUT over " + format_size(limits.output);
-  return "FAILED " + failure.describe();
-}
-
-}  // namespace
-
 void describe(const CommandResult& result, std::chrono::milliseconds timeout, Attempt& attempt) {
   attempt.exit_code = result.timed_out ? -1 : result.exit_code.value_or(-1);
   attempt.signal = result.signal;
@@ -63,7 +63,7 @@ void describe(const CommandResult& result, std::chrono::milliseconds timeout, At
     attempt.end = TaskEnd::left_over;
     attempt.words = "STOPPED";
   } else if (result.limit) {
-    describe_limit(result.limit, attempt);
+    describe(result.limit, attempt);
   } else if (result.timed_out) {
     attempt.end = TaskEnd::timed_out;
     attempt.words =
@@ -121,6 +121,7 @@ void describe(const Failure& failure, std::chrono::milliseconds timeout, const C
       return;
     case Ending::cancelled:
     case Ending::abandoned:
+      if (failure.ending == Ending::abandoned) attempt.given_up = failure.what;
       attempt.end = TaskEnd::left_over;
       attempt.words = failure.ending == Ending::cancelled ? "STOPPED" : "NOT RUN: " + failure.describe();
       return;

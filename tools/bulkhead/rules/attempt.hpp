@@ -41,11 +41,14 @@ struct Attempt {
   std::uint64_t max_rss = 0;                    ///< bytes; 0: not known
   std::optional<std::uint64_t> output_bytes{};  ///< nullopt: not counted, the output went its own way
   std::vector<std::string> backtrace{};
-  bool dropped = false;  ///< its output has been discarded, for another attempt that then was not made
+  std::string given_up{};  ///< why no worker could be had for it; empty: one could
+  bool dropped = false;    ///< its output has been discarded, for another attempt that then was not made
 };
 
 /// A program's end in words. `timeout` is the limit it was given.
 void describe(const CommandResult& result, std::chrono::milliseconds timeout, Attempt& attempt);
+/// A limit that a program went beyond.
+void describe(const LimitHit& hit, Attempt& attempt);
 /// A task that came back without a value: its worker's end, or its function's exception.
 void describe(const Failure& failure, std::chrono::milliseconds timeout, const CommandLimits& limits, Attempt& attempt);
 /// Where a program failed and its last words are the system's for one of these limits, says so. A program is told of

@@ -26,6 +26,7 @@ enum class ResumeMode { none, all, failed };
 enum class ExitCodeMode { standard, count, task };
 
 struct Settings {
+  std::string program = "bulkhead";  ///< in whose name it speaks; batch_main(): the name of that program
   std::vector<std::string> command;  ///< run: the words of the template; call: the plugin; coprocess: the program
   std::vector<SourceSpec> sources;
   std::string delimiter = "\n";

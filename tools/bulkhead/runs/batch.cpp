@@ -285,7 +285,18 @@ void Batch::count_deaths(const Attempt& attempt) {
   stop_now();
 }
 
+// Nobody is left to work, which is no task's doing: it is said once, and not for each that is left over.
+void Batch::give_up(const std::string& why) {
+  if (std::exchange(given_up_, true)) return;
+  console_.say(why);
+  if (settings_.crash_limit == 0) return stop_starting();
+  end_.halted = true;
+  end_.halt_status = 1;
+  stop_starting();
+}
+
 void Batch::settle(Attempt attempt) {
+  if (!attempt.given_up.empty()) give_up(attempt.given_up);
   if (attempt.started.count() == 0 && (joblog_ || !listeners_.empty()))
     attempt.started = std::chrono::system_clock::now().time_since_epoch() - attempt.ran;
   printer_.account(attempt);
@@ -302,7 +313,13 @@ void Batch::settle(Attempt attempt) {
 
 void Batch::conclude(Attempt attempt) {
   if (attempt.end == TaskEnd::ok) median_timeout_.add(attempt.ran);
+  const std::size_t notes = tally_.notes.size();
   tally_.add(attempt);
+  if (notes_commands_ && tally_.notes.size() > notes) {
+    constexpr std::size_t longest = 4096;  // nobody types it
+    std::string command = shown_(attempt.task, attempt.slot);
+    if (command.size() <= longest) tally_.notes.back().command = std::move(command);
+  }
   if (!listeners_.empty()) {
     const std::string command = shown_(attempt.task, attempt.slot);
     tell([&](RunListener& listener) { listener.task_finished(attempt, command); });
@@ -394,7 +411,8 @@ int Batch::report() {
   }
   const bool unread = source_.closed() && !source_.total();
   if (!settings_.quiet)
-    console_.print(summarize(tally_, Clock::now() - started_, unread, settings_.joblog, console_.colored()));
+    console_.print(
+        summarize(tally_, Clock::now() - started_, unread, settings_.joblog, console_.colored(), settings_.program));
   try {
     drain();
   } catch (const KilledByUser&) {

@@ -50,6 +50,9 @@ class Batch {
   Console& console() noexcept { return console_; }
   const std::string& run_id() const noexcept { return run_id_; }
 
+  /// The commands of the failures that the summary has are kept for it: each runs its record again, alone.
+  void note_commands() noexcept { notes_commands_ = true; }
+
   /// What every kind of run asks of the library.
   WorkOptions work_options();
   /// Runs the stream that `make_stream` makes, settles every result as `attempt_of(result)` has it, then reports.
@@ -95,6 +98,7 @@ class Batch {
   void retry(Attempt attempt);
   std::chrono::milliseconds pause_before(unsigned next_attempt);
   void count_deaths(const Attempt& attempt);
+  void give_up(const std::string& why);
   void conclude(Attempt attempt);
   void log(const Attempt& attempt);
   void write_failed(const std::string& what);
@@ -130,7 +134,7 @@ class Batch {
   std::vector<Running> running_tasks_;  // by slot
   Clock::time_point looked_round_{};
   int lists_seen_ = 0;
-  bool stopping_ = false;
+  bool stopping_ = false, given_up_ = false, notes_commands_ = false;
 };
 
 }  // namespace bulkhead::tool

@@ -72,12 +72,14 @@ int call(const Settings& settings) {
 
   std::unique_ptr<LoadedPlugin> plugin;  // stays empty here: every worker loads its own
   return function_batch(settings, {.shown_name = "bulkhead call " + shell_quote(name.plugin + ":" + name.function),
-                                   .call = [&](std::string_view record) { return plugin->call(record); },
+                                   .call = [&](std::span<const std::string> columns) { return plugin->call(columns); },
                                    .worker_init =
                                        [&] {
                                          plugin = std::make_unique<LoadedPlugin>(name.plugin);
                                          plugin->select(name.function);
-                                       }});
+                                         plugin->worker_init();
+                                       },
+                                   .worker_exit = [&] { plugin->worker_exit(); }});
 }
 
 }  // namespace bulkhead::tool

@@ -2,6 +2,7 @@
 
 #include "rules/term_sequence.hpp"
 #include "runs/batch.hpp"
+#include "runs/shown_command.hpp"
 #include "words/quantity.hpp"
 #include "words/shell_quote.hpp"
 #include "words/usage_error.hpp"
@@ -27,7 +28,12 @@ class Asker {
   Asker(const Settings& settings, Printer& printer, const std::string& run_id)
       : printer_(printer), live_(settings.output == OutputMode::lines), recycle_(settings.recycle) {
     base_.arguments = settings.command;
+    base_.environment = settings.environment;
     base_.environment.push_back("BULKHEAD_RUN_ID=" + run_id);
+    base_.clear_environment = settings.clear_environment;
+    base_.directory = settings.directory;
+    base_.niceness = settings.niceness;
+    base_.limits = settings.limits;
     base_.timeout = settings.timeout;
     base_.end_steps = settings.end_steps;
     base_.owns_children = true;
@@ -75,12 +81,20 @@ void describe_death(const Answer& answer, Attempt& attempt) {
   }
 }
 
+void describe_limit(const Answer& answer, Attempt& attempt) {
+  attempt.signal = answer.signal;
+  attempt.exit_code = answer.exit_code.value_or(-1);
+  attempt.worker_died = answer.ending == AnswerEnding::died;  // the others were ended by us
+  describe(answer.limit, attempt);
+}
+
 void describe(Answer& answer, const Settings& settings, Attempt& attempt) {
   attempt.started = std::chrono::nanoseconds(answer.started_ns);
   attempt.ran = std::chrono::nanoseconds(answer.ran_ns);
   attempt.error = answer.error;
   attempt.leaked = answer.leaked;
   attempt.end = TaskEnd::failed;
+  if (answer.limit) return describe_limit(answer, attempt);
   switch (answer.ending) {
     case AnswerEnding::answered:
       attempt.end = TaskEnd::ok;
@@ -94,6 +108,8 @@ void describe(Answer& answer, const Settings& settings, Attempt& attempt) {
     case AnswerEnding::not_started:
       attempt.words = "CANNOT RUN: " + reason(answer.start_error);
       attempt.worker_died = true;
+      return;
+    case AnswerEnding::limit_exceeded:  // told above
       return;
     case AnswerEnding::died:
       describe_death(answer, attempt);
@@ -121,6 +137,17 @@ void describe(Answer& answer, const Settings& settings, Attempt& attempt) {
   }
 }
 
+// With all that the program needs to be what it was; limits are not part of that.
+std::string shown_program(const Settings& settings) {
+  std::string text = "bulkhead coprocess";
+  if (!settings.directory.empty()) text += " --cwd " + shell_quote(settings.directory);
+  if (settings.clear_environment) text += " --clear-env";
+  for (const std::string& assignment : settings.environment) text += " --env " + shell_quote(assignment);
+  text += " --";
+  for (const std::string& word : settings.command) text += " " + shell_quote(word);
+  return text;
+}
+
 Attempt attempt_of(Indexed<Answer>& result, const Settings& settings, Printer& printer) {
   Attempt attempt;
   attempt.slot = result.outcome.stats().worker;
@@ -139,13 +166,8 @@ Attempt attempt_of(Indexed<Answer>& result, const Settings& settings, Printer& p
 int coprocess(const Settings& settings) {
   if (settings.command.empty())
     throw UsageError("coprocess: name a program that answers each line with a line, like: bulkhead coprocess ./score");
-  const std::string shown_command = [&] {
-    std::string text = "bulkhead coprocess --";
-    for (const std::string& word : settings.command) text += " " + shell_quote(word);
-    return text;
-  }();
-  Batch batch(settings,
-              [&](const Task& task, int) { return shown_command + " ::: " + shell_quote(joined_record(task)); });
+  const std::string shown = shown_program(settings);
+  Batch batch(settings, [&](const Task& task, int) { return command_of(shown, task); });
 
   Asker asker(settings, batch.printer(), batch.run_id());
   WorkOptions options = batch.work_options();

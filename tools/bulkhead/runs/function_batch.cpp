@@ -2,18 +2,22 @@
 
 #include "rules/term_sequence.hpp"
 #include "runs/batch.hpp"
-#include "words/shell_quote.hpp"
+#include "runs/shown_command.hpp"
 
 #include <bulkhead/work.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 namespace bulkhead::tool {
 
 namespace {
 
-Attempt attempt_of(Indexed<std::string>& result, const Settings& settings) {
+constexpr std::uint64_t most_respawns = 1'000'000;
+
+Attempt attempt_of(Indexed<std::optional<std::string>>& result, const Settings& settings) {
   Attempt attempt;
   const TaskStats stats = result.outcome.stats();
   attempt.slot = stats.worker;
@@ -23,7 +27,7 @@ Attempt attempt_of(Indexed<std::string>& result, const Settings& settings) {
     attempt.end = TaskEnd::ok;
     attempt.words = "OK";
     attempt.exit_code = 0;
-    attempt.result = std::move(*result.outcome) + "\n";
+    if (*result.outcome) attempt.result = std::move(**result.outcome) + "\n";
   } else {
     describe(result.outcome.error(), settings.timeout, settings.limits, attempt);
   }
@@ -33,8 +37,8 @@ Attempt attempt_of(Indexed<std::string>& result, const Settings& settings) {
 }  // namespace
 
 int function_batch(const Settings& settings, const RecordFunction& function) {
-  Batch batch(settings,
-              [&](const Task& task, int) { return function.shown_name + " ::: " + shell_quote(joined_record(task)); });
+  Batch batch(settings, [&](const Task& task, int) { return command_of(function.shown_name, task); });
+  if (function.runs_alone) batch.note_commands();
   WorkOptions options = batch.work_options();
   options.task_timeout = settings.timeout;
   options.kill_grace = whole_wait(settings.end_steps);
@@ -45,7 +49,13 @@ int function_batch(const Settings& settings, const RecordFunction& function) {
   if (settings.limits.output != 0) options.max_result_bytes = settings.limits.output;
   options.max_tasks_per_worker = settings.recycle;
   options.worker_init = function.worker_init;
-  const auto call = [&](const Task& task) { return function.call(joined_record(task)); };
+  options.worker_exit = function.worker_exit;
+  // A worker that dies before its first record is no record's failure. However long each takes to begin: what counts is
+  // that nothing is done in between.
+  options.respawn.period = std::chrono::hours(24);
+  if (settings.crash_limit > 0)
+    options.respawn.limit = static_cast<unsigned>(std::min<std::uint64_t>(settings.crash_limit - 1, most_respawns));
+  const auto call = [&](const Task& task) { return function.call(task.fields); };
   return batch.drive([&] { return process_stream(batch.source().tasks(), call, options); },
                      [&](auto& result) { return attempt_of(result, settings); });
 }

@@ -4,15 +4,17 @@
 #include "rules/settings.hpp"
 
 #include <functional>
+#include <optional>
+#include <span>
 #include <string>
-#include <string_view>
 
 namespace bulkhead::tool {
 
 struct RecordFunction {
-  std::string shown_name;  ///< in the log and with -v
-  std::function<std::string(std::string_view record)> call;
-  std::function<void()> worker_init{};
+  std::string shown_name;   ///< what is called, as a shell has it: a record behind ::: makes it the record's command
+  bool runs_alone = false;  ///< that command is also how a failure is looked into, and not `bulkhead replay`
+  std::function<std::optional<std::string>(std::span<const std::string> columns)> call;  ///< nullopt: prints nothing
+  std::function<void()> worker_init{}, worker_exit{};
 };
 
 /// Returns the exit status. Throws std::system_error for what cannot even begin.
