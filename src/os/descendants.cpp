@@ -182,6 +182,37 @@ std::vector<int> descendants_of(int process) {
   return all;
 }
 
+// Who had just lost its parent when it was looked for has come to this process or to one of those that were stopped: it
+// is found in the next round.
+void stop_all_descendants() noexcept {
+  constexpr int most_rounds = 10;
+  try {
+    std::size_t before = 0;
+    for (int round = 0; round < most_rounds; ++round) {
+      std::vector<int> found = children();
+      stop_whole_trees(found);
+      if (round > 0 && found.size() <= before) return;
+      before = found.size();
+    }
+  } catch (...) {  // no memory for the list: what was found is stopped
+  }
+}
+
+void continue_all_descendants() noexcept {
+  try {
+    for (const int pid : descendants_of(0)) ::kill(pid, SIGCONT);
+  } catch (...) {  // no memory for the list
+  }
+}
+
+void continue_tree(int process) noexcept {
+  ::kill(process, SIGCONT);
+  try {
+    for (const int pid : descendants_of(process)) ::kill(pid, SIGCONT);
+  } catch (...) {  // no memory for the list
+  }
+}
+
 std::size_t end_children_except(std::span<const int> spared) noexcept {
   std::size_t living = 0;
   try {

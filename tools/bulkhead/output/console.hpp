@@ -4,6 +4,7 @@
 #include "rules/settings.hpp"
 
 #include <bulkhead/byte_sink.hpp>
+#include <bulkhead/work_clock.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -49,7 +50,7 @@ class Console {
   bool colored() const noexcept { return colored_; }
 
  private:
-  using Clock = std::chrono::steady_clock;
+  using Clock = WorkClock;
   void erase_bar();
 
   ByteSink output_ = ByteSink::standard_output(), error_ = ByteSink::standard_error();

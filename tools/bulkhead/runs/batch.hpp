@@ -20,6 +20,7 @@
 #include <bulkhead/event.hpp>
 #include <bulkhead/options.hpp>
 #include <bulkhead/signals.hpp>
+#include <bulkhead/work_clock.hpp>
 
 #include <chrono>
 #include <functional>
@@ -57,7 +58,7 @@ class Batch {
   int drive(const std::function<void()>& run);
 
  private:
-  using Clock = std::chrono::steady_clock;
+  using Clock = WorkClock;
 
   void on_event(const Event& event);
   void on_task_started(const Event& event);
