@@ -17,6 +17,9 @@ class ByteSink {
   /// The terminal's width in columns; 80 where it is not known.
   unsigned columns() const noexcept;
 
+  /// False where it is this program's terminal and another job has it: what moves the cursor would disturb that one.
+  bool in_foreground() const noexcept;
+
   /// Writes all of it, waiting where the reader is slow. False: the reader has gone (SIGPIPE must be ignored, see
   /// SignalWatch). Throws std::system_error naming the stream on other errors.
   bool write(std::string_view bytes);

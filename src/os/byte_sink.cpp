@@ -28,6 +28,11 @@ unsigned ByteSink::columns() const noexcept {
   return ::ioctl(descriptor_, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
+bool ByteSink::in_foreground() const noexcept {
+  const pid_t job = ::tcgetpgrp(descriptor_);
+  return job < 0 || job == ::getpgrp();
+}
+
 // After a failed call: true to try again, false if the reader has gone.
 bool ByteSink::wait_writable() {
   if (errno == EPIPE) return false;

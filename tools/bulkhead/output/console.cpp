@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <span>
 #include <system_error>
 
 namespace bulkhead::tool {
@@ -72,7 +73,9 @@ Console::Console(const Settings& settings) {
   colored_ = want_color(settings.color, terminal);
   switch (settings.progress) {
     case ProgressMode::automatic:
-      display_ = terminal && !dumb_terminal() ? Display::bar : Display::plain;
+      // Ungrouped tasks write to the terminal themselves, and nobody erases the bar before they do.
+      display_ =
+          terminal && !dumb_terminal() && settings.output != OutputMode::ungrouped ? Display::bar : Display::plain;
       break;
     case ProgressMode::bar:
       display_ = Display::bar;
@@ -88,11 +91,14 @@ Console::Console(const Settings& settings) {
 
 Console::~Console() { erase_bar(); }
 
+// The cursor rests before the bar: however narrow the terminal has become, and into how many rows it has broken the bar
+// since, all of them lie behind the cursor.
 void Console::erase_bar() {
   if (!bar_drawn_) return;
   bar_drawn_ = false;
+  if (!error_.in_foreground()) return;  // the shell has written there since
   try {
-    error_.write("\r\x1b[K");
+    error_.write("\r\x1b[J");
   } catch (const std::system_error&) {  // nobody is there to be told
   }
 }
@@ -100,6 +106,7 @@ void Console::erase_bar() {
 void Console::write(Stream stream, std::string_view bytes) {
   if (bytes.empty()) return;
   erase_bar();
+  note_line_end(stream, bytes.back());
   if (stream == Stream::error)
     error_.write(bytes);
   else if (!output_.write(bytes))
@@ -109,16 +116,25 @@ void Console::write(Stream stream, std::string_view bytes) {
 void Console::write(Stream stream, const TaskOutput& file, ByteRange range) {
   if (range.empty()) return;
   erase_bar();
+  char last = '\n';
+  if (display_ == Display::bar) file.read(range.end - 1, std::span(&last, 1));
+  note_line_end(stream, last);
   if (stream == Stream::error)
     error_.write(file, range);
   else if (!output_.write(file, range))
     throw ReaderGone();
 }
 
+void Console::note_line_end(Stream stream, char last) {
+  const ByteSink& sink = stream == Stream::error ? error_ : output_;
+  if (display_ == Display::bar && sink.is_terminal()) line_open_ = last != '\n';
+}
+
 void Console::say(std::string_view message) { print(fmt::format("bulkhead: {}\n", message)); }
 
 void Console::print(std::string_view lines) {
   erase_bar();
+  if (!lines.empty()) note_line_end(Stream::error, lines.back());
   error_.write(lines);
 }
 
@@ -130,7 +146,8 @@ void Console::show(const Progress& progress) {
   if (now - last_shown_ < interval) return;
   last_shown_ = now;
   if (display_ == Display::plain) return say(describe(progress));
-  error_.write("\r" + draw_bar(progress, error_.columns()) + "\x1b[K");
+  if (line_open_ || !error_.in_foreground()) return;  // it would write over a task's line, or into the shell's
+  error_.write("\r" + draw_bar(progress, error_.columns()) + "\x1b[J\r");
   bar_drawn_ = true;
 }
 

@@ -52,10 +52,12 @@ class Console {
  private:
   using Clock = WorkClock;
   void erase_bar();
+  void note_line_end(Stream stream, char last);
 
   ByteSink output_ = ByteSink::standard_output(), error_ = ByteSink::standard_error();
   enum class Display { none, plain, bar } display_ = Display::none;
   bool colored_ = false, bar_drawn_ = false;
+  bool line_open_ = false;  // what stands on the terminal does not end with a line: no place for a bar
   Clock::time_point last_shown_ = Clock::now();
 };
 
