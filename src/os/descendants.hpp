@@ -44,8 +44,9 @@ std::vector<int> children();
 /// adopt_orphans() misses none.
 std::vector<int> descendants_of(int process);
 
-/// Stops (SIGSTOP) every child of this process and all below them, so that none is missed that is born meanwhile; and
-/// lets all that are below it go on (SIGCONT), in whatever way they were stopped.
+/// Stops (SIGSTOP) every child of this process and all below them, so that none is missed that is born meanwhile, and
+/// waits until they stand still, a second or two at most; or lets all that are below it go on (SIGCONT), in whatever
+/// way they were stopped.
 void stop_all_descendants() noexcept;
 void continue_all_descendants() noexcept;
 /// Lets `process` and all below it go on.
