@@ -12,12 +12,28 @@
 
 namespace bulkhead::tool {
 
+namespace {
+
+std::string name_of(Subcommand which) {
+  switch (which) {
+    case Subcommand::run:
+      return "bulkhead run";
+    case Subcommand::call:
+      return "bulkhead call";
+    case Subcommand::coprocess:
+      return "bulkhead coprocess";
+    case Subcommand::batch:
+      return "PROGRAM";
+  }
+  return {};
+}
+
+}  // namespace
+
 std::optional<Settings> parse_command_line(Subcommand which, const std::vector<std::string>& words, std::string& help) {
-  const bool run = which == Subcommand::run;
   Settings settings;
   WrittenOptions raw;
-  const bool coprocess = which == Subcommand::coprocess;
-  CLI::App app(usage_of(which), run ? "run" : coprocess ? "coprocess" : "call");
+  CLI::App app(usage_of(which), name_of(which));
   add_options(app, which, settings, raw);
 
   PartedWords parted = part_options(app, words);
@@ -28,7 +44,7 @@ std::optional<Settings> parse_command_line(Subcommand which, const std::vector<s
     help = all ? app.help() : short_help(app);
     return std::nullopt;
   } catch (const CLI::ParseError& error) {
-    throw UsageError(fmt::format("{}; bulkhead {} --help says what it takes", error.what(), app.get_name()));
+    throw UsageError(fmt::format("{}; {} --help says what it takes", error.what(), app.get_name()));
   }
   understand(raw, app, which, std::move(parted.rest), settings);
   return settings;
