@@ -28,6 +28,15 @@ TEST_CASE("HUP: what runs comes to its end, and nothing else is started", "[tool
   CHECK(contains(r.error, "2 left over"));
 }
 
+TEST_CASE("INT behind HUP ends what runs as well", "[tool]") {
+  const Result r = with_directory("\"$0\" run -j1 -c " + waiting_task +
+                                  " ::: a b c 2> $1/err & t=$!; until_there $1/up-a; kill -HUP $t; "
+                                  "kill -TERM $t; wait $t; echo $?; ls $1; cat $1/err >&2");
+  CHECK(r.output.starts_with("143\n"));
+  CHECK_FALSE(contains(r.output, "up-b"));
+  CHECK(contains(r.error, "3 left over"));
+}
+
 TEST_CASE("an INT that was ignored stays ignored", "[tool]") {
   const Result r = with_directory("trap '' INT; \"$0\" run -q -j1 -c " + waiting_task +
                                   " ::: a b & t=$!; until_there $1/up-a; kill -INT $t; kill -INT $t; "

@@ -67,7 +67,8 @@ void tell(std::span<const std::byte> Place::*message) noexcept {
 }
 
 void stop_by(int signal) noexcept {
-  struct sigaction usual {}, ours {};
+  struct sigaction usual {
+  }, ours{};
   usual.sa_handler = SIG_DFL;
   sigset_t only, before;
   sigemptyset(&only);
@@ -113,9 +114,7 @@ void suspend_by(int signal) noexcept {
   errno = error;
 }
 
-std::chrono::nanoseconds time_suspended() noexcept {
-  return std::chrono::nanoseconds(suspended_ns.load()->load());
-}
+std::chrono::nanoseconds time_suspended() noexcept { return std::chrono::nanoseconds(suspended_ns.load()->load()); }
 
 SuspensionListener::SuspensionListener(int socket, std::span<const std::byte> pause,
                                        std::span<const std::byte> proceed) noexcept

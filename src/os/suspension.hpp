@@ -24,8 +24,8 @@ void follow_suspensions_of_parent();
 /// How long this program, or the one that this worker belongs to, has been suspended so far.
 std::chrono::nanoseconds time_suspended() noexcept;
 
-/// While one lives, its socket is sent `pause` before this process is suspended and `proceed` afterwards: whole messages,
-/// which must live for ever. At most 64 at a time; more are not told.
+/// While one lives, its socket is sent `pause` before this process is suspended and `proceed` afterwards: whole
+/// messages, which must live for ever. At most 64 at a time; more are not told.
 class SuspensionListener {
  public:
   SuspensionListener(int socket, std::span<const std::byte> pause, std::span<const std::byte> proceed) noexcept;

@@ -104,6 +104,7 @@ WorkOptions Batch::work_options() {
   options.kill_grace = whole_wait(settings_.end_steps) +
                        std::chrono::seconds(1);  // a worker needs the grace for its program, and then a moment
   options.stop = stop_.get_token();
+  options.drain = drain_.get_token();
   options.isolation = settings_.isolation;
   options.on_event = [this](const Event& event) { on_event(event); };
   const bool decisions = settings_.halt.when != HaltPolicy::When::never || settings_.tasks.spacing.count() > 0 ||
@@ -125,6 +126,7 @@ void Batch::on_event(const Event& event) {
       on_task_started(event);
       break;
     case EventKind::task_finished:
+      if (event.attempt == 0) break;  // it was never started
       if (running_ > 0) --running_;
       if (const auto slot = static_cast<std::size_t>(event.worker); slot < running_tasks_.size())
         running_tasks_[slot].active = false;
@@ -208,6 +210,7 @@ void Batch::list_running() {
 }
 
 void Batch::stop_starting() {
+  drain_.request_stop();
   for (const Task& task : source_.close())
     if (auto node = retrying_.extract(task.sequence)) conclude(std::move(node.mapped()));
 }

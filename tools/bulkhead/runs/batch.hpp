@@ -95,7 +95,7 @@ class Batch {
   std::vector<std::unique_ptr<RunListener>> listeners_;
   std::unordered_map<int, long> processes_;                  // of each slot's worker
   std::unordered_map<std::uint64_t, long> process_of_task_;  // a worker that dies is replaced before its task is back
-  std::stop_source stop_;
+  std::stop_source stop_, drain_;
   Tally tally_;
   RunEnd end_;
   std::unordered_map<std::uint64_t, Attempt> retrying_;  // the last failure of each task that waits for another attempt
