@@ -1,4 +1,5 @@
 #include <bulkhead/command.hpp>
+#include <bulkhead/work_clock.hpp>
 
 #include "os/descendants.hpp"
 #include "os/lifeline.hpp"
@@ -15,7 +16,7 @@ namespace bulkhead {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = WorkClock;
 
 CommandResult not_started(CommandResult result, int error) {
   result.start_error = error;

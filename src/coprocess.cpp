@@ -1,6 +1,7 @@
 #include <bulkhead/coprocess.hpp>
 
 #include <bulkhead/detail/service_thread.hpp>
+#include <bulkhead/work_clock.hpp>
 
 #include "os/descendants.hpp"
 #include "os/dialogue.hpp"
@@ -19,7 +20,7 @@ namespace bulkhead {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = WorkClock;
 constexpr Clock::time_point never = Clock::time_point::max();
 
 std::optional<std::chrono::nanoseconds> until(Clock::time_point deadline) {

@@ -60,6 +60,7 @@ void check_thread_options(const WorkOptions& options) {
   constexpr const char* no_bytes = "threads hand items and results over as they are, not encoded";
   refuse_in_threads(options.task_timeout.count() != 0, "task_timeout", no_end);
   refuse_in_threads(options.init_timeout.count() != 0, "init_timeout", no_end);
+  refuse_in_threads(options.drain.stop_possible(), "drain", "threads know stop alone");
   refuse_in_threads(options.stderr_tail != 0, "stderr_tail", "threads share one standard error");
   refuse_in_threads(options.memory_limit != 0, "memory_limit", no_limit);
   refuse_in_threads(options.cpu_time.count() != 0, "cpu_time", no_limit);

@@ -28,6 +28,9 @@ class ByteSink {
   /// Both are one pipe, terminal or file, so that what is written to one stands between what is written to the other.
   bool is_same_as(const ByteSink& other) const noexcept;
 
+  /// False where it is this program's terminal and another job has it: what moves the cursor would disturb that one.
+  bool in_foreground() const noexcept;
+
   /// Writes all of it, waiting where the reader is slow. False: the reader has gone. Throws std::system_error naming
   /// the stream on other errors.
   bool write(std::string_view bytes);

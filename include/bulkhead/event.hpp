@@ -37,10 +37,10 @@ enum class EventKind : std::uint8_t {
 struct Event {
   EventKind kind{};
   std::chrono::steady_clock::time_point when{};  ///< when the coordinator last came back from waiting
-  std::uint64_t task = 0;  ///< the item's index, from 0
-  unsigned attempt = 0;    ///< from 1
-  int worker = 0;          ///< slot, from 0
-  long process = 0;        ///< the worker's process id (0 for threads)
+  std::uint64_t task = 0;                        ///< the item's index, from 0
+  unsigned attempt = 0;                          ///< from 1
+  int worker = 0;                                ///< slot, from 0
+  long process = 0;                              ///< the worker's process id (0 for threads)
   Ending ending{};
   int channel = 0;  ///< as given to emit_output()
   std::size_t count = 0;

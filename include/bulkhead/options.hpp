@@ -97,7 +97,9 @@ struct WorkOptions {
   std::vector<std::string> writable_paths{};  ///< strict: files, or directories with all below, that tasks may write
   std::function<void()> worker_init{}, worker_exit{};  ///< run in each worker before its first and after its last task
   std::stop_token stop{};                              ///< stop requested: start nothing more, end what runs
-  std::function<void(const Event&)> on_event{};        ///< called in the thread that drives the work
+  std::stop_token drain{};  ///< stop requested: start nothing more, what runs comes to its end, and what was not
+                            ///< started ends as cancelled, also what a worker held already. Processes only
+  std::function<void(const Event&)> on_event{};  ///< called in the thread that drives the work
   std::size_t prefetch = automatic;  ///< tasks a worker holds beyond the one in hand; 0: no task is dealt before the
                                      ///< one before it has been settled; automatic: by the time they take
 

@@ -7,7 +7,13 @@ namespace bulkhead {
 
 /// While one lives, SIGINT, SIGTERM, SIGHUP and SIGUSR1 are counted and end nothing; SIGPIPE and SIGXFSZ are ignored,
 /// so that writing reports its error. A signal that was ignored when it was made stays ignored. Make it before any work
-/// is started, one in a program, in the main thread; its destructor puts everything back.
+/// is started, one in a program, in the main thread; its destructor puts everything back. Throws std::system_error.
+///
+/// SIGTSTP (Ctrl-Z), SIGTTIN and SIGTTOU stop the program as they always do, but before it every worker of its process
+/// runs with all that these have started; SIGCONT lets all go on, and WorkClock leaves the time between out. Where the
+/// system does not stop the program, because no shell is there that could continue it, all go on at once. A program
+/// that is killed while it is stopped takes its workers along, as ever. SIGSTOP cannot be seen: it stops the program
+/// alone, and the workers go on with what they have.
 class SignalWatch {
  public:
   SignalWatch();

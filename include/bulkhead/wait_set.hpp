@@ -1,7 +1,7 @@
 // "When this can be read, or at that time", as one descriptor: for those who can wait for one descriptor only.
 #pragma once
 
-#include <chrono>
+#include <bulkhead/work_clock.hpp>
 
 namespace bulkhead {
 
@@ -14,10 +14,11 @@ class WaitSet {
   WaitSet& operator=(WaitSet&& other) noexcept;
   ~WaitSet();
 
-  static constexpr std::chrono::steady_clock::time_point never = std::chrono::steady_clock::time_point::max();
+  static constexpr WorkClock::time_point never = WorkClock::time_point::max();
 
-  /// From now on waits for these alone. `watched`: -1 for none. Returns the descriptor to wait for.
-  int wait_for(int watched, std::chrono::steady_clock::time_point due) noexcept;
+  /// From now on waits for these alone. A program that is suspended meanwhile finds it readable too early: look at the
+  /// clock, and wait again. `watched`: -1 for none. Returns the descriptor to wait for.
+  int wait_for(int watched, WorkClock::time_point due) noexcept;
 
  private:
   int set_, timer_;

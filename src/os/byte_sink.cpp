@@ -58,9 +58,14 @@ unsigned ByteSink::columns() const noexcept {
   return ::ioctl(stream_, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
+bool ByteSink::in_foreground() const noexcept {
+  const pid_t job = ::tcgetpgrp(stream_);
+  return job < 0 || job == ::getpgrp();
+}
+
 bool ByteSink::is_same_as(const ByteSink& other) const noexcept {
-  struct stat mine {
-  }, theirs{};
+  struct stat mine {};
+  struct stat theirs {};
   return ::fstat(stream_, &mine) == 0 && ::fstat(other.stream_, &theirs) == 0 && mine.st_dev == theirs.st_dev &&
          mine.st_ino == theirs.st_ino;
 }

@@ -111,7 +111,8 @@ std::optional<Child> fork_child() {
 
 void lead_own_group() noexcept {
   ::setpgid(0, 0);
-  for (const int sig : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2, SIGCHLD, SIGXCPU, SIGXFSZ})
+  for (const int sig : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2, SIGCHLD, SIGXCPU, SIGXFSZ, SIGTSTP,
+                        SIGTTIN, SIGTTOU})
     ::signal(sig, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);

@@ -1,5 +1,7 @@
 #include "os/clock.hpp"
 
+#include "os/suspension.hpp"
+
 #include <sys/resource.h>
 #include <time.h>
 
@@ -8,7 +10,7 @@ namespace bulkhead::os {
 std::chrono::nanoseconds now() noexcept {
   timespec t{};
   ::clock_gettime(CLOCK_MONOTONIC, &t);
-  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec) - time_suspended();
 }
 
 std::uint64_t peak_rss_kib() noexcept {

@@ -6,7 +6,7 @@
 
 namespace bulkhead::os {
 
-/// CLOCK_MONOTONIC.
+/// CLOCK_MONOTONIC without the time that the program was suspended (suspension.hpp).
 std::chrono::nanoseconds now() noexcept;
 /// The peak resident memory of this process so far, in KiB.
 std::uint64_t peak_rss_kib() noexcept;

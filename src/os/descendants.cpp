@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <cerrno>
 #include <charconv>
 #include <string>
+#include <string_view>
 
 namespace bulkhead::os {
 
@@ -58,6 +60,29 @@ void stop_whole_trees(std::vector<int>& processes) {
     const std::vector<int> below = children_of(std::to_string(processes[i]));
     processes.insert(processes.end(), below.begin(), below.end());
   }
+}
+
+bool stands_still(int pid) {
+  const std::string stat = read_small_file("/proc/" + std::to_string(pid) + "/stat");
+  const std::size_t name_end = stat.rfind(')');
+  return name_end == std::string::npos || name_end + 2 >= stat.size() ||
+         std::string_view("TtZX").find(stat[name_end + 2]) != std::string_view::npos;
+}
+
+// A signal is taken some time after it was sent, and until then its target may fork. So whoever was seen to stand still
+// before it was asked for its children has no others; whoever was not is sent the signal, and the answer is false.
+bool all_stand_still() {
+  bool all = true;
+  std::vector<int> found = children();
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (!stands_still(found[i])) {
+      ::kill(found[i], SIGSTOP);
+      all = false;
+    }
+    const std::vector<int> below = children_of(std::to_string(found[i]));
+    found.insert(found.end(), below.begin(), below.end());
+  }
+  return all;
 }
 
 // No lock, and no list that could be met half changed: another thread may be forking at any moment.
@@ -180,6 +205,30 @@ std::vector<int> descendants_of(int process) {
     all.insert(all.end(), below.begin(), below.end());
   }
   return all;
+}
+
+void stop_all_descendants() noexcept {
+  constexpr int most_rounds = 1000;  // one that waits for a disk takes the signal when that answers
+  constexpr timespec pause{.tv_sec = 0, .tv_nsec = 1'000'000};
+  try {
+    for (int round = 0; round < most_rounds && !all_stand_still(); ++round) ::nanosleep(&pause, nullptr);
+  } catch (...) {  // no memory for the list: what was found is stopped
+  }
+}
+
+void continue_all_descendants() noexcept {
+  try {
+    for (const int pid : descendants_of(0)) ::kill(pid, SIGCONT);
+  } catch (...) {  // no memory for the list
+  }
+}
+
+void continue_tree(int process) noexcept {
+  ::kill(process, SIGCONT);
+  try {
+    for (const int pid : descendants_of(process)) ::kill(pid, SIGCONT);
+  } catch (...) {  // no memory for the list
+  }
 }
 
 std::size_t end_children_except(std::span<const int> spared) noexcept {

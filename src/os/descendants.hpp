@@ -44,6 +44,14 @@ std::vector<int> children();
 /// adopt_orphans() misses none.
 std::vector<int> descendants_of(int process);
 
+/// Stops (SIGSTOP) every child of this process and all below them, so that none is missed that is born meanwhile, and
+/// waits until they stand still, a second or two at most; or lets all that are below it go on (SIGCONT), in whatever
+/// way they were stopped.
+void stop_all_descendants() noexcept;
+void continue_all_descendants() noexcept;
+/// Lets `process` and all below it go on.
+void continue_tree(int process) noexcept;
+
 /// Children that end_children_except() leaves alone although it is not told of them: processes of ours that serve this
 /// one until they are dismissed: a thousand at most. Thread-safe, takes no lock.
 void spare_child(int pid) noexcept;

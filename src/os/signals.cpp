@@ -2,6 +2,7 @@
 
 #include "os/signal_name.hpp"
 #include "os/spawn.hpp"
+#include "os/suspension.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -31,10 +32,13 @@ struct Watched {
   void (*action)(int);
   struct sigaction before;
 };
-std::array<Watched, 6> watched{{{SIGINT, count_stop, {}},
+std::array<Watched, 9> watched{{{SIGINT, count_stop, {}},
                                 {SIGTERM, count_stop, {}},
                                 {SIGHUP, note_hang_up, {}},
                                 {SIGUSR1, count_list, {}},
+                                {SIGTSTP, os::suspend_by, {}},
+                                {SIGTTIN, os::suspend_by, {}},
+                                {SIGTTOU, os::suspend_by, {}},
                                 {SIGPIPE, SIG_IGN, {}},
                                 {SIGXFSZ, SIG_IGN, {}}}};
 
@@ -42,6 +46,7 @@ std::array<Watched, 6> watched{{{SIGINT, count_stop, {}},
 
 SignalWatch::SignalWatch() {
   os::remember_ignored_signals();
+  os::prepare_for_suspension();
   stops_seen = 0;
   first_stop_seen = 0;
   hang_up_seen = false;

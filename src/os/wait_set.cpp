@@ -41,7 +41,7 @@ WaitSet::~WaitSet() {
   if (set_ >= 0) ::close(set_);
 }
 
-int WaitSet::wait_for(int watched, std::chrono::steady_clock::time_point due) noexcept {
+int WaitSet::wait_for(int watched, WorkClock::time_point due) noexcept {
   if (watched != watched_) {
     if (watched_ >= 0) ::epoll_ctl(set_, EPOLL_CTL_DEL, watched_, nullptr);
     epoll_event event{.events = EPOLLIN, .data = {}};
@@ -49,8 +49,9 @@ int WaitSet::wait_for(int watched, std::chrono::steady_clock::time_point due) no
   }
   itimerspec when{};  // all nought: disarmed
   if (due != never) {
-    // steady_clock is CLOCK_MONOTONIC
-    const std::chrono::nanoseconds at = std::max(due.time_since_epoch(), std::chrono::steady_clock::duration(1));
+    // steady_clock, which WorkClock follows, is CLOCK_MONOTONIC
+    const std::chrono::nanoseconds at =
+        std::max(due.time_since_epoch() + WorkClock::suspended(), std::chrono::nanoseconds(1));
     const auto seconds = std::chrono::floor<std::chrono::seconds>(at);
     when.it_value = {.tv_sec = seconds.count(), .tv_nsec = (at - seconds).count()};
   }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace bulkhead::process {
 
@@ -36,10 +37,9 @@ Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptio
       kills_for_memory_(os::out_of_memory_kills()),
       random_(std::random_device{}()) {
   completions_.reserve(4096);
-  if (options_.stop.stop_possible()) {
-    poller_.watch(stop_wake_.fd().get(), stop_key);
-    on_stop_.emplace(options_.stop, [this] { stop_wake_.notify(); });
-  }
+  if (options_.stop.stop_possible() || options_.drain.stop_possible()) poller_.watch(stop_wake_.fd().get(), stop_key);
+  on_stop_.emplace(options_.stop, [this] { stop_wake_.notify(); });
+  on_drain_.emplace(options_.drain, [this] { stop_wake_.notify(); });
   now_ = os::now();
   next_look_ = now_;
   next_heartbeat_ = now_ + options_.per_sync_timeout;
@@ -57,6 +57,7 @@ void Coordinator::announce_what_is_lacking() const {
 
 Coordinator::~Coordinator() {
   on_stop_.reset();
+  on_drain_.reset();
   for (const auto& worker : workers_)
     if (worker) kill_worker(*worker);
   server_.reset();
@@ -110,8 +111,10 @@ bool Coordinator::poll() {
     static_cast<void>(count_kills_for_memory());
     notify({.kind = EventKind::heartbeat});
   }
-  if (options_.stop.stop_requested() && !closed())
+  if (options_.stop.stop_requested() && !std::exchange(stopped_, true))
     close(Ending::cancelled, "the run was stopped before this task was done");
+  if (options_.drain.stop_requested())
+    stop_dealing(Ending::cancelled, "the run was stopped before this task was started");
   if (now_ >= next_look_) look_round();
   return heartbeat;
 }

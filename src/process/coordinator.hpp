@@ -108,6 +108,7 @@ class Coordinator {
   void end_worker(Worker& worker, KillReason reason, Nanoseconds grace);
   void redeal_rest(Worker& worker, const ipc::Record* culprit, bool all_suspect);
   void close(Ending ending, std::string why);
+  void stop_dealing(Ending ending, std::string why);
 
   // The fork server (fork_server_watch.cpp)
   void hear_server();
@@ -165,7 +166,7 @@ class Coordinator {
   os::Poller poller_;
   std::unique_ptr<ForkServer> server_;
   os::WakeUp stop_wake_;
-  std::optional<std::stop_callback<std::function<void()>>> on_stop_;
+  std::optional<std::stop_callback<std::function<void()>>> on_stop_, on_drain_;
 
   std::vector<std::unique_ptr<Worker>> workers_;  // by slot; null: nobody
   std::size_t live_ = 0;
@@ -193,6 +194,7 @@ class Coordinator {
   int watched_input_ = -1;
   bool input_always_ready_ = false, input_ready_ = false;
 
+  bool stopped_ = false;
   std::optional<Failure> closed_;  // stopped or given up: what every task ends with from here on
   std::uint64_t admitted_ = 0, settled_ = 0;
   Nanoseconds now_{}, next_look_{}, next_heartbeat_{};

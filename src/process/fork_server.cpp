@@ -13,6 +13,8 @@ namespace bulkhead::process {
 
 namespace {
 
+Order pause_order{.kind = OrderKind::pause}, proceed_order{.kind = OrderKind::proceed};
+
 // Returns in another process than it was called in; where that is refused, in none.
 void enter_namespace(os::DescriptorSocket& socket, std::vector<int> kept, const os::Fd& host) {
   kept.push_back(socket.fd().get());
@@ -33,6 +35,7 @@ void enter_namespace(os::DescriptorSocket& socket, std::vector<int> kept, const 
 [[noreturn]] void serve(const ForkServer::Life& life, os::DescriptorSocket socket, std::vector<int> kept, int host,
                         Isolation isolation) noexcept {
   try {
+    os::follow_suspensions_of_parent();
     os::Fd watched = os::watch_process(host);
     if (!os::is_parent(host)) os::leave_at_once(0);
     if (isolation == Isolation::pid) enter_namespace(socket, kept, watched);
@@ -53,13 +56,15 @@ ForkServer::ForkServer(Life life, const std::vector<int>& kept, Isolation isolat
   os::spare_child(child_.pid());  // a pool made in a task outlives that task
   socket_ = std::move(ours);
   theirs = os::DescriptorSocket(os::Fd());
-  if (isolation != Isolation::pid) return;
-  try {
-    await_namespace();
-  } catch (...) {
-    collect();
-    throw;
+  if (isolation == Isolation::pid) {
+    try {
+      await_namespace();
+    } catch (...) {
+      collect();
+      throw;
+    }
   }
+  paused_with_us_.emplace(socket_.fd().get(), bytes_of(pause_order), bytes_of(proceed_order));
 }
 
 // A fork by another thread of the host may hold the other end of the socket for a while: its end is not enough.
@@ -82,6 +87,7 @@ void ForkServer::await_namespace() {
 ForkServer::~ForkServer() { collect(); }
 
 void ForkServer::collect() noexcept {
+  paused_with_us_.reset();
   socket_.shut_down();  // the end of the stream tells it to end everything, and itself
   child_.proceed();     // also if somebody stopped it
   constexpr std::chrono::seconds patience{10};

@@ -6,12 +6,15 @@
 // a worker's process group. When the coordinator ends, however it ends, the server takes everything along; when the
 // server is killed, the workers go on, and a new one is forked from the coordinator's process.
 //
+// When the program is suspended the server stops the workers and goes on itself: it must see the coordinator's end.
+//
 // With Isolation::pid the server is the first process of a pid namespace, below a guardian that is the coordinator's
 // child: whichever of the three ends, the kernel ends the server and all that lives in the namespace.
 #pragma once
 
 #include "os/child.hpp"
 #include "os/descriptor_socket.hpp"
+#include "os/suspension.hpp"
 #include "process/fork_server_messages.hpp"
 
 #include <bulkhead/options.hpp>
@@ -69,6 +72,7 @@ class ForkServer {
   os::DescriptorSocket socket_;
   os::Child child_;  // the server, or the guardian of its namespace
   os::Fd first_;     // the server, where it is the first of a pid namespace
+  std::optional<os::SuspensionListener> paused_with_us_;
 };
 
 }  // namespace bulkhead::process

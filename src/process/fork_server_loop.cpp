@@ -61,10 +61,22 @@ void ForkServerLoop::take_orders() {
       case os::DescriptorSocket::Receipt::message:
         break;
     }
-    if (order.kind == OrderKind::fork)
-      fork_worker(order, std::move(descriptors));
-    else if (const auto found = workers_.find(order.worker); found != workers_.end())
-      os::signal_group(found->second.pid(), os::GroupSignal::terminate);
+    obey(order, std::move(descriptors));
+  }
+}
+
+void ForkServerLoop::obey(const Order& order, std::vector<os::Fd> descriptors) {
+  switch (order.kind) {
+    case OrderKind::fork:
+      return fork_worker(order, std::move(descriptors));
+    case OrderKind::terminate:
+      if (const auto found = workers_.find(order.worker); found != workers_.end())
+        os::signal_group(found->second.pid(), os::GroupSignal::terminate);
+      return;
+    case OrderKind::pause:
+      return os::stop_all_descendants();
+    case OrderKind::proceed:
+      return os::continue_all_descendants();
   }
 }
 

@@ -20,6 +20,7 @@ class ForkServerLoop {
 
  private:
   void take_orders();
+  void obey(const Order& order, std::vector<os::Fd> descriptors);
   void fork_worker(const Order& order, std::vector<os::Fd> descriptors);
   void take_on(std::uint64_t worker, os::Child child);
   void reap(std::uint64_t worker);

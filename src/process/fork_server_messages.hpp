@@ -11,6 +11,8 @@ enum class OrderKind : std::uint8_t {
   fork,       // a worker; with descriptors: its memory, the write end of its pipe, its end of the
               // lifeline and, where that is kept, its standard error
   terminate,  // SIGTERM to its whole process group
+  pause,      // stop every worker, and all that they have started
+  proceed,    // and let them go on
 };
 
 struct Order {

@@ -97,6 +97,8 @@ void Coordinator::lose_server() {
       worker->be_ended_with_server();
     else if (worker->dying && !worker->ended)
       os::signal_group(static_cast<int>(worker->pid()), os::GroupSignal::kill);
+    else if (!worker->dying)
+      os::continue_tree(static_cast<int>(worker->pid()));  // the server may have been killed while all were suspended
     if (filling_ == worker.get()) close_fill();
     if (worker->dying || worker->doom != KillReason::none) continue;
     if (!closed()) take_back_from(*worker, worker->outstanding);

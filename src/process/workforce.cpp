@@ -145,6 +145,14 @@ void Coordinator::retire(Worker& worker) {
 }
 
 void Coordinator::close(Ending ending, std::string why) {
+  stop_dealing(ending, std::move(why));
+  for (const auto& worker : workers_)
+    if (worker && worker->outstanding != 0 && worker->doom == KillReason::none)
+      end_worker(*worker, KillReason::cancelled, options_.kill_grace);
+}
+
+// What no worker has begun ends here.
+void Coordinator::stop_dealing(Ending ending, std::string why) {
   if (closed()) return;
   closed_.emplace().ending = ending;
   closed_->what = std::move(why);
@@ -155,8 +163,6 @@ void Coordinator::close(Ending ending, std::string why) {
     worker->take_back(worker->outstanding, [&](const ipc::Record& record) {
       end_pending(pending_from(record, worker->lane()), Failure(*closed_));
     });
-    if (worker->outstanding != 0 && worker->doom == KillReason::none)
-      end_worker(*worker, KillReason::cancelled, options_.kill_grace);
   }
 }
 

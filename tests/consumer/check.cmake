@@ -17,6 +17,18 @@ run(${WORK_DIR}/build/consumer)
 message("${output}")
 run(${WORK_DIR}/prefix/bin/bulkhead --version)
 
+# The manual page and the completions are those of this very program.
+foreach(page "man/man1/bulkhead.1 man" "bash-completion/completions/bulkhead completions bash"
+             "zsh/site-functions/_bulkhead completions zsh" "fish/vendor_completions.d/bulkhead.fish completions fish")
+  separate_arguments(page)
+  list(POP_FRONT page file)
+  run(${WORK_DIR}/prefix/bin/bulkhead ${page})
+  file(READ ${WORK_DIR}/prefix/share/${file} text)
+  if(text STREQUAL "" OR NOT text STREQUAL "${output}")
+    message(FATAL_ERROR "share/${file} is not what bulkhead ${page} says")
+  endif()
+endforeach()
+
 # The installed files must not lead back to where they were made.
 file(GLOB_RECURSE installed ${WORK_DIR}/prefix/*.cmake ${WORK_DIR}/prefix/*.hpp)
 foreach(file IN LISTS installed)

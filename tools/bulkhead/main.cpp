@@ -23,25 +23,28 @@ constexpr const char* help_text = R"(Bulkhead runs work that may crash: a crash 
 
   bulkhead run gzip -9 ::: *.log        a program per record
   bulkhead run < commands.txt           a shell command per line
-  bulkhead call ./square.so ::: 1 2 3   a compiled function per record, in long-lived workers
-  bulkhead coprocess ./score < lines    a line per record to long-lived programs, a line back
-  bulkhead report EVENTS -o PAGE.html   a page about a run, from what its --events has written
+  bulkhead call ./square.so ::: 1 2 3   a compiled function per record
+  bulkhead coprocess ./score < lines    a line per record to long-lived programs
+  bulkhead report EVENTS -o PAGE.html   a page about a run, from its --events
 
-  bulkhead replay jobs.tsv 12           run task 12 of a job log again, alone; --gdb: in the debugger
-  bulkhead doctor                       what this machine offers, and what that means
+  bulkhead replay jobs.tsv 12           task 12 of a job log again, alone
+  bulkhead doctor                       what this machine offers
   bulkhead completions bash             a script for bash, zsh or fish
   bulkhead man                          the manual page: bulkhead man | man -l -
 
-  bulkhead run -h                       the most used options; --help has all; call and coprocess have their own
+  bulkhead run -h                       the most used options; --help has all
   bulkhead --version
 
-Exit status: 0 all tasks succeeded, 1 some did not, 2 usage, 3 stopped by --halt or --crash-limit, 5 a log or output
-could not be written, 70 internal error, 124 --deadline, 128+n ended by signal n, 141 standard output's reader has gone.
+Exit status: 0 all tasks succeeded, 1 some did not, 2 usage, 3 stopped by --halt
+or --crash-limit, 5 a log or output could not be written, 70 internal error,
+124 --deadline, 128+n ended by signal n, 141 standard output's reader has gone.
 )";
 
 int dispatch(const std::vector<std::string>& words) {
   const std::string name = words.empty() ? std::string() : words.front();
   if (name == "-h" || name == "--help" || name == "help") return say(help_text);
+  if (words.size() > 1 && (name == "doctor" || name == "man" || name == "--version"))
+    throw UsageError(name + " takes nothing else; write bulkhead " + name);
   if (name == "--version") return say("bulkhead " BULKHEAD_VERSION "\n");
   if (name == "report") {
     std::string help;

@@ -12,21 +12,34 @@
 
 namespace bulkhead::tool {
 
+namespace {
+
+std::string name_of(Subcommand which) {
+  switch (which) {
+    case Subcommand::run:
+      return "bulkhead run";
+    case Subcommand::call:
+      return "bulkhead call";
+    case Subcommand::coprocess:
+      return "bulkhead coprocess";
+    case Subcommand::batch:
+      break;
+  }
+  return {};
+}
+
+}  // namespace
+
 std::optional<Settings> parse_command_line(Subcommand which, const std::vector<std::string>& words, std::string& help,
                                            const std::string& program) {
-  const bool run = which == Subcommand::run;
   Settings settings;
   WrittenOptions raw;
-  const bool coprocess = which == Subcommand::coprocess;
   if (!program.empty()) settings.program = program;
   std::string usage = usage_of(which);
   if (const std::size_t place = usage.find("PROGRAM"); which == Subcommand::batch && place != usage.npos)
     usage.replace(place, std::string("PROGRAM").size(), settings.program);
   // What it is called with, so that it can be named whole in what is said.
-  CLI::App app(usage, which == Subcommand::batch ? settings.program
-                      : run                      ? "bulkhead run"
-                      : coprocess                ? "bulkhead coprocess"
-                                                 : "bulkhead call");
+  CLI::App app(usage, which == Subcommand::batch ? settings.program : name_of(which));
   add_options(app, which, settings, raw);
 
   PartedWords parted = part_options(app, words);

@@ -85,8 +85,9 @@ bulkhead call \-k ./square.so ::: 1 2 3
 output could not be written; 70 internal error; 124 \-\-deadline; 128+n ended by signal n; 141 standard output's reader
 has gone.
 .SH SIGNALS
-The first INT or TERM starts nothing more and ends what runs with grace; the second kills. HUP lets what runs come to
-its end. USR1 lists what runs.
+The first INT or TERM starts nothing more and ends what runs with grace; the second kills. HUP starts nothing more and
+lets what runs come to its end. USR1 lists what runs. TSTP (Ctrl\-Z) stops the tasks and all they have started as well,
+CONT lets them go on, and the time between counts for no timer.
 )";
   return page;
 }

@@ -51,7 +51,7 @@ void add_command_options(CLI::App& app, Settings& settings, WrittenOptions& word
 }
 
 // Where and how programs run.
-void add_place_options(CLI::App& app, Settings& settings) {
+void add_place_options(CLI::App& app, Settings& settings, WrittenOptions& words) {
   const std::string group = "Command";
   app.add_option("--cwd", settings.directory, "Run the commands in DIR")->type_name("DIR")->group(group);
   app.add_option("--env", settings.environment, "Set a variable in the tasks' environment; may be repeated")
@@ -60,7 +60,7 @@ void add_place_options(CLI::App& app, Settings& settings) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->group(group);
   app.add_flag("--clear-env", settings.clear_environment, "Start from an empty environment")->group(group);
-  app.add_option("--nice", settings.niceness, "Add N to the niceness of the commands")->type_name("N")->group(group);
+  app.add_option("--nice", words.niceness, "Add N to the niceness of the commands")->type_name("N")->group(group);
 }
 
 void add_running_options(CLI::App& app, WrittenOptions& words) {
@@ -117,14 +117,14 @@ void add_limit_options(CLI::App& app, Subcommand which, WrittenOptions& words) {
       ->group(group);
 }
 
-void add_worker_options(CLI::App& app, Subcommand which, Settings& settings) {
+void add_worker_options(CLI::App& app, Subcommand which, WrittenOptions& words) {
   const std::string group = "Running";
   const bool programs = which == Subcommand::coprocess;
-  app.add_option("--recycle", settings.recycle,
+  app.add_option("--recycle", words.recycle,
                  programs ? "A fresh co-process after N records" : "A fresh worker after N records, or an eighth fewer")
       ->type_name("N")
       ->group(group);
-  app.add_option("--crash-limit", settings.crash_limit,
+  app.add_option("--crash-limit", words.crash_limit,
                  "Give up, with status 3, when workers die N times in a row and no record succeeds meanwhile")
       ->type_name("N")
       ->group(group);
@@ -186,10 +186,10 @@ void add_options(CLI::App& app, Subcommand which, Settings& settings, WrittenOpt
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // what is said last counts
   add_source_options(app, settings, words);
   if (which == Subcommand::run) add_command_options(app, settings, words);
-  if (which == Subcommand::run || which == Subcommand::coprocess) add_place_options(app, settings);
+  if (which == Subcommand::run || which == Subcommand::coprocess) add_place_options(app, settings, words);
   add_running_options(app, words);
   add_limit_options(app, which, words);
-  if (which != Subcommand::run) add_worker_options(app, which, settings);
+  if (which != Subcommand::run) add_worker_options(app, which, words);
   add_result_options(app, which, settings, words);
   add_record_files(app, settings);
   app.set_help_flag("-h,--help", "-h: the most used options on one screen; --help: all of them")->group("Records out");

@@ -6,7 +6,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,9 +18,8 @@ struct WrittenOptions {
   std::string resume, isolation, column_separator, input_format, retry_on, load, free_memory;
   std::string jobs, timeout, deadline, retry_delay, delay, halt, delimiter, shuffle, progress, color, exit_code;
   std::vector<std::string> files;
-  std::uint64_t retries = 0, records_per_task = 1;
-  std::string term_seq, mem_max, cpu_time, fsize, output_max;
-  std::uint64_t nofile = 0;
+  std::string retries, records_per_task, niceness, recycle, crash_limit;
+  std::string term_seq, mem_max, cpu_time, fsize, nofile, output_max;
   bool resume_failed = false;
   bool null = false, fail_fast = false, line_buffer = false, ungroup = false;
 };

@@ -26,4 +26,13 @@ std::uint64_t size(const CLI::App& app, const std::string& option, const std::st
   return *parsed;
 }
 
+std::uint64_t count(const CLI::App& app, const std::string& option, const std::string& text, std::uint64_t otherwise,
+                    std::uint64_t least, std::uint64_t most) {
+  if (app.get_option_no_throw(option) == nullptr || app.count(option) == 0) return otherwise;
+  const auto parsed = parse_count(text);
+  if (!parsed || *parsed < least || *parsed > most)
+    refuse(option, text, fmt::format("write a whole number from {} to {}", least, most));
+  return *parsed;
+}
+
 }  // namespace bulkhead::tool

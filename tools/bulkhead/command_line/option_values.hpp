@@ -19,6 +19,10 @@ std::chrono::milliseconds duration(std::string_view option, const std::string& t
 /// In bytes; 0 where the option was not given, and never else.
 std::uint64_t size(const CLI::App& app, const std::string& option, const std::string& text);
 
+/// A whole number from `least` to `most`; `otherwise` where the option was not given.
+std::uint64_t count(const CLI::App& app, const std::string& option, const std::string& text, std::uint64_t otherwise,
+                    std::uint64_t least, std::uint64_t most);
+
 template <class T>
 T one_of(std::string_view option, const std::string& text,
          std::initializer_list<std::pair<std::string_view, T>> choices, T otherwise) {

@@ -26,12 +26,25 @@ std::vector<std::string> names_of(const CLI::App& app) {
 
 bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() > 0; }
 
+// How the option is written with its value, for who has forgotten that.
+std::string pattern(const std::string& name, const CLI::Option& option) {
+  const std::string value = option.get_type_name();
+  if (option.get_expected_min() == 0) return name + " or " + name + value.substr(1, value.size() - 2);
+  return name + " " + value;
+}
+
+[[noreturn]] void refuse_without_value(const std::string& name, const CLI::Option& option) {
+  throw UsageError(name + " needs a value; write " + pattern(name, option));
+}
+
 void add(PartedWords& parted, const CLI::Option& option, const std::string* value) {
   const std::string name =
       option.get_lnames().empty() ? "-" + option.get_snames().front() : "--" + option.get_lnames().front();
   if (!value) {
     parted.options.push_back(name);
-  } else if (value->empty() || option.get_lnames().empty()) {
+  } else if (value->empty()) {
+    refuse_without_value(name, option);
+  } else if (option.get_lnames().empty()) {
     parted.options.push_back(name);
     parted.options.push_back(*value);
   } else {
@@ -52,7 +65,7 @@ std::size_t take_short(const CLI::App& app, const std::vector<std::string>& word
       continue;
     }
     const bool attached = i + 1 < word.size();
-    if (!attached && at + 1 == words.size()) throw UsageError(name + " needs a value");
+    if (!attached && at + 1 == words.size()) refuse_without_value(name, *option);
     const std::string value = attached ? word.substr(i + 1) : words[at + 1];
     add(parted, *option, &value);
     return attached ? 1 : 2;
@@ -76,7 +89,7 @@ std::size_t take_long(const CLI::App& app, const std::vector<std::string>& words
     add(parted, *option, nullptr);
     return 1;
   }
-  if (at + 1 == words.size()) throw UsageError(name + " needs a value; write " + name + "=VALUE");
+  if (at + 1 == words.size()) refuse_without_value(name, *option);
   add(parted, *option, &words[at + 1]);
   return 2;
 }

@@ -36,15 +36,14 @@ void understand_records(WrittenOptions& words, const CLI::App& app, Settings& se
              fmt::format("{}; write an expression like , or '\\t' or ' +'", error.what()));
     }
   }
+  settings.tasks.records_per_task =
+      count(app, "--max-args", words.records_per_task, settings.fill_command_line ? SIZE_MAX : 1, 1, 1'000'000'000);
   if (!words.input_format.empty()) {
-    if (words.input_format != "jsonl") refuse("--input", words.input_format, "jsonl is the one there is");
-    if (settings.column_separator || settings.header || settings.fill_command_line || words.records_per_task != 1)
+    if (words.input_format != "jsonl") refuse("--input", words.input_format, "write jsonl, the one there is");
+    if (settings.column_separator || settings.header || settings.tasks.records_per_task != 1)
       throw UsageError("--input jsonl says all about a task; --colsep, --header, -n and -X do not go with it");
     settings.tasks.jsonl = true;
   }
-  if (settings.fill_command_line && app.count("--max-args") == 0) words.records_per_task = SIZE_MAX;
-  if (words.records_per_task == 0) throw UsageError("--max-args: 0 records make no task; write at least 1");
-  settings.tasks.records_per_task = words.records_per_task;
 }
 
 void understand_resume(const WrittenOptions& words, const CLI::App& app, Settings& settings) {

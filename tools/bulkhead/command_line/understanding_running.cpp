@@ -34,8 +34,7 @@ void understand_pace(const WrittenOptions& words, const CLI::App& app, Settings&
   if (app.count("--deadline") > 0 && settings.deadline.count() == 0)
     refuse("--deadline", words.deadline, "leave the option out for no limit");
   settings.tasks.spacing = duration("--delay", words.delay);
-  if (words.retries > 1'000'000) refuse("--retries", std::to_string(words.retries), "a million is the most");
-  settings.retries = static_cast<unsigned>(words.retries);
+  settings.retries = static_cast<unsigned>(count(app, "--retries", words.retries, 0, 0, 1'000'000));
   if (!words.retry_delay.empty()) {
     if (settings.retries == 0) throw UsageError("--retry-delay has no effect without --retries N");
     const std::size_t dots = words.retry_delay.find("..");
@@ -85,9 +84,7 @@ void understand_limits(const WrittenOptions& words, const CLI::App& app, Subcomm
   if (app.count("--cpu-time") > 0 && settings.limits.cpu_time.count() == 0)
     refuse("--cpu-time", words.cpu_time, "leave the option out for no limit");
   settings.limits.file_size = size(app, "--fsize", words.fsize);
-  if (app.count("--nofile") > 0 && (words.nofile == 0 || words.nofile > 1u << 30))
-    refuse("--nofile", std::to_string(words.nofile), "write at least 1 and at most 1073741824");
-  settings.limits.open_files = static_cast<unsigned>(words.nofile);
+  settings.limits.open_files = static_cast<unsigned>(count(app, "--nofile", words.nofile, 0, 1, 1u << 30));
   settings.limits.output = size(app, "--output-max", words.output_max);
   if (settings.limits.output != 0 && words.ungroup)
     throw UsageError(
@@ -95,11 +92,21 @@ void understand_limits(const WrittenOptions& words, const CLI::App& app, Subcomm
         "use --line-buffer");
 }
 
-void understand_workers(const CLI::App& app, const Settings& settings) {
-  for (const auto& [option, value] :
-       {std::pair("--recycle", settings.recycle), {"--crash-limit", settings.crash_limit}})
-    if (value == 0 && app.get_option_no_throw(option) != nullptr && app.count(option) > 0)
-      refuse(option, "0", "leave the option out for no limit");
+void understand_workers(const WrittenOptions& words, const CLI::App& app, Settings& settings) {
+  settings.recycle = count(app, "--recycle", words.recycle, 0, 1, 1'000'000'000);
+  settings.crash_limit = count(app, "--crash-limit", words.crash_limit, 0, 1, 1'000'000'000);
+}
+
+// Behind a sign as well, which parse_count() does not take.
+void understand_niceness(const std::string& text, Settings& settings) {
+  constexpr int least = -20, most = 19;
+  if (text.empty()) return;
+  const bool negative = text.front() == '-';
+  const auto parsed = parse_count(std::string_view(text).substr(negative ? 1 : 0));
+  const int value = parsed && *parsed <= 20 ? static_cast<int>(*parsed) * (negative ? -1 : 1) : most + 1;
+  if (value < least || value > most)
+    refuse("--nice", text, fmt::format("write a whole number from {} to {}", least, most));
+  settings.niceness = value;
 }
 
 void understand_isolation(const WrittenOptions& words, Subcommand which, Settings& settings) {
@@ -119,7 +126,8 @@ void understand_running(const WrittenOptions& words, const CLI::App& app, Subcom
   understand_pace(words, app, settings);
   understand_isolation(words, which, settings);
   understand_limits(words, app, which, settings);
-  understand_workers(app, settings);
+  understand_workers(words, app, settings);
+  understand_niceness(words.niceness, settings);
 }
 
 }  // namespace bulkhead::tool

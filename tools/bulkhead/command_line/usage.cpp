@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <utility>
+
 namespace bulkhead::tool {
 
 namespace {
@@ -10,11 +13,11 @@ constexpr const char* run_usage =
     R"(Runs a program for every record, several at a time; a crash costs only its own task.
 
 Examples:
-  bulkhead run gzip -9 ::: *.log                       a program per file
+  bulkhead run gzip -9 ::: *.log          a program per file
   find . -name '*.png' -print0 | bulkhead run -0 -j50% optipng {}
   bulkhead run -c 'convert {} -resize 50% {.}.small.jpg' ::: *.jpg
-  bulkhead run --timeout 30s --retries 2 --joblog jobs.tsv ./fetch {1} {2} ::: eu us ::: 2023 2024
-  bulkhead run < commands.txt                          each line is a shell command
+  bulkhead run --timeout 30s --retries 2 ./get {1} {2} ::: eu us ::: 23 24
+  bulkhead run < commands.txt             each line is a shell command
 
 Usage: bulkhead run [OPTIONS] [--] COMMAND [ARG...] [::: VALUE...]
 
@@ -38,18 +41,18 @@ Usage: bulkhead call [OPTIONS] PLUGIN.so[:FUNCTION] [::: VALUE...]
 )";
 
 constexpr const char* coprocess_usage =
-    R"(Gives records to long-lived co-processes: a record is a line on standard input, a line back is its result.
-
-A co-process that dies, hangs, says more than one line or closes its output costs the record in hand, and another takes
-its place. It must flush each answer. --timeout and --cpu-time are for one record, and include the start of the co-process for the
-first it gets; --output-max is for one record's answer and standard error; --mem-max, --fsize and --nofile are for the
-co-process as long as it runs.
+    R"(Gives each record as a line to a long-lived program; a line back is its result.
 
 Examples:
   bulkhead coprocess -j4 -k python3 scorer.py < records.txt > scores.txt
-  bulkhead coprocess --timeout 5s --retries 1 --recycle 10000 -- ./parse --strict ::: a b c
+  bulkhead coprocess --timeout 5s --recycle 10000 -- ./parse --strict ::: a b c
 
 Usage: bulkhead coprocess [OPTIONS] [--] COMMAND [ARG...] [::: VALUE...]
+
+A co-process that dies, hangs, says more than one line or closes its output costs the record in hand, and another takes
+its place. It must flush each answer. --timeout and --cpu-time are for one record, and include the start of the
+co-process for the first it gets; --output-max is for one record's answer and standard error; --mem-max, --fsize and
+--nofile are for the co-process as long as it runs.
 )";
 
 constexpr const char* batch_usage = R"(Calls this program's function for every record, in long-lived workers.
@@ -61,6 +64,20 @@ Usage: PROGRAM [OPTIONS] [::: VALUE...]
 Exit status: 0 all records succeeded, 1 some did not, 2 usage, 3 stopped by --halt or --crash-limit, 5 a log or output
 could not be written, 70 internal error, 124 --deadline, 128+n ended by signal n, 141 standard output's reader has gone.
 )";
+
+// In fewer words than the table has for them: on a screen of 80 columns each keeps to its line.
+constexpr std::array<std::pair<const char*, const char*>, 10> most_used{{
+    {"--jobs", "How many at once; default: the usable cores"},
+    {"--keep-order", "Output in the order of the records"},
+    {"--null", "Records end with a NUL byte"},
+    {"--shell", "Give the words to sh -c, values quoted"},
+    {"--timeout", "End an attempt after D, like 250ms 10s 1m30s"},
+    {"--retries", "Try a failed task N more times"},
+    {"--joblog", "Append a line per finished task"},
+    {"--resume", "Skip what --joblog has"},
+    {"--dry-run", "Print the commands and run nothing"},
+    {"--fail-fast", "Stop everything when a task fails"},
+}};
 
 }  // namespace
 
@@ -80,18 +97,17 @@ const char* usage_of(Subcommand which) {
 
 std::string short_help(const CLI::App& app) {
   const std::string all = app.help();
-  std::string text = all.substr(0, all.find("\nSources:"));
-  if (const std::size_t groups = text.find("\nRecords in:"); groups != std::string::npos) text.resize(groups);
-  text += "\nMost used:\n";
-  for (const char* name : {"--jobs", "--keep-order", "--null", "--shell", "--timeout", "--retries", "--joblog",
-                           "--resume", "--dry-run", "--fail-fast"}) {
+  const std::size_t usage = all.find("Usage:");
+  std::string text = all.substr(0, all.find('\n', usage) + 1) + "\nMost used:\n";
+  for (const auto& [name, words] : most_used) {
     const CLI::Option* option = app.get_option_no_throw(name);
     if (!option) continue;
     const std::string first = option->get_snames().empty() ? "    " : "-" + option->get_snames().front() + ", ";
-    const std::string value = option->get_type_name().empty() ? "" : " " + option->get_type_name();
-    text += fmt::format("  {}{:<20} {}\n", first, name + value, option->get_description());
+    std::string value = option->get_type_name();
+    if (!value.empty() && value.front() != '[') value.insert(0, " ");
+    text += fmt::format("  {}{:<18} {}\n", first, name + value, words);
   }
-  return text + fmt::format("\nAll options: {} --help\n", app.get_name());
+  return text + fmt::format("All options: {} --help\n", app.get_name());
 }
 
 }  // namespace bulkhead::tool

@@ -10,7 +10,8 @@
 namespace bulkhead::tool {
 
 const char* usage_of(Subcommand which);
-/// One screen: the examples, and the options that most runs get by with.
+/// One screen of 80 columns and 24 lines, with the prompt behind it: the examples, and the options that most runs get
+/// by with.
 std::string short_help(const CLI::App& app);
 
 }  // namespace bulkhead::tool

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <span>
 #include <system_error>
 #include <utility>
 
@@ -73,7 +74,9 @@ Console::Console(const Settings& settings) : program_(settings.program) {
   colored_ = want_color(settings.color, terminal);
   switch (settings.progress) {
     case ProgressMode::automatic:
-      display_ = terminal && !dumb_terminal() ? Display::bar : Display::plain;
+      // Ungrouped tasks write to the terminal themselves, and nobody erases the bar before they do.
+      display_ =
+          terminal && !dumb_terminal() && settings.output != OutputMode::ungrouped ? Display::bar : Display::plain;
       break;
     case ProgressMode::bar:
       display_ = Display::bar;
@@ -89,23 +92,31 @@ Console::Console(const Settings& settings) : program_(settings.program) {
 
 Console::~Console() { erase_bar(); }
 
+// The cursor rests before the bar: however narrow the terminal has become, and into how many rows it has broken the bar
+// since, all of them lie behind the cursor.
 void Console::erase_bar() {
   if (!bar_drawn_) return;
   bar_drawn_ = false;
+  if (!error_.in_foreground()) return;  // the shell has written there since
   try {
-    error_.write_some("\r\x1b[K");
+    error_.write_some("\r\x1b[J");
   } catch (const std::system_error&) {  // nobody is there to be told
   }
 }
 
 void Console::write(Stream stream, std::string text) {
   constexpr std::uint64_t enough = 64 << 10;
+  if (text.empty()) return;
+  note_line_end(stream, text.back());
   outlet(stream).add(sink(stream), std::move(text));
   if (waiting() >= enough) pump();
 }
 
 void Console::write(Stream stream, TaskOutput& file, ByteRange range, std::string tag) {
   if (range.empty()) return;
+  char last = '\n';
+  if (display_ == Display::bar && tag.empty()) file.read(range.end - 1, std::span(&last, 1));
+  note_line_end(stream, last);
   outlet(stream).add(sink(stream), file, range, std::move(tag));
   pump();
 }
@@ -124,11 +135,16 @@ void Console::wait_for_room(std::chrono::milliseconds longest) const {
 
 void Console::give_up() { outlets_ = {}; }
 
+void Console::note_line_end(Stream stream, char last) {
+  if (display_ == Display::bar && sink(stream).is_terminal()) line_open_ = last != '\n';
+}
+
 void Console::say(std::string_view message) { print(fmt::format("{}: {}\n", program_, message)); }
 
 void Console::print(std::string_view lines) {
   outlet(Stream::error).add(error_, std::string(lines));
   erase_bar();
+  if (!lines.empty()) note_line_end(Stream::error, lines.back());
   outlet(Stream::error).pump();
 }
 
@@ -140,8 +156,9 @@ void Console::show(const Progress& progress) {
   if (now - last_shown_ < interval) return;
   last_shown_ = now;
   if (display_ == Display::plain) return say(describe(progress));
-  if (!outlet(Stream::error).empty()) return;  // a task's output is half written there
-  error_.write_some("\r" + draw_bar(progress, error_.columns()) + "\x1b[K");
+  if (!outlet(Stream::error).empty()) return;         // a task's output is half written there
+  if (line_open_ || !error_.in_foreground()) return;  // it would write over a task's line, or into the shell's
+  error_.write_some("\r" + draw_bar(progress, error_.columns()) + "\x1b[J\r");
   bar_drawn_ = true;
 }
 

@@ -5,6 +5,7 @@
 #include "rules/settings.hpp"
 
 #include <bulkhead/byte_sink.hpp>
+#include <bulkhead/work_clock.hpp>
 
 #include <array>
 #include <chrono>
@@ -60,10 +61,11 @@ class Console {
   bool colored() const noexcept { return colored_; }
 
  private:
-  using Clock = std::chrono::steady_clock;
+  using Clock = WorkClock;
   void erase_bar();
   ByteSink& sink(Stream stream) { return stream == Stream::output ? output_ : error_; }
   Outlet& outlet(Stream stream) { return outlets_[stream == Stream::error && !one_destination_]; }
+  void note_line_end(Stream stream, char last);
 
   ByteSink output_ = ByteSink::standard_output(), error_ = ByteSink::standard_error();
   const bool one_destination_ = output_.is_same_as(error_);  // then one queue keeps tasks from mixing
@@ -71,6 +73,7 @@ class Console {
   enum class Display { none, plain, bar } display_ = Display::none;
   std::string program_;
   bool colored_ = false, bar_drawn_ = false;
+  bool line_open_ = false;  // what stands on the terminal does not end with a line: no place for a bar
   Clock::time_point last_shown_ = Clock::now();
 };
 

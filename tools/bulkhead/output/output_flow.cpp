@@ -1,5 +1,7 @@
 #include "output/output_flow.hpp"
 
+#include <bulkhead/work_clock.hpp>
+
 #include <optional>
 
 namespace bulkhead::tool {
@@ -16,7 +18,7 @@ void OutputFlow::go_on() {
 }
 
 std::uint64_t OutputFlow::finish(std::chrono::milliseconds grace) {
-  using Clock = std::chrono::steady_clock;
+  using Clock = WorkClock;
   std::optional<Clock::time_point> end;
   while (console_.waiting() > 0) {
     if (!obey_() && !end) end = Clock::now() + grace;

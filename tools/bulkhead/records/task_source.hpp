@@ -4,6 +4,7 @@
 #include "records/records.hpp"
 
 #include <bulkhead/wait_set.hpp>
+#include <bulkhead/work_clock.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -52,7 +53,7 @@ struct TaskRules {
 /// The place of a task in this range is its stream index; take() turns it back into the task. A task is out from the
 /// moment it is looked at. Single-threaded.
 class TaskSource {
-  using Clock = std::chrono::steady_clock;
+  using Clock = WorkClock;
 
  public:
   TaskSource(RecordStream records, const TaskRules& rules);

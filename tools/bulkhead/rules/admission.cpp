@@ -1,5 +1,7 @@
 #include "rules/admission.hpp"
 
+#include <bulkhead/work_clock.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -80,7 +82,7 @@ std::uint64_t available_memory() { return std::min(machine_memory(), group_memor
 std::function<bool()> admission(double most_load, std::uint64_t free_memory,
                                 std::function<void(const std::string&)> say) {
   if (most_load == 0 && free_memory == 0) return {};
-  using Clock = std::chrono::steady_clock;
+  using Clock = WorkClock;
   constexpr auto between_words = std::chrono::seconds(30);
   return [=, say = std::move(say), said = Clock::time_point()]() mutable {
     std::string why;

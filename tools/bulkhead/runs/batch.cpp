@@ -104,6 +104,7 @@ WorkOptions Batch::work_options() {
   options.kill_grace = whole_wait(settings_.end_steps) +
                        std::chrono::seconds(1);  // a worker needs the grace for its program, and then a moment
   options.stop = stop_.get_token();
+  options.drain = drain_.get_token();
   options.isolation = settings_.isolation;
   options.on_event = [this](const Event& event) { on_event(event); };
   const bool decisions = settings_.halt.when != HaltPolicy::When::never || settings_.tasks.spacing.count() > 0 ||
@@ -125,6 +126,7 @@ void Batch::on_event(const Event& event) {
       on_task_started(event);
       break;
     case EventKind::task_finished:
+      if (event.attempt == 0) break;  // it was never started
       if (running_ > 0) --running_;
       if (const auto slot = static_cast<std::size_t>(event.worker); slot < running_tasks_.size())
         running_tasks_[slot].active = false;
@@ -140,13 +142,15 @@ void Batch::on_event(const Event& event) {
       break;
   }
   constexpr auto soon_enough = std::chrono::milliseconds(1);
-  if (event.kind == EventKind::heartbeat || event.when - looked_round_ >= soon_enough) look_round();
+  if (event.kind != EventKind::heartbeat && event.when - looked_round_ < soon_enough) return;
+  looked_round_ = event.when;
+  look_round();
 }
 
 void Batch::on_task_started(const Event& event) {
   ++running_;
   running_tasks_.resize(std::max(running_tasks_.size(), static_cast<std::size_t>(event.worker) + 1));
-  running_tasks_[static_cast<std::size_t>(event.worker)] = {event.task, event.when, true};
+  running_tasks_[static_cast<std::size_t>(event.worker)] = {event.task, Clock::now(), true};
   if (!settings_.verbose && listeners_.empty()) return;
   const Task& task = source_.at(event.task);
   const TaskStart start{task, event.worker, processes_[event.worker], shown_(task, event.worker)};
@@ -168,14 +172,13 @@ void Batch::tell(const std::function<void(RunListener&)>& what) {
 }
 
 void Batch::look_round() {
-  looked_round_ = Clock::now();
   obey();
   let_output_flow();
   console_.show({.done = tally_.finished() + source_.skipped(),
                  .failed = tally_.unsuccessful(),
                  .running = running_,
                  .total = source_.total(),
-                 .elapsed = looked_round_ - started_});
+                 .elapsed = Clock::now() - started_});
   if (source_.closed() && source_.outstanding() == 0) throw NothingLeft();
 }
 
@@ -232,6 +235,7 @@ void Batch::list_running() {
 }
 
 void Batch::stop_starting() {
+  drain_.request_stop();
   for (const Task& task : source_.close())
     if (auto node = retrying_.extract(task.sequence)) conclude(std::move(node.mapped()));
 }

@@ -21,6 +21,7 @@
 #include <bulkhead/event.hpp>
 #include <bulkhead/options.hpp>
 #include <bulkhead/signals.hpp>
+#include <bulkhead/work_clock.hpp>
 
 #include <chrono>
 #include <functional>
@@ -71,7 +72,7 @@ class Batch {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
+  using Clock = WorkClock;
 
   int drive(const std::function<void()>& run);
   /// An attempt has come back: decides what becomes of its task.
@@ -118,7 +119,7 @@ class Batch {
   std::vector<std::unique_ptr<RunListener>> listeners_;
   std::unordered_map<int, long> processes_;                  // of each slot's worker
   std::unordered_map<std::uint64_t, long> process_of_task_;  // a worker that dies is replaced before its task is back
-  std::stop_source stop_;
+  std::stop_source stop_, drain_;
   Tally tally_;
   RunEnd end_;
   std::unordered_map<std::uint64_t, Attempt> retrying_;  // the last failure of each task that waits for another attempt
@@ -132,7 +133,7 @@ class Batch {
     bool active = false;
   };
   std::vector<Running> running_tasks_;  // by slot
-  Clock::time_point looked_round_{};
+  std::chrono::steady_clock::time_point looked_round_{};
   int lists_seen_ = 0;
   bool stopping_ = false, given_up_ = false, notes_commands_ = false;
 };
