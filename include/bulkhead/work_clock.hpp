@@ -6,8 +6,8 @@
 namespace bulkhead {
 
 /// std::chrono::steady_clock without the time that the program was suspended: see SignalWatch. By it the executor of
-/// processes, run_command() and Coprocess keep their time limits, delays and run times, so that Ctrl-Z costs no task its
-/// time. Never goes back. In a worker it is the clock of the program that the worker belongs to. Thread-safe.
+/// processes, run_command() and Coprocess keep their time limits, delays and run times, so that Ctrl-Z costs no task
+/// its time. Never goes back. In a worker it is the clock of the program that the worker belongs to. Thread-safe.
 struct WorkClock {
   using duration = std::chrono::nanoseconds;
   using rep = duration::rep;
