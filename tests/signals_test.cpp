@@ -51,11 +51,13 @@ TEST_CASE("a HUP that was ignored, as by nohup, stays ignored", "[tool]") {
 }
 
 TEST_CASE("a reader that has gone ends every kind of output with 141", "[tool]") {
-  for (const std::string options : {"", "--line-buffer", "--tag", "-k", "--dry-run"}) {
+  for (const std::string options : {"", "--line-buffer", "--tag", "-k"}) {
     CAPTURE(options);
     const Result r = sh("{ \"$0\" run -q -j1 " + options + " -c 'echo {}' ::: $(seq 2000); echo $? >&2; } | head -n 1");
     CHECK(r.error == "141\n");
   }
+  const Result dry = sh("{ seq 100000 | \"$0\" run --dry-run echo; echo $? >&2; } | head -n 1");
+  CHECK(dry.error == "141\n");
   const Result call =
       sh("{ \"$0\" call -q \"$1\" ::: $(seq 20000); echo $? >&2; } | head -n 1", {BULKHEAD_SQUARE_PLUGIN});
   CHECK(call.error == "141\n");

@@ -10,7 +10,7 @@ namespace bulkhead::tool {
 namespace {
 
 constexpr const char* run_usage =
-    R"(Runs a program for every record, several at a time; a crash costs only its own task.
+    R"(Runs a program for every record; a crash costs only its own task.
 
 Examples:
   bulkhead run gzip -9 ::: *.log          a program per file
