@@ -70,6 +70,9 @@ class ProcessStream {
   }
   std::default_sentinel_t end() const noexcept { return {}; }
 
+  /// So far; also before begin() and after the last result. In the thread that takes the results.
+  WorkStatistics statistics() const noexcept { return state_->engine.statistics(); }
+
  private:
   using Func = std::decay_t<F>;
   using Feed = detail::ProcessFeed<Items>;

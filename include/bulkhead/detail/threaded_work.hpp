@@ -133,6 +133,9 @@ class ThreadedStream {
   }
   std::default_sentinel_t end() const noexcept { return {}; }
 
+  /// So far; also before begin() and after the last result. In the thread that takes the results.
+  WorkStatistics statistics() const { return state_->run.statistics(); }
+
  private:
   std::unique_ptr<State> state_;
 };

@@ -20,6 +20,7 @@
 #include <bulkhead/event.hpp>
 #include <bulkhead/options.hpp>
 #include <bulkhead/signals.hpp>
+#include <bulkhead/work_statistics.hpp>
 
 #include <chrono>
 #include <functional>
@@ -29,6 +30,7 @@
 #include <stop_token>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace bulkhead::tool {
@@ -51,14 +53,35 @@ class Batch {
 
   /// What every kind of run asks of the library.
   WorkOptions work_options();
-  /// An attempt has come back: decides what becomes of its task.
-  void settle(Attempt attempt);
-  /// Drives `run`, which pulls the stream and settles its results, then reports. Returns the exit status.
-  int drive(const std::function<void()>& run);
+  /// Makes the stream of results, pulls it to its end and settles what comes, then reports. `attempt_of` says in our
+  /// words what a result is. Returns the exit status.
+  template <class MakeStream, class AttemptOf>
+  int drive(MakeStream&& make_stream, AttemptOf&& attempt_of) {
+    return drive_run([&] {
+      auto stream = make_stream();
+      const TakeStatistics at_the_end{stream, statistics_};
+      for (auto&& result : stream) {
+        Attempt attempt = attempt_of(result);
+        attempt.task = source_.take(result.index);
+        settle(std::move(attempt));
+      }
+    });
+  }
 
  private:
   using Clock = std::chrono::steady_clock;
 
+  // However the stream ends: an exception may be how it is stopped.
+  template <class Stream>
+  struct TakeStatistics {
+    const Stream& stream;
+    WorkStatistics& into;
+    ~TakeStatistics() { into = stream.statistics(); }
+  };
+
+  int drive_run(const std::function<void()>& run);
+  /// An attempt has come back: decides what becomes of its task.
+  void settle(Attempt attempt);
   void on_event(const Event& event);
   void on_task_started(const Event& event);
   /// Calls every listener; one that cannot write is left out from then on.
@@ -96,6 +119,7 @@ class Batch {
   std::unordered_map<std::uint64_t, long> process_of_task_;  // a worker that dies is replaced before its task is back
   std::stop_source stop_;
   Tally tally_;
+  WorkStatistics statistics_;
   RunEnd end_;
   std::unordered_map<std::uint64_t, Attempt> retrying_;  // the last failure of each task that waits for another attempt
   std::minstd_rand random_{std::random_device()()};

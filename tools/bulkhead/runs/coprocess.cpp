@@ -156,13 +156,8 @@ int coprocess(const Settings& settings) {
   options.max_result_bytes = Coprocess::longest_answer + (1u << 20);
   options.worker_exit = [&] { asker.finish(); };
   const auto ask = [&asker](const Task& task, std::stop_token stop) { return asker(task, std::move(stop)); };
-  return batch.drive([&] {
-    for (auto&& result : process_stream(batch.source().tasks(), ask, options)) {
-      Attempt attempt = attempt_of(result, settings, batch.printer());
-      attempt.task = batch.source().take(result.index);
-      batch.settle(std::move(attempt));
-    }
-  });
+  return batch.drive([&] { return process_stream(batch.source().tasks(), ask, options); },
+                     [&](auto& result) { return attempt_of(result, settings, batch.printer()); });
 }
 
 }  // namespace bulkhead::tool

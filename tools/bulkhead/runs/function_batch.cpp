@@ -47,13 +47,8 @@ int function_batch(const Settings& settings, const RecordFunction& function) {
   options.max_tasks_per_worker = settings.recycle;
   options.worker_init = function.worker_init;
   const auto call = [&](const Task& task) { return function.call(joined_record(task)); };
-  return batch.drive([&] {
-    for (auto&& result : process_stream(batch.source().tasks(), call, options)) {
-      Attempt attempt = attempt_of(result, settings);
-      attempt.task = batch.source().take(result.index);
-      batch.settle(std::move(attempt));
-    }
-  });
+  return batch.drive([&] { return process_stream(batch.source().tasks(), call, options); },
+                     [&](auto& result) { return attempt_of(result, settings); });
 }
 
 }  // namespace bulkhead::tool

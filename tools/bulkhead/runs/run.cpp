@@ -171,13 +171,8 @@ int run(const Settings& given) {
   // The runner keeps the time; this is for a runner that cannot.
   if (settings.timeout.count() > 0)
     options.task_timeout = settings.timeout + whole_wait(settings.end_steps) + std::chrono::seconds(1);
-  return batch.drive([&] {
-    for (auto&& result : process_stream(batch.source().tasks(), runner, options)) {
-      Attempt attempt = attempt_of(result, settings, batch.printer());
-      attempt.task = batch.source().take(result.index);
-      batch.settle(std::move(attempt));
-    }
-  });
+  return batch.drive([&] { return process_stream(batch.source().tasks(), runner, options); },
+                     [&](auto& result) { return attempt_of(result, settings, batch.printer()); });
 }
 
 }  // namespace bulkhead::tool
