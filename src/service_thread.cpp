@@ -1,6 +1,7 @@
 #include <bulkhead/detail/service_thread.hpp>
 
 #include "os/child.hpp"
+#include "os/clock.hpp"
 #include "os/fd.hpp"
 #include "os/signal_mask.hpp"
 
@@ -35,6 +36,9 @@ void ServiceThread::join() {
 }
 
 bool ServiceThread::is_this_thread() const noexcept { return std::this_thread::get_id() == state_->id; }
+std::chrono::nanoseconds ServiceThread::cpu_time() const noexcept {
+  return os::thread_cpu_time(state_->thread.native_handle());
+}
 bool ServiceThread::in_this_process() const noexcept { return os::process_identity() == state_->process; }
 
 struct Doorbell::State {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bulkhead/outcome.hpp>
+#include <bulkhead/work_statistics.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -30,7 +31,7 @@ enum class EventKind : std::uint8_t {
   isolation_lacking,  ///< failure: what Isolation::strict cannot guard on this kernel; once for each part, at the start
   quarantined,        ///< task, attempt, worker, failure: it failed in every attempt that it was granted
   heartbeat,          ///< the coordinator looked round: at least every `per_sync_timeout`, and when a signal woke it
-  run_finished,       ///< -
+  run_finished,       ///< statistics. Not of a process_stream that is destroyed before its end
 };
 
 /// Borrowed for the length of the call: copy what you keep.
@@ -47,6 +48,7 @@ struct Event {
   std::span<const std::byte> output{};
   const Failure* failure = nullptr;
   TaskStats stats{};
+  const WorkStatistics* statistics = nullptr;  ///< of the whole run
 };
 
 /// The kind's name as it is spelled above. Never fails.

@@ -5,6 +5,7 @@
 #include <bulkhead/detail/pool_service.hpp>
 #include <bulkhead/options.hpp>
 #include <bulkhead/outcome.hpp>
+#include <bulkhead/work_statistics.hpp>
 
 #include <exception>
 #include <future>
@@ -78,6 +79,11 @@ class ProcessPool<R(Item)> {
     if (error) std::rethrow_exception(error);
     return std::move(map.outcomes);
   }
+
+  /// Where the time went so far: what was counted when the pool last dealt tasks, or took in results, whose futures
+  /// become ready only then. After join() the numbers are final; before, the workers that live are not in
+  /// `workers_cpu_time`.
+  WorkStatistics statistics() const { return pool_->statistics(); }
 
   /// Takes nothing more; what was submitted is done. Returns at once.
   void close() { pool_->close(); }

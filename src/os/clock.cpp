@@ -7,10 +7,22 @@
 
 namespace bulkhead::os {
 
-std::chrono::nanoseconds now() noexcept {
+namespace {
+
+std::chrono::nanoseconds read(clockid_t clock) noexcept {
   timespec t{};
-  ::clock_gettime(CLOCK_MONOTONIC, &t);
-  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec) - time_suspended();
+  ::clock_gettime(clock, &t);
+  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+}
+
+}  // namespace
+
+std::chrono::nanoseconds now() noexcept { return read(CLOCK_MONOTONIC) - time_suspended(); }
+std::chrono::nanoseconds thread_cpu_time() noexcept { return read(CLOCK_THREAD_CPUTIME_ID); }
+
+std::chrono::nanoseconds thread_cpu_time(pthread_t thread) noexcept {
+  clockid_t clock{};
+  return ::pthread_getcpuclockid(thread, &clock) == 0 ? read(clock) : std::chrono::nanoseconds(0);
 }
 
 std::uint64_t peak_rss_kib() noexcept {

@@ -1,6 +1,8 @@
 // Time that only goes forward, and what a process has used. A clock read costs more than a tiny task: ration it.
 #pragma once
 
+#include <pthread.h>
+
 #include <chrono>
 #include <cstdint>
 
@@ -8,6 +10,10 @@ namespace bulkhead::os {
 
 /// CLOCK_MONOTONIC without the time that the program was suspended (suspension.hpp).
 std::chrono::nanoseconds now() noexcept;
+/// Processor time that the calling thread has used.
+std::chrono::nanoseconds thread_cpu_time() noexcept;
+/// The same of another thread of this process, which must not have been joined. 0 where it has ended.
+std::chrono::nanoseconds thread_cpu_time(pthread_t thread) noexcept;
 /// The peak resident memory of this process so far, in KiB.
 std::uint64_t peak_rss_kib() noexcept;
 

@@ -24,6 +24,10 @@ void Coordinator::bury(Worker& alive) {
   }
   const Death death = death_of(worker, culprit);
 
+  if (worker.ended && worker.ended->max_rss != 0) {  // measured
+    ++counted_.workers_ended;
+    counted_.workers_cpu_time += worker.ended->user_time + worker.ended->system_time;
+  }
   announce_end(worker, death, culprit);
   if (worker.ended && worker.ended->left != 0) {
     worker.left += worker.ended->left;
@@ -82,6 +86,7 @@ void Coordinator::redeal_rest(Worker& worker, const ipc::Record* culprit, bool a
     if (&record == culprit || Worker::mark(record) == Mark::moved) return;
     PendingTask task = pending_from(record, lane);
     task.alone = all_suspect;
+    ++counted_.taken_back;
     if (closed()) return end_pending(std::move(task), Failure(*closed_));
     if (all_suspect) notify_of(EventKind::attempt_lost, worker, record, lost);
     backlog_.add(std::move(task));

@@ -40,7 +40,8 @@ Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptio
   if (options_.stop.stop_possible() || options_.drain.stop_possible()) poller_.watch(stop_wake_.fd().get(), stop_key);
   on_stop_.emplace(options_.stop, [this] { stop_wake_.notify(); });
   on_drain_.emplace(options_.drain, [this] { stop_wake_.notify(); });
-  now_ = os::now();
+  began_ = now_ = os::now();
+  cpu_at_start_ = os::thread_cpu_time();
   next_look_ = now_;
   next_heartbeat_ = now_ + options_.per_sync_timeout;
   notify({.kind = EventKind::run_started});
@@ -70,6 +71,7 @@ bool Coordinator::belongs_to_this_process() const noexcept { return os::process_
 void Coordinator::add_failed(std::uint64_t task, Failure failure) {
   if (large_) queue_.release(*std::exchange(large_, std::nullopt));
   ++admitted_;
+  ++never_dealt_;
   failed_early_.emplace_back(task, std::move(failure));
 }
 
@@ -103,6 +105,7 @@ bool Coordinator::somebody_leaves() const {
 // One wait for anything. Workers are looked at when it is time, also when they keep us busy. True: a heartbeat.
 bool Coordinator::poll() {
   const auto keys = poller_.wait(patience());
+  ++counted_.coordinator_wakeups;
   now_ = os::now();
   ready_.insert(ready_.end(), keys.begin(), keys.end());
   const bool heartbeat = keys.empty() || now_ >= next_heartbeat_;
@@ -206,10 +209,27 @@ void Coordinator::finish() {
     if (!take_one_ready()) poll();
   }
   server_.reset();
-  notify({.kind = EventKind::run_finished});
+  whole_ = statistics();
+  notify({.kind = EventKind::run_finished, .statistics = &*whole_});
   if (admitted_ != settled_ || !backlog_.empty())
     throw std::logic_error("bulkhead: " + std::to_string(admitted_) + " tasks were taken on and " +
                            std::to_string(settled_) + " outcomes delivered; please report this");
+}
+
+WorkStatistics Coordinator::counts() const noexcept {
+  if (whole_) return *whole_;
+  WorkStatistics counts = counted_;
+  counts.tasks = settled_;
+  counts.dealt += fed();
+  return counts;
+}
+
+WorkStatistics Coordinator::statistics() const noexcept {
+  WorkStatistics all = counts();
+  if (whole_) return all;
+  all.wall_time = os::now() - began_;
+  all.coordinator_cpu_time = os::thread_cpu_time() - cpu_at_start_;
+  return all;
 }
 
 }  // namespace bulkhead::process

@@ -57,6 +57,7 @@ class Coordinator {
     else
       filling_->lane().put(task, 1, size);
     ++admitted_;
+    counted_.item_bytes += size;
     --quota_;
     ++filling_->outstanding;
     ++filling_->dealt;
@@ -73,6 +74,10 @@ class Coordinator {
   bool closed() const noexcept { return closed_.has_value(); }
   const Failure* why_closed() const noexcept { return closed_ ? &*closed_ : nullptr; }
   void finish();
+  /// Reads no clock: the times stay 0 until the run has ended.
+  WorkStatistics counts() const noexcept;
+  /// With the times so far. In the thread that drives the run.
+  WorkStatistics statistics() const noexcept;
   bool belongs_to_this_process() const noexcept;
 
  private:
@@ -84,6 +89,8 @@ class Coordinator {
   std::size_t quota_of(Worker& worker) const noexcept;
   void close_fill();
   void publish_fill();
+  void count_batch(std::uint64_t tasks) noexcept;
+  std::uint64_t fed() const noexcept { return admitted_ - never_dealt_; }
   void look_at_input();
   void deal_backlog();
   void deal(Worker& worker, PendingTask task);
@@ -197,6 +204,11 @@ class Coordinator {
   bool stopped_ = false;
   std::optional<Failure> closed_;  // stopped or given up: what every task ends with from here on
   std::uint64_t admitted_ = 0, settled_ = 0;
+  std::uint64_t never_dealt_ = 0;       // admitted and failed before they could be
+  std::uint64_t fed_when_counted_ = 0;  // the next batch begins behind these
+  WorkStatistics counted_;  // what follows from nothing else; `dealt` is without the first time of each task
+  std::optional<WorkStatistics> whole_;  // of the run that has ended
+  Nanoseconds began_{}, cpu_at_start_{};
   Nanoseconds now_{}, next_look_{}, next_heartbeat_{};
   std::minstd_rand random_;
 };

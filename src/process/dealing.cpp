@@ -65,9 +65,18 @@ void Coordinator::close_fill() {
 }
 
 void Coordinator::publish_fill() {
+  count_batch(fed() - std::exchange(fed_when_counted_, fed()));
   if (!filling_) return;
-  if (filling_->publish(now_)) now_ = os::now();  // a wake-up costs more than many items: it is not the input's time
+  if (filling_->publish(now_)) {
+    now_ = os::now();  // a wake-up costs more than many items: it is not the input's time
+    ++counted_.worker_wakeups;
+  }
   published_at_ = now_;
+}
+
+void Coordinator::count_batch(std::uint64_t tasks) noexcept {
+  counted_.batches += tasks != 0;
+  counted_.largest_batch = std::max(counted_.largest_batch, tasks);
 }
 
 // The input may keep us for long, and a worker may take nothing before its birth was heard of.
@@ -119,7 +128,10 @@ void Coordinator::deal(Worker& worker, PendingTask task) {
   ++worker.outstanding;
   ++worker.dealt;
   worker.alone = task.alone;
-  worker.publish(now_);
+  counted_.worker_wakeups += worker.publish(now_);
+  ++counted_.dealt;
+  counted_.item_bytes += task.placed ? task.placed->size : task.item.size();
+  count_batch(1);
 }
 
 // A worker with nothing to do, and nothing to be dealt: it gets half of what another has not started.
@@ -148,6 +160,7 @@ void Coordinator::balance() {
 void Coordinator::take_back_from(Worker& worker, std::size_t most) {
   std::vector<PendingTask> taken;
   worker.take_back(most, [&](const ipc::Record& record) { taken.push_back(pending_from(record, worker.lane())); });
+  counted_.taken_back += taken.size();
   for (PendingTask& task : taken) backlog_.add(std::move(task));
 }
 

@@ -54,6 +54,7 @@ void Coordinator::take_report(const Report& report, os::Fd pidfd) {
         return refuse_birth(*worker, error.code().value());
       }
       worker->be_born(std::move(process), now_);
+      ++counted_.workers_started;
       if (worker->doom != KillReason::none && worker->doom != KillReason::retired) worker->process().kill();
       return notify({.kind = EventKind::worker_started, .worker = worker->slot(), .process = worker->pid()});
     case ReportKind::refused:

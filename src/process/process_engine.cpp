@@ -30,5 +30,7 @@ std::uint64_t ProcessEngine::outstanding() const noexcept { return state_->outst
 bool ProcessEngine::closed() const noexcept { return state_->closed(); }
 const Failure* ProcessEngine::why_closed() const noexcept { return state_->why_closed(); }
 void ProcessEngine::finish() { state_->finish(); }
+WorkStatistics ProcessEngine::counts() const noexcept { return state_->counts(); }
+WorkStatistics ProcessEngine::statistics() const noexcept { return state_->statistics(); }
 
 }  // namespace bulkhead::detail

@@ -29,7 +29,7 @@ bool Coordinator::take_frames(Worker& worker) {
   while (frame.check == ipc::FrameCheck::whole && (take_plain_value(worker, frame) || take_frame(worker, frame)))
     frame = worker.inbox().next();
   const bool good = frame.check == ipc::FrameCheck::incomplete;
-  if (good) worker.acknowledge();
+  if (good) counted_.worker_wakeups += worker.acknowledge();
   if (completions_.size() > first) date_group(worker, first);
   return good;
 }
@@ -82,6 +82,7 @@ bool Coordinator::take_frame(Worker& worker, const ipc::ParsedFrame& frame) {
       if (frame.payload.size() < sizeof channel) return false;
       std::memcpy(&channel, frame.payload.data(), sizeof channel);
       if (!options_.on_event || Worker::mark(*front) == Mark::moved) return true;
+      counted_.output_bytes += frame.payload.size() - sizeof channel;
       announce_start(worker, front->task, front->attempt);
       notify({.kind = EventKind::task_output,
               .task = front->task,
@@ -114,6 +115,7 @@ bool Coordinator::take_answer(Worker& worker, const ipc::ParsedFrame& frame) {
       if (mark == Mark::dealt) return false;  // nobody asked
       PendingTask task = pending_from(record, worker.lane());
       --worker.dealt;
+      ++counted_.taken_back;
       left_one(worker);
       if (closed())
         end_pending(std::move(task), Failure(*closed_));
@@ -190,6 +192,7 @@ bool Coordinator::try_again(Worker& worker, const ipc::Record& record, const Fai
   announce_start(worker, record.task, record.attempt);
   notify_of(EventKind::attempt_lost, worker, record, failure);
   worker.announced.reset();
+  ++counted_.retried;
   PendingTask task = pending_from(record, worker.lane());
   ++task.attempt;
   task.due = os::now() + verdict.delay;
@@ -223,7 +226,9 @@ void Coordinator::date_group(Worker& worker, std::size_t first) {
   const float mean = static_cast<float>((now_ - worker.last_taken).count()) / static_cast<float>(count);
   const float waited = static_cast<float>((now_ - worker.oldest_published()).count());
   double ran_in_all = 0;
+  std::uint64_t bytes = 0;
   for (std::size_t i = first; i < completions_.size(); ++i) {
+    bytes += completions_[i].size;
     PackedStats& stats = completions_[i].stats;
     if (stats.ran_ns == 0) stats.ran_ns = mean;
     stats.waited_ns = std::max(0.0f, waited - stats.ran_ns);
@@ -232,6 +237,7 @@ void Coordinator::date_group(Worker& worker, std::size_t first) {
   }
   worker.pace().learn(Nanoseconds(static_cast<std::int64_t>(ran_in_all)), count);
   worker.last_taken = now_;
+  counted_.result_bytes += bytes;
   respawn_.note_progress();
   parallelism_.note_successes(count);
   worker.remember(std::span(completions_).subspan(first));

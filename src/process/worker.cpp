@@ -29,10 +29,12 @@ bool Worker::publish(std::chrono::nanoseconds now) {
   return true;
 }
 
-void Worker::acknowledge() {
+bool Worker::acknowledge() {
   lane_.acknowledge(inbox_.consumed());
   ipc::full_fence();
-  if (inbox_.page().read_asleep() == ipc::Sleep::for_acknowledgement) lane_.ring_bell();
+  if (inbox_.page().read_asleep() != ipc::Sleep::for_acknowledgement) return false;
+  lane_.ring_bell();
+  return true;
 }
 
 std::chrono::nanoseconds Worker::oldest_published() noexcept {

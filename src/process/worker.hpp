@@ -62,8 +62,8 @@ class Worker {
 
   /// Lets the worker see what was put into its lane, and wakes it if it sleeps. True if it was woken.
   bool publish(std::chrono::nanoseconds now);
-  /// Frames were taken: the outbox may reuse their place.
-  void acknowledge();
+  /// Frames were taken: the outbox may reuse their place. True if the worker slept for want of it, and was woken.
+  bool acknowledge();
   /// When the oldest unanswered record was published.
   std::chrono::nanoseconds oldest_published() noexcept;
 

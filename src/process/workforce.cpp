@@ -161,6 +161,7 @@ void Coordinator::stop_dealing(Ending ending, std::string why) {
   for (const auto& worker : workers_) {
     if (!worker) continue;
     worker->take_back(worker->outstanding, [&](const ipc::Record& record) {
+      ++counted_.taken_back;
       end_pending(pending_from(record, worker->lane()), Failure(*closed_));
     });
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bulkhead/detail/coded_task.hpp>
+#include <bulkhead/detail/cpu_clock.hpp>
 #include <bulkhead/detail/exception_failure.hpp>
 #include <bulkhead/detail/pool_intake.hpp>
 #include <bulkhead/detail/process_engine.hpp>
@@ -9,12 +10,15 @@
 #include <bulkhead/detail/service_thread.hpp>
 #include <bulkhead/options.hpp>
 #include <bulkhead/outcome.hpp>
+#include <bulkhead/work_statistics.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <stop_token>
@@ -49,6 +53,14 @@ class PoolService {
         Failure{.ending = Ending::cancelled, .type = {}, .what = "the pool had been closed", .backtrace = {}});
   }
   void join() { thread_->join(); }
+  WorkStatistics statistics() const {
+    const std::lock_guard lock(counting_);
+    WorkStatistics all = statistics_;
+    if (counted_to_end_) return all;
+    all.wall_time = std::chrono::steady_clock::now() - began_;
+    all.coordinator_cpu_time = thread_->cpu_time();  // it cannot have ended: it wants the lock first
+    return all;
+  }
   bool in_this_process() const noexcept { return thread_->in_this_process(); }
   void refuse_own_thread(const char* call) const {
     if (thread_->is_this_thread())
@@ -73,6 +85,7 @@ class PoolService {
       if (!stands) return started_.set_exception(std::current_exception());
       last = failure_from_current_exception(Ending::abandoned);  // of a listener, or of the system
     }
+    count_to_end();
     intake_.close(last);
     intake_.end_all(last);
   }
@@ -80,12 +93,27 @@ class PoolService {
   void drive(ProcessFeed<Intake&>& feed, ProcessEngine& engine) {
     for (;;) {
       const int input = feed.feed(engine, [](std::uint64_t) { return true; });
+      count(engine);
       const Wake wake = engine.wait(input);
+      count(engine);  // before anyone can see a result
       if (wake == Wake::idle && (feed.ended() || engine.closed())) break;
       if (wake != Wake::completions) continue;
       for (Completion& done : engine.completions()) intake_.take_addressee(done.task).deliver(outcome_of<R>(done));
     }
     engine.finish();
+    count(engine);
+  }
+
+  // Once a turn: the price of an uncontended lock, beside the system call that it waits with.
+  void count(const ProcessEngine& engine) {
+    const std::lock_guard lock(counting_);
+    statistics_ = engine.counts();
+  }
+  void count_to_end() {
+    const std::lock_guard lock(counting_);
+    statistics_.wall_time = std::chrono::steady_clock::now() - began_;
+    statistics_.coordinator_cpu_time = thread_cpu_time();
+    counted_to_end_ = true;
   }
 
   Intake intake_;
@@ -94,6 +122,10 @@ class PoolService {
   std::stop_source cancel_;
   std::stop_callback<std::function<void()>> on_stop_;
   std::promise<void> started_;
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  mutable std::mutex counting_;
+  WorkStatistics statistics_;
+  bool counted_to_end_ = false;
   std::optional<ServiceThread> thread_;  // last: it uses all the others, and is waited for first
 };
 

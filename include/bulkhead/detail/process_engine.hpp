@@ -3,6 +3,7 @@
 
 #include <bulkhead/options.hpp>
 #include <bulkhead/outcome.hpp>
+#include <bulkhead/work_statistics.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -90,6 +91,11 @@ class ProcessEngine {
   const Failure* why_closed() const noexcept;
   /// The end of a run: checks that as many tasks ended as were added. Throws std::logic_error if not.
   void finish();
+
+  /// So far, without the times: asking reads no clock. Of the whole run, with them, once that was finished.
+  WorkStatistics counts() const noexcept;
+  /// So far, with the times.
+  WorkStatistics statistics() const noexcept;
 
  private:
   class State;

@@ -74,6 +74,9 @@ class ProcessStream {
   /// what was made of the results so far.
   bool ready() const noexcept { return state_->ready(); }
 
+  /// So far; also before begin() and after the last result. In the thread that takes the results.
+  WorkStatistics statistics() const noexcept { return state_->engine.statistics(); }
+
  private:
   using Func = std::decay_t<F>;
   using Feed = detail::ProcessFeed<Items>;

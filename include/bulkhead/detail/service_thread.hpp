@@ -1,6 +1,7 @@
 // A thread of ours in somebody else's program: it takes no signals, and other threads can make it look up.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 
@@ -18,6 +19,8 @@ class ServiceThread {
   /// Waits until the work has returned. From any number of threads, but not from the work itself.
   void join();
   bool is_this_thread() const noexcept;
+  /// Processor time that the work has used. From any thread, but not once the work may have returned.
+  std::chrono::nanoseconds cpu_time() const noexcept;
   /// Whether the calling process is the one that started the thread.
   bool in_this_process() const noexcept;
 

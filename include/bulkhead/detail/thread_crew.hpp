@@ -5,6 +5,7 @@
 // One mutex, held only to move things over. The driver alone starts, closes and joins; it is woken only if it waits.
 #pragma once
 
+#include <bulkhead/detail/cpu_clock.hpp>
 #include <bulkhead/detail/current_task.hpp>
 #include <bulkhead/detail/exception_failure.hpp>
 #include <bulkhead/detail/task_function.hpp>
@@ -14,6 +15,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <limits>
@@ -73,6 +75,15 @@ class ThreadCrew final : private OutputSink {
   void start_worker() {
     const int slot = static_cast<int>(threads_.size());
     threads_.emplace_back([this, slot] { live(slot); });
+  }
+
+  struct Usage {
+    std::uint64_t wakeups = 0, threads_ended = 0;
+    std::chrono::nanoseconds cpu_time{};  // of those
+  };
+  Usage usage() const {
+    const std::scoped_lock lock(mutex_);
+    return usage_;
   }
 
   /// Hands tasks over and empties `batch`.
@@ -160,7 +171,14 @@ class ThreadCrew final : private OutputSink {
   void live(int slot) {
     CurrentTask& current = current_task();
     current = {.task = {.worker = slot}, .sink = this};
-    if (!initialise(slot)) return;
+    if (initialise(slot)) serve(slot, current);
+    const std::chrono::nanoseconds used = thread_cpu_time();
+    const std::scoped_lock lock(mutex_);
+    ++usage_.threads_ended;
+    usage_.cpu_time += used;
+  }
+
+  void serve(int slot, CurrentTask& current) {
     {
       std::unique_lock lock(mutex_);
       while (std::optional<Task> task = take(lock, slot)) {
@@ -199,6 +217,7 @@ class ThreadCrew final : private OutputSink {
       ++asleep_;
       work_.wait(lock);
       --asleep_;
+      usage_.wakeups += !closed_;
     }
     std::optional<Task> task(std::move(pending_.front()));
     pending_.pop_front();
@@ -286,13 +305,14 @@ class ThreadCrew final : private OutputSink {
   const bool keep_items_, announce_;
   std::stop_source stop_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable work_, driver_, output_room_;
   std::deque<Task> pending_;
   std::vector<Report> reports_;
   std::size_t wanted_ = nobody_waits;
   std::size_t output_bytes_ = 0;
   std::size_t asleep_ = 0;
+  Usage usage_;
   bool nudged_ = false, closed_ = false, discarding_ = false;
   std::atomic<bool> has_reports_ = false;  // written under the mutex; the driver also looks at it without, as a hint
 

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <bulkhead/detail/check_options.hpp>
+#include <bulkhead/detail/cpu_clock.hpp>
 #include <bulkhead/detail/item_source.hpp>
 #include <bulkhead/detail/ready_results.hpp>
 #include <bulkhead/detail/retry_policy.hpp>
 #include <bulkhead/detail/thread_crew.hpp>
 #include <bulkhead/threaded_worker.hpp>
+#include <bulkhead/work_statistics.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -44,7 +46,7 @@ class ThreadRun {
     const bool early = begun_ && !finished_;
     abort();
     try {
-      if (early) tell({.kind = EventKind::run_finished});
+      if (early) tell_finished();
     } catch (...) {
       log_lost_exception("on_event", failure_from_current_exception());
     }
@@ -60,7 +62,7 @@ class ThreadRun {
   std::optional<Indexed<R>> next() {
     if (finished_) return std::nullopt;
     try {
-      if (!std::exchange(begun_, true)) tell({.kind = EventKind::run_started});
+      begin();
       while (ready_.empty()) {
         if (options_.stop.stop_requested()) give_up(Ending::cancelled, "stopped on request before it was started");
         if (crew_.has_reports()) collect(Clock::now());
@@ -75,6 +77,21 @@ class ThreadRun {
       throw;
     }
     return ready_.pop();
+  }
+
+  /// So far; final once next() has said that there is no more. In the driving thread.
+  WorkStatistics statistics() const {
+    WorkStatistics all = counted_;
+    if (finished_ || !begun_) return all;
+    const auto usage = crew_.usage();
+    all.tasks = pulled_ - unsettled_;
+    all.worker_wakeups = usage.wakeups;
+    all.workers_started = started_;
+    all.workers_ended = usage.threads_ended;
+    all.workers_cpu_time = usage.cpu_time;
+    all.wall_time = Clock::now() - began_;
+    all.coordinator_cpu_time = thread_cpu_time() - cpu_at_start_;
+    return all;
   }
 
  private:
@@ -98,6 +115,13 @@ class ThreadRun {
       throw std::invalid_argument(
           "WorkOptions::retry.max_retries: the items cannot be copied and the function may consume them; "
           "let it take const Item& (not auto)");
+  }
+
+  void begin() {
+    if (std::exchange(begun_, true)) return;
+    began_ = Clock::now();
+    cpu_at_start_ = thread_cpu_time();
+    tell({.kind = EventKind::run_started});
   }
 
   void refill() {
@@ -148,6 +172,9 @@ class ThreadRun {
     if (batch_.empty()) return;
     start_workers();
     if (given_up_) return end_batch();
+    counted_.dealt += batch_.size();
+    ++counted_.batches;
+    counted_.largest_batch = std::max<std::uint64_t>(counted_.largest_batch, batch_.size());
     crew_.deal(batch_);
   }
 
@@ -173,7 +200,10 @@ class ThreadRun {
   void give_up(Ending ending, std::string why) {
     if (given_up_) return;
     given_up_ = Failure{.ending = ending, .type = {}, .what = std::move(why), .backtrace = {}};
-    for (Task& task : crew_.take_back()) batch_.push_back(std::move(task));
+    for (Task& task : crew_.take_back()) {
+      ++counted_.taken_back;
+      batch_.push_back(std::move(task));
+    }
     for (auto& [when, task] : later_) batch_.push_back(std::move(task));
     later_.clear();
     end_batch();
@@ -198,6 +228,7 @@ class ThreadRun {
     if (options_.stop.stop_requested() && !given_up_) return;  // its nudge may have been spent on an earlier collect()
     const Clock::time_point look_round = deadline_after(options_.per_sync_timeout);
     const bool retry_first = !later_.empty() && later_.begin()->first < look_round;
+    ++counted_.coordinator_wakeups;
     if (collect(retry_first ? later_.begin()->first : look_round) || Clock::now() < look_round) return;
     tell({.kind = EventKind::heartbeat});
     if (!std::exchange(said_waiting_, true))
@@ -221,6 +252,7 @@ class ThreadRun {
         event.kind = EventKind::task_output;
         event.channel = report.channel;
         event.output = report.bytes;
+        counted_.output_bytes += report.bytes.size();
         return tell(event);
       case ReportKind::gave_up:
         --alive_;
@@ -240,6 +272,7 @@ class ThreadRun {
                                 ? judge(options_.retry, report.outcome.ending(), report.attempt, jitter_(random_))
                                 : Verdict{};
     if (!verdict.again) return settle(report.index, report.attempt, report.worker, std::move(report.outcome));
+    ++counted_.retried;
     tell({.kind = EventKind::attempt_lost,
           .when = report.when,
           .task = report.index,
@@ -267,18 +300,22 @@ class ThreadRun {
 
   void finish() {
     crew_.close_and_join();
+    counted_ = statistics();
     finished_ = true;
     collect(Clock::now());  // a thread whose worker_init failed after all was done
-    tell({.kind = EventKind::run_finished});
+    tell_finished();
     if (pulled_ != ready_.delivered()) throw std::logic_error("bulkhead: the numbers of items and outcomes differ");
     if (input_error_) std::rethrow_exception(std::exchange(input_error_, nullptr));
   }
 
   void abort() noexcept {
     on_stop_.reset();
-    finished_ = true;
     crew_.discard();
+    counted_ = statistics();
+    finished_ = true;
   }
+
+  void tell_finished() { tell({.kind = EventKind::run_finished, .statistics = &counted_}); }
 
   void tell(Event event) {
     if (!options_.on_event) return;
@@ -299,6 +336,9 @@ class ThreadRun {
   std::vector<Task> batch_;                       // pulled, about to be dealt
   std::multimap<Clock::time_point, Task> later_;  // attempts that wait for their time
   std::vector<Report> reports_;
+  WorkStatistics counted_;  // what follows from nothing else; of the whole run once that is finished
+  Clock::time_point began_{};
+  std::chrono::nanoseconds cpu_at_start_{};
   std::size_t pulled_ = 0, unsettled_ = 0, alive_ = 0, started_ = 0;
   std::optional<Failure> given_up_;
   std::exception_ptr input_error_;

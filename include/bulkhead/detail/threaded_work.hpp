@@ -137,6 +137,9 @@ class ThreadedStream {
   /// what was made of the results so far.
   bool ready() const { return state_->run.ready(); }
 
+  /// So far; also before begin() and after the last result. In the thread that takes the results.
+  WorkStatistics statistics() const { return state_->run.statistics(); }
+
  private:
   std::unique_ptr<State> state_;
 };

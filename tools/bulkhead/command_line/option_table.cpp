@@ -156,6 +156,9 @@ void add_result_options(CLI::App& app, Subcommand which, Settings& settings, Wri
   app.add_option("--quarantine", settings.quarantine, "Write the records that crashed in their last attempt to FILE")
       ->type_name("FILE")
       ->group(group);
+  app.add_flag("--stats", settings.statistics,
+               "Say at the end where the time went: dealing, waking, bytes, processor time")
+      ->group(group);
   app.add_option("--progress", words.progress, "auto, bar, plain or none")->type_name("HOW")->group(group);
   app.add_option("--color", words.color, "auto, always or never")->type_name("WHEN")->group(group);
   app.add_flag("-q,--quiet", settings.quiet, "No progress and no summary; errors only")->group(group);

@@ -85,6 +85,8 @@ void understand_output(const WrittenOptions& words, Settings& settings) {
   settings.exit_code =
       one_of<ExitCodeMode>("--exit-code", words.exit_code,
                            {{"count", ExitCodeMode::count}, {"task", ExitCodeMode::task}}, ExitCodeMode::standard);
+  if (settings.statistics && settings.dry_run)
+    throw UsageError("--stats tells of a run, and with --dry-run there is none; give one of them");
   if (settings.exit_code == ExitCodeMode::task && settings.halt.count != 1)
     throw UsageError("--exit-code=task needs a --halt that one task decides, like --halt now,fail=1 or now,success=1");
 }

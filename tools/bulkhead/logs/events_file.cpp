@@ -17,6 +17,29 @@ void EventsFile::write(const char* event, const Json& fields) {
   file_.flush();
 }
 
+namespace {
+
+double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+
+Json as_json(const WorkStatistics& statistics) {
+  return {{"dealt", statistics.dealt},
+          {"taken_back", statistics.taken_back},
+          {"batches", statistics.batches},
+          {"largest_batch", statistics.largest_batch},
+          {"coordinator_wakeups", statistics.coordinator_wakeups},
+          {"worker_wakeups", statistics.worker_wakeups},
+          {"item_bytes", statistics.item_bytes},
+          {"result_bytes", statistics.result_bytes},
+          {"output_bytes", statistics.output_bytes},
+          {"workers_started", statistics.workers_started},
+          {"workers_ended", statistics.workers_ended},
+          {"wall", seconds(statistics.wall_time)},
+          {"coordinator_cpu", seconds(statistics.coordinator_cpu_time)},
+          {"workers_cpu", seconds(statistics.workers_cpu_time)}};
+}
+
+}  // namespace
+
 void EventsFile::run_started(const RunStart& start) {
   write("run_started", {{"version", version},
                         {"run_id", start.run_id},
@@ -66,8 +89,9 @@ void EventsFile::run_finished(const RunFinish& finish) {
                          {"left_over", tally.left_over},
                          {"retried", tally.retried},
                          {"leaked", tally.leaked},
-                         {"wall", std::chrono::duration<double>(finish.wall).count()},
-                         {"exit_status", finish.exit_status}});
+                         {"wall", seconds(finish.wall)},
+                         {"exit_status", finish.exit_status},
+                         {"statistics", as_json(finish.statistics)}});
 }
 
 }  // namespace bulkhead::tool

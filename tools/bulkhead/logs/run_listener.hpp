@@ -5,6 +5,7 @@
 #include "rules/attempt.hpp"
 
 #include <bulkhead/outcome.hpp>
+#include <bulkhead/work_statistics.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -21,6 +22,7 @@ struct RunFinish {
   const Tally& tally;
   std::chrono::nanoseconds wall{};
   int exit_status = 0;
+  WorkStatistics statistics{};
 };
 struct TaskStart {
   const Task& task;

@@ -61,7 +61,7 @@ struct Settings {
   bool keep_order = false;
   OutputMode output = OutputMode::grouped;
   std::string tag_format{};  ///< --tag-format; empty: --tag's own
-  bool tag = false, dry_run = false, verbose = false, quiet = false;
+  bool tag = false, dry_run = false, verbose = false, quiet = false, statistics = false;
   ProgressMode progress = ProgressMode::automatic;
   ColorMode color = ColorMode::automatic;
   std::string joblog{};

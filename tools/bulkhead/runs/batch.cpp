@@ -1,6 +1,7 @@
 #include "runs/batch.hpp"
 
 #include "logs/listeners.hpp"
+#include "output/statistics.hpp"
 #include "rules/admission.hpp"
 #include "rules/term_sequence.hpp"
 #include "words/quantity.hpp"
@@ -366,7 +367,7 @@ void Batch::write_failed(const std::string& what) {
   stop_starting();
 }
 
-int Batch::drive(const std::function<void()>& run) {
+int Batch::drive_run(const std::function<void()>& run) {
   constexpr int reader_gone = 141;
   const RunStart start{run_id_, shell_join(settings_.command), settings_.jobs,
                        std::chrono::system_clock::now().time_since_epoch()};
@@ -394,7 +395,7 @@ void Batch::flush() try { printer_.flush(); } catch (const std::system_error& er
 // A file that is not whole must not go unnoticed, so the last word on the status is spoken behind the last write.
 int Batch::finish(int status) {
   const bool failed_before = end_.write_failed;
-  const RunFinish last{tally_, Clock::now() - started_, status};
+  const RunFinish last{tally_, Clock::now() - started_, status, statistics_};
   tell([&](RunListener& listener) { listener.run_finished(last); });
   listeners_.clear();
   return end_.write_failed && !failed_before ? exit_status(end_, tally_, settings_.exit_code) : status;
@@ -417,6 +418,7 @@ int Batch::report() {
   if (!settings_.quiet)
     console_.print(
         summarize(tally_, Clock::now() - started_, unread, settings_.joblog, console_.colored(), settings_.program));
+  if (settings_.statistics) console_.print(describe_statistics(statistics_));
   try {
     drain();
   } catch (const KilledByUser&) {

@@ -22,6 +22,7 @@
 #include <bulkhead/options.hpp>
 #include <bulkhead/signals.hpp>
 #include <bulkhead/work_clock.hpp>
+#include <bulkhead/work_statistics.hpp>
 
 #include <chrono>
 #include <functional>
@@ -31,6 +32,7 @@
 #include <stop_token>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace bulkhead::tool {
@@ -56,12 +58,13 @@ class Batch {
 
   /// What every kind of run asks of the library.
   WorkOptions work_options();
-  /// Runs the stream that `make_stream` makes, settles every result as `attempt_of(result)` has it, then reports.
-  /// Returns the exit status.
+  /// Makes the stream of results, pulls it to its end and settles what comes, then reports. `attempt_of` says in our
+  /// words what a result is. Returns the exit status.
   template <class MakeStream, class AttemptOf>
   int drive(MakeStream&& make_stream, AttemptOf&& attempt_of) {
-    return drive([&] {
+    return drive_run([&] {
       auto stream = make_stream();
+      const TakeStatistics at_the_end{stream, statistics_};
       for (auto&& result : stream) {
         Attempt attempt = attempt_of(result);
         attempt.task = source_.take(result.index);
@@ -74,7 +77,15 @@ class Batch {
  private:
   using Clock = WorkClock;
 
-  int drive(const std::function<void()>& run);
+  // However the stream ends: an exception may be how it is stopped.
+  template <class Stream>
+  struct TakeStatistics {
+    const Stream& stream;
+    WorkStatistics& into;
+    ~TakeStatistics() { into = stream.statistics(); }
+  };
+
+  int drive_run(const std::function<void()>& run);
   /// An attempt has come back: decides what becomes of its task.
   void settle(Attempt attempt);
   void on_event(const Event& event);
@@ -121,6 +132,7 @@ class Batch {
   std::unordered_map<std::uint64_t, long> process_of_task_;  // a worker that dies is replaced before its task is back
   std::stop_source stop_, drain_;
   Tally tally_;
+  WorkStatistics statistics_;
   RunEnd end_;
   std::unordered_map<std::uint64_t, Attempt> retrying_;  // the last failure of each task that waits for another attempt
   std::minstd_rand random_{std::random_device()()};
