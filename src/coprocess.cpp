@@ -63,12 +63,11 @@ class Coprocess::Program {
 
   /// Returns errno; 0: it runs.
   int start() {
-    os::ProgramImage image;
-    if (const int error = prepare(command_, image); error != 0) return error;
-    streams_.give_to(image);
-    program_ = os::spawn(image);
+    if (const int error = prepare(command_, prepared_); error != 0) return error;
+    streams_.give_to(prepared_.image);
+    program_ = os::spawn(prepared_.image);
     if (program_.pid == 0) return program_.error;
-    os::spare_child(program_.pid);  // it outlives the task that started it
+    os::spare_child(program_.child());  // it outlives the task that started it
     streams_.forget_its_ends();
     return 0;
   }
@@ -176,24 +175,24 @@ class Coprocess::Program {
     streams_.close_input();
     if (by_force && !wait_for_end(Clock::now())) {
       for (const EndStep& step : end_steps_of(command_)) {
-        os::signal_tree(program_.pid, os::descendants_of(program_.pid), step.signal);
+        os::signal_program(program_, os::tree_of(program_, false), step.signal);
         if (wait_for_end(Clock::now() + step.wait)) break;
       }
     }
-    // Its leader is not reaped yet, so the group's number still means this group.
-    os::signal_group(program_.pid, os::GroupSignal::kill);
-    const os::ExitStatus status = os::reap_with_usage(program_.pidfd).status;
-    os::spare_child_no_more(program_.pid);
-    leaked_ = command_.owns_children && os::kill_all_children() > 0;
+    const int child = program_.child();
+    const os::FirstProcess::End collected = os::collect(program_, command_.owns_children);
+    os::spare_child_no_more(child);
+    leaked_ = collected.left_something;
     program_ = {};
     streams_.finish();
-    return status;
+    return collected.program.status;
   }
 
   const Command& command_;
   const os::KeepChildStatuses keep_;
   std::optional<Guardian> guardian_;
   os::Dialogue streams_;
+  PreparedProgram prepared_;
   os::Spawned program_;
   std::string line_;
   bool served_ = false, out_of_step_ = false, leaked_ = false;
