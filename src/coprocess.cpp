@@ -66,11 +66,14 @@ class Coprocess::Program {
     if (const int error = prepare(command_, prepared_); error != 0) return error;
     streams_.give_to(prepared_.image);
     program_ = os::spawn(prepared_.image);
-    if (program_.pid == 0) return program_.error;
+    if (program_.pid == 0) return prepared_.problem = program_.problem, program_.error;
     os::spare_child(program_.child());  // it outlives the task that started it
     streams_.forget_its_ends();
     return 0;
   }
+
+  /// More words on that; may be empty.
+  const std::string& problem() const noexcept { return prepared_.problem; }
 
   void ask(std::string_view record, const std::stop_token& stop, Answer& answer) {
     line_.assign(record);
@@ -219,7 +222,10 @@ Answer Coprocess::ask(std::string_view record, std::stop_token stop) {
     if (!program_) {
       program_ = std::make_unique<Program>(command_);
       answer.start_error = program_->start();
-      if (answer.start_error != 0) answer.ending = AnswerEnding::not_started;
+      if (answer.start_error != 0) {
+        answer.ending = AnswerEnding::not_started;
+        answer.start_problem = program_->problem();
+      }
     }
     if (answer.ending != AnswerEnding::not_started) program_->ask(record, stop, answer);
     if (answer.ending == AnswerEnding::answered) {

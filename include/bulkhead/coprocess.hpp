@@ -35,6 +35,7 @@ struct Answer {
   std::optional<int> exit_code{};  ///< died, if it exited
   int signal = 0;                  ///< died, if a signal ended it
   int start_error = 0;             ///< errno
+  std::string start_problem{};     ///< more words on that, where errno says little
   bool leaked = false;             ///< died, and left processes running; they have been ended
   std::int64_t started_ns = 0;     ///< nanoseconds since 1970: when it was asked
   std::int64_t ran_ns = 0;
@@ -42,7 +43,7 @@ struct Answer {
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(ending, text, exit_code, signal, start_error, leaked, started_ns, ran_ns, error);
+    archive(ending, text, exit_code, signal, start_error, start_problem, leaked, started_ns, ran_ns, error);
   }
 };
 

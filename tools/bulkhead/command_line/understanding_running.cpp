@@ -108,8 +108,6 @@ void understand_isolation(const WrittenOptions& words, Subcommand which, Setting
       one_of<Isolation>("--isolate", words.isolation,
                         {{"contained", Isolation::contained}, {"pid", Isolation::pid}, {"strict", Isolation::strict}},
                         Isolation::contained);
-  if (settings.isolation == Isolation::strict && which != Subcommand::call)
-    refuse("--isolate", words.isolation, "under it no program can be started; it is for call. Choose pid");
   if (settings.timeout_percent > 0 && which != Subcommand::run)
     refuse("--timeout", words.timeout, "a share of the median is for run; write a duration");
 }

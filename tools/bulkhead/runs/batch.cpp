@@ -135,6 +135,9 @@ void Batch::on_event(const Event& event) {
                           std::string_view(bytes, event.output.size()));
       break;
     }
+    case EventKind::isolation_lacking:
+      if (event.failure) console_.say("--isolate strict: " + event.failure->what);
+      break;
     default:
       break;
   }

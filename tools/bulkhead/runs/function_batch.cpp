@@ -2,6 +2,7 @@
 
 #include "rules/term_sequence.hpp"
 #include "runs/batch.hpp"
+#include "runs/isolation.hpp"
 #include "words/shell_quote.hpp"
 
 #include <bulkhead/work.hpp>
@@ -34,6 +35,7 @@ Attempt attempt_of(Indexed<std::string>& result, const Settings& settings) {
 }  // namespace
 
 int function_batch(const Settings& settings, const RecordFunction& function) {
+  try_isolation_of_workers(settings);
   Batch batch(settings,
               [&](const Task& task, int) { return function.shown_name + " ::: " + shell_quote(joined_record(task)); });
   WorkOptions options = batch.work_options();
