@@ -174,7 +174,7 @@ TEST_CASE("strictly isolated, a program reaches no network, no devices and no ot
                                 ", 0, 0) == -1 && $!{EPERM} ? 'not' : 'let through'") == "not");
   }
 #endif
-  const std::string other = "open F, '<', '/proc/1/environ' and read(F, my $x, 1) ? print 'read' : print 'not'";
+  const std::string other = "print open(F, '<', '/proc/1/environ') && read(F, my $x, 1) ? 'read' : 'not'";
   CHECK(outcome("strict", other) == "not");
   if (bulkhead::os::landlock_version().abi == 0) {
     std::cout << "skipped: no Landlock here, and so devices are not guarded\n";
@@ -189,7 +189,7 @@ TEST_CASE("strictly isolated, co-processes answer, and write where they work alo
   if (!granted("strict")) return;
   const Directory work, elsewhere;
   const Result r =
-      sh("cd \"$1\"; printf 'a\\nb\\n' | \"$0\" coprocess -kq -j1 --isolate strict -- sh -c '"
+      sh("cd \"$1\"; export TMPDIR=\"$1\"; printf 'a\\nb\\n' | \"$0\" coprocess -kq -j1 --isolate strict -- sh -c '"
          "touch in; touch $1/out 2> /dev/null; while read -r x; do echo $$ $x; done' sh \"$2\"",
          {work.path(), elsewhere.path()});
   CHECK(r.status == 0);

@@ -15,7 +15,6 @@ Examples:
   bulkhead run -c 'convert {} -resize 50% {.}.small.jpg' ::: *.jpg
   bulkhead run --timeout 30s --retries 2 --joblog jobs.tsv ./fetch {1} {2} ::: eu us ::: 2023 2024
   bulkhead run < commands.txt                          each line is a shell command
-  bulkhead run --isolate strict --cwd out ../build {} ::: a b    no network; writes below out and TMPDIR only
 
 Usage: bulkhead run [OPTIONS] [--] COMMAND [ARG...] [::: VALUE...]
 
