@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 namespace bulkhead {
 
@@ -18,8 +19,9 @@ namespace {
 
 using Clock = WorkClock;
 
-CommandResult not_started(CommandResult result, int error) {
+CommandResult not_started(CommandResult result, int error, std::string problem) {
   result.start_error = error;
+  result.start_problem = std::move(problem);
   result.exit_code = shell_code(error);
   return result;
 }
@@ -42,7 +44,7 @@ class Watch {
       ended_ = ended_ || events.ended;
       if (ended_ && !others_may_finish()) return;
       if (events.parent_gone) {
-        os::signal_group(program_.pid, os::GroupSignal::kill);
+        os::signal_program(program_, {}, SIGKILL);
         os::kill_all_children();
         os::leave_worker(1);
       }
@@ -74,14 +76,12 @@ class Watch {
   }
 
   // Every process that is being ended has the time that the steps give, and not only the one that was started.
-  bool others_may_finish() const { return ending_ && command_.owns_children && os::any_lives(tree()); }
-
-  std::vector<int> tree() const {
-    if (command_.owns_children) return os::descendants_of(0);
-    std::vector<int> all = os::descendants_of(program_.pid);
-    all.push_back(program_.pid);
-    return all;
+  bool others_may_finish() const {
+    if (!ending_ || !(command_.owns_children || program_.first)) return false;
+    return !(program_.first && killing_) && os::any_lives(tree());
   }
+
+  std::vector<int> tree() const { return os::tree_of(program_, command_.owns_children); }
 
   void look_at_output() {
     const std::uint64_t most = command_.limits.output;
@@ -132,7 +132,9 @@ class Watch {
   void take_step() {
     const EndStep& step = end_steps_[step_];
     const bool last = step_ + 1 == end_steps_.size();
-    os::signal_tree(program_.pid, tree(), step.signal);
+    killing_ = last;
+    if (!(ended_ && last && program_.first))
+      os::signal_program(program_, tree(), step.signal);  // or how it ended is lost
     deadline_ = Clock::now() + (last ? look_interval : step.wait);
     if (!last) ++step_;
   }
@@ -150,14 +152,12 @@ class Watch {
   std::chrono::nanoseconds allowed_{};
   Clock::time_point deadline_ = never, next_look_ = never;
   std::uint64_t shared_memory_ = 0;
-  bool ending_ = false, ended_ = false;
+  bool ending_ = false, ended_ = false, killing_ = false;
 };
 
-void collect(const Command& command, const os::Spawned& program, CommandResult& result) {
-  // Its leader is not reaped yet, so the group's number still means this group.
-  os::signal_group(program.pid, os::GroupSignal::kill);
-  const os::Reaped reaped = os::reap_with_usage(program.pidfd);
-  if (command.owns_children) result.leaked = os::kill_all_children() > 0;
+void collect(const Command& command, os::Spawned& program, CommandResult& result) {
+  const auto [reaped, left_something] = os::collect(program, command.owns_children);
+  result.leaked = left_something;
   if (reaped.status.known && reaped.status.signaled)
     result.signal = reaped.status.number;
   else if (reaped.status.known)
@@ -187,8 +187,8 @@ CommandResult run_command(const Command& command, std::stop_token stop) {
   CommandResult result;
   result.started_ns = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
 
-  os::ProgramImage image;
-  if (const int error = prepare(command, image); error != 0) return not_started(result, error);
+  PreparedProgram prepared;
+  if (const int error = prepare(command, prepared); error != 0) return not_started(result, error, prepared.problem);
 
   const os::KeepChildStatuses keep;
   if (command.owns_children) os::adopt_orphans();
@@ -196,13 +196,13 @@ CommandResult run_command(const Command& command, std::stop_token stop) {
   if (command.owns_children) coordinator.emplace();
   os::ProgramStreams streams(command.output, command.error, command.on_lines, command.input);
   if (command.limits.output != 0) streams.keep_at_most(command.limits.output);
-  streams.give_to(image);
+  streams.give_to(prepared.image);
   os::WakeUp stopped;
   std::stop_callback on_stop(stop, [&] { stopped.notify(); });
 
   const auto started = Clock::now();
-  const os::Spawned program = os::spawn(image);
-  if (program.pid == 0) return not_started(result, program.error);
+  os::Spawned program = os::spawn(prepared.image);
+  if (program.pid == 0) return not_started(result, program.error, program.problem);
   Watch watch(command, program, streams, result);
   watch.until_it_ends(stopped.fd().get(), coordinator ? coordinator->descriptor() : -1);
   result.ran_ns = std::chrono::nanoseconds(Clock::now() - started).count();

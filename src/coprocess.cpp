@@ -70,16 +70,18 @@ class Coprocess::Program {
 
   /// Returns errno; 0: it runs.
   int start() {
-    os::ProgramImage image;
-    if (const int error = prepare(command_, image); error != 0) return error;
-    streams_.give_to(image);
-    program_ = os::spawn(image);
-    if (program_.pid == 0) return program_.error;
-    os::spare_child(program_.pid);  // it outlives the task that started it
+    if (const int error = prepare(command_, prepared_); error != 0) return error;
+    streams_.give_to(prepared_.image);
+    program_ = os::spawn(prepared_.image);
+    if (program_.pid == 0) return prepared_.problem = program_.problem, program_.error;
+    os::spare_child(program_.child());  // it outlives the task that started it
     streams_.forget_its_ends();
     reading_ = os::ReadingWatch(program_.pid);
     return 0;
   }
+
+  /// More words on that; may be empty.
+  const std::string& problem() const noexcept { return prepared_.problem; }
 
   void ask(std::string_view record, const std::stop_token& stop, Answer& answer) {
     line_.assign(record);
@@ -168,12 +170,7 @@ class Coprocess::Program {
   bool looks_at_usage() const { return command_.limits.memory != 0 || command_.limits.cpu_time.count() > 0; }
   Clock::time_point next_look() const { return looks_at_usage() ? next_look_ : never; }
 
-  std::vector<int> tree() const {
-    if (command_.owns_children) return os::descendants_of(0);
-    std::vector<int> all = os::descendants_of(program_.pid);
-    all.push_back(program_.pid);
-    return all;
-  }
+  std::vector<int> tree() const { return os::tree_of(program_, command_.owns_children); }
 
   void look_at_limits(Answer& answer) {
     const CommandLimits& limits = command_.limits;
@@ -233,24 +230,24 @@ class Coprocess::Program {
     if (by_force && !wait_for_end(Clock::now())) {
       const std::vector<EndStep> steps = end_steps_of(command_);
       for (const EndStep& step : std::span(steps).last(at_once ? 1 : steps.size())) {
-        os::signal_tree(program_.pid, os::descendants_of(program_.pid), step.signal);
+        os::signal_program(program_, os::tree_of(program_, false), step.signal);
         if (wait_for_end(Clock::now() + step.wait)) break;
       }
     }
-    // Its leader is not reaped yet, so the group's number still means this group.
-    os::signal_group(program_.pid, os::GroupSignal::kill);
-    const os::ExitStatus status = os::reap_with_usage(program_.pidfd).status;
-    os::spare_child_no_more(program_.pid);
-    leaked_ = command_.owns_children && os::kill_all_children() > 0;
+    const int child = program_.child();
+    const os::FirstProcess::End collected = os::collect(program_, command_.owns_children);
+    os::spare_child_no_more(child);
+    leaked_ = collected.left_something;
     program_ = {};
     streams_.finish();
-    return status;
+    return collected.program.status;
   }
 
   const Command& command_;
   const os::KeepChildStatuses keep_;
   std::optional<Guardian> guardian_;
   os::Dialogue streams_;
+  PreparedProgram prepared_;
   os::Spawned program_;
   os::ReadingWatch reading_;
   std::string line_;
@@ -281,7 +278,10 @@ Answer Coprocess::ask(std::string_view record, std::stop_token stop) {
     if (!program_) {
       program_ = std::make_unique<Program>(command_);
       answer.start_error = program_->start();
-      if (answer.start_error != 0) answer.ending = AnswerEnding::not_started;
+      if (answer.start_error != 0) {
+        answer.ending = AnswerEnding::not_started;
+        answer.start_problem = program_->problem();
+      }
     }
     if (answer.ending != AnswerEnding::not_started) program_->ask(record, stop, answer);
     if (answer.ending == AnswerEnding::answered) {

@@ -3,12 +3,22 @@
 
 #include <bulkhead/command.hpp>
 
+#include "os/program_sandbox.hpp"
 #include "os/spawn.hpp"
+
+#include <memory>
 
 namespace bulkhead {
 
-/// Fills `image`, all but its streams. Returns 0, or the errno for which it cannot be started.
-int prepare(const Command& command, os::ProgramImage& image);
+/// An image, and what it points to.
+struct PreparedProgram {
+  os::ProgramImage image{};
+  std::unique_ptr<os::ProgramSandbox> sandbox{};
+  std::string problem{};  ///< more words where it cannot be started
+};
+
+/// Fills the image, all but its streams. Returns 0, or the errno for which it cannot be started.
+int prepare(const Command& command, PreparedProgram& program);
 
 /// Ours with its own added, or its own alone.
 std::vector<std::string> environment_of(const Command& command);

@@ -84,14 +84,6 @@ TEST_CASE("option --timeout P% follows the median of what succeeded", "[tool]") 
   CHECK(contains(r.error, "5 ok, 1 timed out"));
 }
 
-TEST_CASE("option --isolate pid gives tasks numbers of their own", "[tool]") {
-  const Result r = sh("\"$0\" run --isolate pid -q -c 'echo $$; : {}' ::: 1");
-  if (r.status == 5 && contains(r.error, "namespace")) return;  // this kernel grants none, and says so
-  CHECK(r.status == 0);
-  CHECK(std::stol("0" + r.output) < 50);
-  CHECK(sh("\"$0\" run --isolate strict true ::: 1").status == 2);
-}
-
 TEST_CASE("a task of a job log is replayed in the foreground", "[tool]") {
   const Result r =
       sh("d=$(mktemp -d); \"$0\" run -q --joblog $d/l -c 'echo {} $BULKHEAD_SEQ; exit 4' ::: a 'b c' > /dev/null;"

@@ -374,7 +374,7 @@ TEST_CASE("a sandboxed worker makes no processes and reaches no part of the mach
   const pid_t child = start_child([&] {
     os::enter_sandbox({});
     if (error_of(::kill(::getppid(), 0)) != EPERM) ::_exit(93);  // not inside: what follows could do harm
-    for (const auto group : os::refused::all)
+    for (const auto group : os::refused::to_workers)
       for (const int call : group) {
 #ifdef SYS_fork
         if (call == SYS_fork || call == SYS_vfork) continue;  // below

@@ -1,6 +1,7 @@
 // Running a program as a task: its streams, its time, and everything it started.
 #pragma once
 
+#include <bulkhead/options.hpp>
 #include <bulkhead/task_output.hpp>
 
 #include <chrono>
@@ -73,6 +74,13 @@ struct Command {
   /// This process runs one command at a time and has no other children: what a program leaves running is found and
   /// ended even where it left its process group, and nothing survives a sudden death of this process' parent.
   bool owns_children = false;
+
+  /// `pid`: it lives in a pid namespace of its own, below a first process of ours; it sees no other processes in /proc,
+  /// and whatever it started ends with it. `strict`: besides, it gains no privileges, opens no sockets but AF_UNIX,
+  /// traces nobody, makes no namespaces and no mounts, and writes no files but below `writable_paths`, /dev/null and
+  /// its kin, and a /dev/shm of its own (SECURITY.md).
+  Isolation isolation = Isolation::contained;
+  std::vector<std::string> writable_paths{};  ///< strict: directories with all below them, or files; at most 16
 };
 
 /// How a program ended. A code and a signal are never folded into one number.
@@ -80,6 +88,7 @@ struct CommandResult {
   std::optional<int> exit_code;  ///< if it exited; 127 or 126, as a shell has it, if it could not be started
   int signal = 0;                ///< if a signal ended it
   int start_error = 0;           ///< errno, if it could not be started
+  std::string start_problem{};   ///< more words on that, where errno says little: an isolation that was refused
   int output_error = 0;          ///< errno, if its output could not be stored (it was ended then)
   bool timed_out = false;        ///< it was ended because its time was up
   std::int64_t allowed_ns = 0;   ///< the time that was up
@@ -95,8 +104,8 @@ struct CommandResult {
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(exit_code, signal, start_error, output_error, timed_out, allowed_ns, cancelled, limit, leaked, started_ns,
-            ran_ns, user_ns, system_ns, max_rss, output, error);
+    archive(exit_code, signal, start_error, start_problem, output_error, timed_out, allowed_ns, cancelled, limit,
+            leaked, started_ns, ran_ns, user_ns, system_ns, max_rss, output, error);
   }
 };
 
@@ -104,6 +113,12 @@ struct CommandResult {
 /// thread. At the end, whatever is left in that group is killed. Everything that can go wrong with the program is in
 /// the result; throws std::system_error only where this process itself is out of descriptors or memory.
 CommandResult run_command(const Command& command, std::stop_token stop = {});
+
+/// Tries what `command.isolation` and `writable_paths` ask for, in a process that ends at once. Throws
+/// std::system_error with the reason and the remedy where it cannot be had here, and std::invalid_argument where all of
+/// the file system would be writable, or a path is missing. Returns what strict cannot guard on this kernel, a sentence
+/// each.
+std::vector<std::string> try_isolation(const Command& command);
 
 /// Turns this process into that program, with `environment` (K=V) added to or in the place of ours. Returns never;
 /// throws std::system_error naming the program where it cannot be started.

@@ -37,6 +37,7 @@ struct Answer {
   int signal = 0;                  ///< died, if a signal ended it
   int start_error = 0;             ///< errno
   LimitHit limit{};                ///< one of Command::limits
+  std::string start_problem{};     ///< more words on that, where errno says little
   bool leaked = false;             ///< died, and left processes running; they have been ended
   std::int64_t started_ns = 0;     ///< nanoseconds since 1970: when it was asked
   std::int64_t ran_ns = 0;
@@ -44,7 +45,7 @@ struct Answer {
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(ending, text, exit_code, signal, start_error, limit, leaked, started_ns, ran_ns, error);
+    archive(ending, text, exit_code, signal, start_error, limit, start_problem, leaked, started_ns, ran_ns, error);
   }
 };
 

@@ -48,6 +48,16 @@ std::uint64_t rights_to_change(int abi) noexcept {
   return rights;
 }
 
+constexpr std::uint64_t make_devices = bit(6) | bit(11);
+
+Fd create(int abi) {
+  const Ruleset asked{rights_to_change(abi), 0, abi >= landlock_scopes ? scope_abstract_sockets | scope_signals : 0};
+  // An older kernel takes the longer structure as long as what it does not know is zero.
+  Fd ruleset(static_cast<int>(::syscall(create_ruleset, &asked, sizeof asked, 0)));
+  if (!ruleset) throw_errno("landlock_create_ruleset");
+  return ruleset;
+}
+
 void allow_below(const Fd& ruleset, const Fd& place, std::uint64_t rights) {
   struct stat info {};
   if (::fstat(place.get(), &info) != 0) throw_errno("fstat of a writable path");
@@ -56,6 +66,14 @@ void allow_below(const Fd& ruleset, const Fd& place, std::uint64_t rights) {
 }
 
 Fd open_place(const char* path) noexcept { return Fd(::open(path, O_PATH | O_CLOEXEC)); }
+
+void allow_all_below(const Fd& ruleset, const std::vector<std::string>& writable, std::uint64_t rights) {
+  for (const std::string& path : writable) {
+    const Fd place = open_place(path.c_str());
+    if (!place) throw_errno(("open of the writable path " + path).c_str());
+    allow_below(ruleset, place, rights);
+  }
+}
 
 }  // namespace
 
@@ -67,17 +85,27 @@ LandlockVersion landlock_version() noexcept {
 
 void restrict_writing(int abi, const std::vector<std::string>& writable) {
   const std::uint64_t rights = rights_to_change(abi);
-  const Ruleset asked{rights, 0, abi >= landlock_scopes ? scope_abstract_sockets | scope_signals : 0};
-  // An older kernel takes the longer structure as long as what it does not know is zero.
-  const Fd ruleset(static_cast<int>(::syscall(create_ruleset, &asked, sizeof asked, 0)));
-  if (!ruleset) throw_errno("landlock_create_ruleset");
-  for (const std::string& path : writable) {
-    const Fd place = open_place(path.c_str());
-    if (!place) throw_errno(("open of the writable path " + path).c_str());
-    allow_below(ruleset, place, rights);
-  }
+  const Fd ruleset = create(abi);
+  allow_all_below(ruleset, writable, rights);
   if (const Fd null = open_place("/dev/null")) allow_below(ruleset, null, rights);  // a bare chroot may have none
-  if (::syscall(restrict_self, ruleset.get(), 0) != 0) throw_errno("landlock_restrict_self");
+  if (!enforce(ruleset)) throw_errno("landlock_restrict_self");
 }
+
+Fd prepare_ruleset(int abi, const std::vector<std::string>& writable) {
+  const std::uint64_t rights = rights_to_change(abi);
+  Fd ruleset = create(abi);
+  allow_all_below(ruleset, writable, rights & ~make_devices);
+  for (const char* device : {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"})
+    if (const Fd place = open_place(device)) allow_below(ruleset, place, rights);
+  return ruleset;
+}
+
+void add_writable_directory(const Fd& ruleset, int abi, const char* path) noexcept {
+  const Fd place = open_place(path);
+  const PathBeneath rule{rights_to_change(abi) & ~make_devices, place.get()};
+  if (place) ::syscall(add_rule, ruleset.get(), rule_path_beneath, &rule, 0);
+}
+
+bool enforce(const Fd& ruleset) noexcept { return ::syscall(restrict_self, ruleset.get(), 0) == 0; }
 
 }  // namespace bulkhead::os

@@ -4,6 +4,8 @@
 // domain: /proc/<pid>/mem, process_vm_writev and their kin. Each worker that calls this has a domain of its own.
 #pragma once
 
+#include "os/fd.hpp"
+
 #include <string>
 #include <vector>
 
@@ -25,5 +27,13 @@ inline constexpr int landlock_moves = 2, landlock_truncation = 3, landlock_devic
 /// Needs no_new_privs. `abi` is at most what landlock_version() says. Throws std::system_error, also for a path that
 /// cannot be opened.
 void restrict_writing(int abi, const std::vector<std::string>& writable);
+
+/// For a program: what restrict_writing() takes, made beforehand, but that no devices can be made anywhere. Throws
+/// std::system_error.
+Fd prepare_ruleset(int abi, const std::vector<std::string>& writable);
+/// Adds a directory, which may be missing. Neither allocates nor locks.
+void add_writable_directory(const Fd& ruleset, int abi, const char* path) noexcept;
+/// From here on it holds for the calling thread. Needs no_new_privs. False: refused, see errno.
+bool enforce(const Fd& ruleset) noexcept;
 
 }  // namespace bulkhead::os

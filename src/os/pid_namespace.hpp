@@ -2,19 +2,16 @@
 #pragma once
 
 #include "os/fd.hpp"
+#include "os/namespace_steps.hpp"
 
-#include <cstdint>
 #include <system_error>
 
 namespace bulkhead::os {
 
-/// What the kernel can refuse on the way into one.
-enum class NamespaceStep : std::int32_t { see_proc, create, map_user, mount_proc, start };
-
 /// Says in words what was refused, and what would help.
 class NamespaceRefused : public std::system_error {
  public:
-  NamespaceRefused(NamespaceStep step, int error);
+  explicit NamespaceRefused(const Refusal& refusal);
   NamespaceStep step() const noexcept { return step_; }
 
  private:

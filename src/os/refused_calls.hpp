@@ -1,4 +1,5 @@
-// The system calls that no sandboxed worker may make, whatever their arguments. syscall_filter.cpp has the others.
+// The system calls that are refused whatever their arguments: all of them to sandboxed workers, some to sandboxed
+// programs. syscall_filter.cpp and program_filter.cpp have the others.
 #pragma once
 
 #include <sys/syscall.h>
@@ -12,13 +13,16 @@ namespace bulkhead::os::refused {
 inline constexpr int process_madvise = 440, mount_setattr = 442, quotactl_fd = 443, process_mrelease = 448,
                      fchmodat2 = 452, setxattrat = 463, removexattrat = 466, open_tree_attr = 467, file_setattr = 469;
 
-/// Other processes, by whatever handle.
-inline constexpr int processes[] = {SYS_pidfd_open, SYS_pidfd_send_signal, SYS_pidfd_getfd,
-                                    SYS_ptrace,     SYS_process_vm_readv,  SYS_process_vm_writev,
-                                    SYS_kcmp,       process_madvise,       process_mrelease};
+/// Other processes, by whatever handle: their signals, and
+inline constexpr int handles[] = {SYS_pidfd_open, SYS_pidfd_send_signal};
+/// what is in them.
+inline constexpr int tracing[] = {SYS_pidfd_getfd, SYS_ptrace,      SYS_process_vm_readv, SYS_process_vm_writev,
+                                  SYS_kcmp,        process_madvise, process_mrelease};
 
-/// Ways out of the process group that the coordinator ends as one, and of its namespaces.
-inline constexpr int ways_out[] = {SYS_setpgid, SYS_setsid, SYS_setns, SYS_unshare};
+/// Ways out of the process group that the coordinator ends as one, and
+inline constexpr int groups[] = {SYS_setpgid, SYS_setsid};
+/// of its namespaces.
+inline constexpr int namespaces[] = {SYS_setns, SYS_unshare};
 
 /// Another identity would also disarm the signal that comes when the coordinator dies.
 inline constexpr int identity[] = {SYS_setuid,    SYS_setgid,   SYS_setreuid, SYS_setregid, SYS_setresuid,
@@ -47,13 +51,18 @@ inline constexpr int machine[] = {
 
 /// What newer architectures no longer have.
 #if defined(__x86_64__)
-inline constexpr int older[] = {SYS_fork,   SYS_vfork,     SYS_chmod, SYS_chown,  SYS_lchown,         SYS_utime,
-                                SYS_utimes, SYS_futimesat, SYS_iopl,  SYS_ioperm, SYS_kexec_file_load};
+inline constexpr int older[] = {SYS_fork,   SYS_vfork, SYS_chmod,  SYS_chown,
+                                SYS_lchown, SYS_utime, SYS_utimes, SYS_futimesat};
+inline constexpr int older_of_machine[] = {SYS_iopl, SYS_ioperm, SYS_kexec_file_load};
 #else
-inline constexpr int older[] = {SYS_kexec_file_load};
+inline constexpr std::array<int, 0> older{};
+inline constexpr int older_of_machine[] = {SYS_kexec_file_load};
 #endif
 
-inline constexpr std::array<std::span<const int>, 8> all{processes, ways_out,   identity, doors,
-                                                         mounts,    attributes, machine,  older};
+using Groups = std::span<const int>;
+inline constexpr std::array<Groups, 11> to_workers{handles, tracing, groups,     namespaces, identity,        doors,
+                                                   mounts,  machine, attributes, older,      older_of_machine};
+/// They start processes, lead groups, and set the attributes of the files that they may reach.
+inline constexpr std::array<Groups, 6> to_programs{tracing, namespaces, doors, mounts, machine, older_of_machine};
 
 }  // namespace bulkhead::os::refused

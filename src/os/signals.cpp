@@ -1,7 +1,7 @@
 #include <bulkhead/signals.hpp>
 
+#include "os/program_start.hpp"
 #include "os/signal_name.hpp"
-#include "os/spawn.hpp"
 #include "os/suspension.hpp"
 
 #include <fcntl.h>

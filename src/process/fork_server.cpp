@@ -74,12 +74,12 @@ void ForkServer::await_namespace() {
     const bool ended = os::wait_readable(child_.pidfd(), std::chrono::milliseconds(0));
     Received heard = receive();
     if (heard.word == Word::report && heard.report.kind == ReportKind::refused)
-      throw os::NamespaceRefused(static_cast<os::NamespaceStep>(heard.report.number), heard.report.error);
+      throw os::NamespaceRefused({static_cast<os::NamespaceStep>(heard.report.number), heard.report.error});
     if (heard.word == Word::report && heard.pidfd) {
       first_ = std::move(heard.pidfd);
       return;
     }
-    if (ended || heard.word != Word::none) throw os::NamespaceRefused(os::NamespaceStep::start, ESRCH);
+    if (ended || heard.word != Word::none) throw os::NamespaceRefused({os::NamespaceStep::start, ESRCH});
     static_cast<void>(os::wait_readable(socket_.fd(), look));
   }
 }

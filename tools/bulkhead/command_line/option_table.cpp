@@ -85,7 +85,10 @@ void add_running_options(CLI::App& app, WrittenOptions& words) {
   app.add_option("--mem-free", words.free_memory, "Start a task only while more than SIZE of memory is available")
       ->type_name("SIZE")
       ->group(group);
-  app.add_option("--isolate", words.isolation, "contained, pid (a pid namespace) or strict (call: a sandbox as well)")
+  app.add_option(
+         "--isolate", words.isolation,
+         "contained (default); pid: a pid namespace for each program; strict: besides, no privileges, no network, and "
+         "files read-only but below the working directory and TMPDIR")
       ->type_name("HOW")
       ->group(group);
   app.add_option("--delay", words.delay, "Let D pass between two starts")->type_name("D")->group(group);

@@ -114,8 +114,6 @@ void understand_isolation(const WrittenOptions& words, Subcommand which, Setting
       one_of<Isolation>("--isolate", words.isolation,
                         {{"contained", Isolation::contained}, {"pid", Isolation::pid}, {"strict", Isolation::strict}},
                         Isolation::contained);
-  if (settings.isolation == Isolation::strict && (which == Subcommand::run || which == Subcommand::coprocess))
-    refuse("--isolate", words.isolation, "under it no program can be started; it is for call. Choose pid");
   if (settings.timeout_percent > 0 && which != Subcommand::run)
     refuse("--timeout", words.timeout, "a share of the median is for bulkhead run; write a duration");
 }

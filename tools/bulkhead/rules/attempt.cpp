@@ -74,7 +74,7 @@ void describe(const CommandResult& result, std::chrono::milliseconds timeout, At
     attempt.words = "OUTPUT LOST: " + reason(result.output_error);
   } else if (result.start_error != 0) {
     attempt.end = TaskEnd::failed;
-    attempt.words = "CANNOT RUN: " + reason(result.start_error);
+    attempt.words = "CANNOT RUN: " + (result.start_problem.empty() ? reason(result.start_error) : result.start_problem);
   } else if (result.signal != 0) {
     attempt.end = TaskEnd::crashed;
     attempt.words = "CRASH " + signal_name(result.signal);

@@ -139,6 +139,9 @@ void Batch::on_event(const Event& event) {
       let_output_flow();
       break;
     }
+    case EventKind::isolation_lacking:
+      if (event.failure) console_.say("--isolate strict: " + event.failure->what);
+      break;
     default:
       break;
   }

@@ -2,6 +2,7 @@
 
 #include "rules/term_sequence.hpp"
 #include "runs/batch.hpp"
+#include "runs/isolation.hpp"
 #include "runs/shown_command.hpp"
 #include "words/quantity.hpp"
 #include "words/shell_quote.hpp"
@@ -25,8 +26,11 @@ namespace {
 // In the worker: the one co-process that it keeps.
 class Asker {
  public:
-  Asker(const Settings& settings, Printer& printer, const std::string& run_id)
-      : printer_(printer), live_(settings.output == OutputMode::lines), recycle_(settings.recycle) {
+  Asker(const Settings& settings, Command base, Printer& printer, const std::string& run_id)
+      : printer_(printer),
+        live_(settings.output == OutputMode::lines),
+        recycle_(settings.recycle),
+        base_(std::move(base)) {
     base_.arguments = settings.command;
     base_.environment = settings.environment;
     base_.environment.push_back("BULKHEAD_RUN_ID=" + run_id);
@@ -106,7 +110,8 @@ void describe(Answer& answer, const Settings& settings, Attempt& attempt) {
       attempt.words = "NEWLINE IN RECORD: a co-process takes one line a record";
       return;
     case AnswerEnding::not_started:
-      attempt.words = "CANNOT RUN: " + reason(answer.start_error);
+      attempt.words =
+          "CANNOT RUN: " + (answer.start_problem.empty() ? reason(answer.start_error) : answer.start_problem);
       attempt.worker_died = true;
       return;
     case AnswerEnding::limit_exceeded:  // told above
@@ -167,10 +172,14 @@ int coprocess(const Settings& settings) {
   if (settings.command.empty())
     throw UsageError("coprocess: name a program that answers each line with a line, like: bulkhead coprocess ./score");
   const std::string shown = shown_program(settings);
+  Command base;
+  const std::vector<std::string> unguarded = isolate(settings, base);
   Batch batch(settings, [&](const Task& task, int) { return command_of(shown, task); });
+  for (const std::string& gap : unguarded) batch.console().say("--isolate strict: " + gap);
 
-  Asker asker(settings, batch.printer(), batch.run_id());
+  Asker asker(settings, std::move(base), batch.printer(), batch.run_id());
   WorkOptions options = batch.work_options();
+  options.isolation = Isolation::contained;  // of the workers: it is each co-process that is isolated
   // The co-process' keeper keeps the time; this is for a keeper that cannot.
   if (settings.timeout.count() > 0)
     options.task_timeout = settings.timeout + whole_wait(settings.end_steps) + std::chrono::seconds(2);

@@ -2,6 +2,7 @@
 
 #include "rules/admission.hpp"
 
+#include <bulkhead/command.hpp>
 #include <bulkhead/machine.hpp>
 #include <bulkhead/options.hpp>
 #include <bulkhead/work.hpp>
@@ -22,6 +23,19 @@ std::string first_line(const char* path) {
   std::string line;
   std::getline(file, line);
   return line.empty() ? "not there" : line;
+}
+
+// The same for programs.
+std::string tried_for_programs(Isolation isolation) {
+  try {
+    Command command{.arguments = {"true"}, .isolation = isolation};
+    if (isolation == Isolation::strict) command.writable_paths = {"/tmp"};
+    std::string lacking;
+    for (const std::string& gap : try_isolation(command)) lacking += "; lacking: " + gap;
+    return "granted" + lacking;
+  } catch (const std::exception& error) {
+    return std::string("refused: ") + error.what();
+  }
 }
 
 // The kernel is asked by doing it: one task under this isolation.
@@ -54,9 +68,14 @@ std::string diagnosis() {
   line("load", fmt::format("{:.2f}", load_average()), "what --load compares with");
   line("pidfd", has_process_descriptors() ? "there" : "not there",
        "needed: the ends of workers are learnt from it (Linux 5.4)");
-  line("pid namespace", tried(Isolation::pid),
+  line("pid namespace", tried_for_programs(Isolation::pid),
+       "run --isolate pid: granted, nothing that a program starts can outlive it");
+  line("strict", tried_for_programs(Isolation::strict),
+       "run --isolate strict: granted, programs have no network and write where they work");
+  line("pid, for call", tried(Isolation::pid),
        "--isolate pid: granted, nothing that a task starts can outlive the run");
-  line("strict", tried(Isolation::strict), "--isolate strict: granted, tasks change no files and reach no processes");
+  line("strict, for call", tried(Isolation::strict),
+       "--isolate strict: granted, tasks change no files and reach no processes");
   line("core_pattern", first_line("/proc/sys/kernel/core_pattern"),
        "where core dumps go; the shared queue is never in one");
   line("pid_max", first_line("/proc/sys/kernel/pid_max"), "how many processes there can be at once");

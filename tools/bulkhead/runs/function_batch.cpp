@@ -2,6 +2,7 @@
 
 #include "rules/term_sequence.hpp"
 #include "runs/batch.hpp"
+#include "runs/isolation.hpp"
 #include "runs/shown_command.hpp"
 
 #include <bulkhead/work.hpp>
@@ -37,6 +38,7 @@ Attempt attempt_of(Indexed<std::optional<std::string>>& result, const Settings& 
 }  // namespace
 
 int function_batch(const Settings& settings, const RecordFunction& function) {
+  try_isolation_of_workers(settings);
   Batch batch(settings, [&](const Task& task, int) { return command_of(function.shown_name, task); });
   if (function.runs_alone) batch.note_commands();
   WorkOptions options = batch.work_options();

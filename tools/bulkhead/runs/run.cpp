@@ -3,6 +3,7 @@
 #include "records/template.hpp"
 #include "rules/term_sequence.hpp"
 #include "runs/batch.hpp"
+#include "runs/isolation.hpp"
 #include "words/run_id.hpp"
 #include "words/shell_quote.hpp"
 #include "words/usage_error.hpp"
@@ -35,9 +36,10 @@ struct NotATask : std::runtime_error {
 // In the worker: makes the command of a task and sees it through.
 class CommandRunner {
  public:
-  CommandRunner(const Settings& settings, const CommandTemplate& command, Printer& printer, const MedianTimeout& median,
-                std::string run_id)
-      : command_(command),
+  CommandRunner(const Settings& settings, Command base, const CommandTemplate& command, Printer& printer,
+                const MedianTimeout& median, std::string run_id)
+      : base_(std::move(base)),
+        command_(command),
         printer_(printer),
         median_(median),
         live_(settings.output == OutputMode::lines),
@@ -73,12 +75,12 @@ class CommandRunner {
   }
 
  private:
+  Command base_;
   const CommandTemplate& command_;
   Printer& printer_;
   const MedianTimeout& median_;
   bool live_;
   std::string run_id_;
-  Command base_;
 };
 
 // "ls -l" as one word is no program: most likely a shell command without -c.
@@ -164,10 +166,15 @@ int run(const Settings& given) {
   const auto shown = [&](const Task& task, int slot) {
     return task.problem.empty() ? command.shown(values_of(task, slot)) : joined_record(task);
   };
+  Command base;
+  const std::vector<std::string> unguarded = isolate(settings, base);
   Batch batch(settings, shown, std::move(records));
+  for (const std::string& gap : unguarded) batch.console().say("--isolate strict: " + gap);
 
-  const CommandRunner runner(settings, command, batch.printer(), batch.median_timeout(), batch.run_id());
+  const CommandRunner runner(settings, std::move(base), command, batch.printer(), batch.median_timeout(),
+                             batch.run_id());
   WorkOptions options = batch.work_options();
+  options.isolation = Isolation::contained;  // of the workers: it is each program that is isolated
   // The runner keeps the time; this is for a runner that cannot.
   if (settings.timeout.count() > 0)
     options.task_timeout = settings.timeout + whole_wait(settings.end_steps) + std::chrono::seconds(1);

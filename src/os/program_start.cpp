@@ -1,0 +1,136 @@
+#include "os/program_start.hpp"
+
+#include "os/child.hpp"
+#include "os/program_sandbox.hpp"
+#include "os/spawn.hpp"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <string>
+
+namespace bulkhead::os {
+
+namespace {
+
+std::vector<int>& ignored_at_start() {
+  static std::vector<int> signals = [] {
+    std::vector<int> ignored;
+    for (int sig = 1; sig < NSIG; ++sig) {
+      struct sigaction action {};
+      if (::sigaction(sig, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) ignored.push_back(sig);
+    }
+    return ignored;
+  }();
+  return signals;
+}
+
+// Signals whose action the child must put back: a handler of ours must not run in memory it shares with us. Looked up
+// once a process, because asking for all of them costs 64 system calls.
+const std::vector<int>& signals_to_reset() {
+  static std::uint64_t owner = 0;
+  static std::vector<int> signals;
+  if (owner == process_identity()) return signals;
+  signals.clear();
+  for (int sig = 1; sig < NSIG; ++sig) {
+    struct sigaction action {};
+    if (::sigaction(sig, nullptr, &action) != 0 || action.sa_handler == SIG_DFL) continue;
+    bool keep = false;
+    for (int ignored : ignored_at_start()) keep = keep || ignored == sig;
+    if (!keep) signals.push_back(sig);
+  }
+  owner = process_identity();
+  return signals;
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& strings, std::size_t spare) {
+  std::vector<char*> result(spare, nullptr);
+  for (const std::string& s : strings) result.push_back(const_cast<char*>(s.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
+bool lower(decltype(RLIMIT_FSIZE) which, rlim_t to) noexcept {
+  rlimit limit{};
+  if (::getrlimit(which, &limit) != 0) return false;
+  limit.rlim_cur = limit.rlim_max = std::min(to, limit.rlim_max);
+  return ::setrlimit(which, &limit) == 0;
+}
+
+}  // namespace
+
+void remember_ignored_signals() noexcept { ignored_at_start(); }
+
+ProgramStart::ProgramStart(const ProgramImage& image, const ProgramSandbox* sandbox)
+    : image_(image),
+      sandbox_(sandbox),
+      arguments_(pointers(image.arguments, 1)),
+      environment_(pointers(image.environment, 0)),
+      reset_(signals_to_reset()) {}
+
+ProgramStart::Started ProgramStart::start(char* stack_top) noexcept {
+  Started started;
+  parent_ = ::getpid();
+  started.pid =
+      ::clone(become_program, stack_top, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, this, &started.pidfd);
+  started.error = started.pid < 0 ? errno : error_;
+  started.sandbox = in_sandbox_;
+  return started;
+}
+
+void ProgramStart::give_up() noexcept {
+  error_ = errno;
+  ::_exit(127);
+}
+
+void ProgramStart::take_streams() const noexcept {
+  if (image_.input >= 0) ::dup2(image_.input, STDIN_FILENO);
+  if (image_.output >= 0) ::dup2(image_.output, STDOUT_FILENO);
+  if (image_.error >= 0) ::dup2(image_.error, STDERR_FILENO);
+}
+
+void ProgramStart::prepare_child() noexcept {
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent_) ::_exit(127);
+  for (int sig : reset_) ::signal(sig, SIG_DFL);
+  take_streams();
+  if (!image_.directory.empty() && ::chdir(image_.directory.c_str()) != 0) give_up();
+  if (image_.niceness != 0) {
+    errno = 0;
+    if (::nice(image_.niceness) == -1 && errno != 0) give_up();
+  }
+  if (image_.file_size != 0 && !lower(RLIMIT_FSIZE, image_.file_size)) give_up();
+  if (image_.open_files != 0 && !lower(RLIMIT_NOFILE, image_.open_files)) give_up();
+  if (sandbox_ != nullptr && !sandbox_->enter()) {
+    in_sandbox_ = true;
+    give_up();
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// Runs on a stack of its own in the parent's memory, with every signal blocked until the actions are in order.
+int ProgramStart::become_program(void* argument) {
+  auto& plan = *static_cast<ProgramStart*>(argument);
+  plan.prepare_child();
+  if (plan.image_.only_try) ::_exit(0);
+  const char* const path = plan.image_.path.c_str();
+  char** const arguments = plan.arguments_.data() + 1;
+  ::execve(path, arguments, plan.environment_.data());
+  if (errno == ENOEXEC) {
+    arguments[-1] = const_cast<char*>("/bin/sh");
+    arguments[0] = const_cast<char*>(path);
+    ::execve("/bin/sh", arguments - 1, plan.environment_.data());
+  }
+  plan.give_up();
+}
+
+}  // namespace bulkhead::os

@@ -1,0 +1,20 @@
+// --isolate, for programs and for workers: asked for, and tried before the first task, so that a refusal is told at
+// once.
+#pragma once
+
+#include "rules/settings.hpp"
+
+#include <string>
+#include <vector>
+
+namespace bulkhead::tool {
+
+/// Of programs: sets what `command` may do. strict: it may write below its working directory, and below $TMPDIR, or
+/// /tmp where that is not set. Returns what cannot be guarded here, a sentence each. Throws UsageError with the remedy
+/// where it cannot be had.
+std::vector<std::string> isolate(const Settings& settings, Command& command);
+
+/// Of workers, that call functions: throws UsageError with the remedy where it cannot be had.
+void try_isolation_of_workers(const Settings& settings);
+
+}  // namespace bulkhead::tool
