@@ -18,10 +18,10 @@
 namespace bench {
 
 /// Worker processes that echo. An item is copied into shared memory and copied out of it by its worker; a result comes
-/// through a pipe of 1 MiB into a string of its own. Small ones go in batches, both ways.
+/// through a pipe of 1 MiB into one string, used again for the next. Small ones go in batches, both ways.
 class BareTransport {
  public:
-  /// Makes the processes; all items have this size.
+  /// Makes the processes and touches the shared memory; all items have this size.
   explicit BareTransport(std::size_t item_bytes);
   ~BareTransport();
   BareTransport(const BareTransport&) = delete;

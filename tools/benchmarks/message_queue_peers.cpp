@@ -58,7 +58,8 @@ class Worker {
 
 class Pool {
  public:
-  explicit Pool(std::size_t batch) : queue_(make_queue()) {
+  explicit Pool(std::size_t batch) {
+    Queue::remove(name_.c_str());  // the workers inherit the mapping
     for (pollfd& end : ends_) {
       std::array<int, 2> pipe{};
       if (::pipe(pipe.data()) != 0) throw std::runtime_error("pipe failed");
@@ -85,12 +86,10 @@ class Pool {
   }
 
  private:
-  static Queue make_queue() {
+  static std::string fresh_name() {
     const std::string name = "bulkhead-bench-" + std::to_string(::getpid());
     Queue::remove(name.c_str());
-    Queue queue(boost::interprocess::create_only, name.c_str(), 1024, sizeof(Message));
-    Queue::remove(name.c_str());  // the workers inherit the mapping
-    return queue;
+    return name;
   }
   bool send(std::size_t task) {
     const Message message{task, task};
@@ -107,7 +106,8 @@ class Pool {
     return taken;
   }
 
-  Queue queue_;
+  const std::string name_ = fresh_name();
+  Queue queue_{boost::interprocess::create_only, name_.c_str(), 1024, sizeof(Message)};
   std::array<pollfd, workers> ends_{};
   Children children_;
 };

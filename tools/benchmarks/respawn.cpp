@@ -129,8 +129,8 @@ bench::Subject respawn(const bench::Setting& setting) {
            bench::one_figure(after, "us", in_large(LargeHost::early)),
            bench::one_figure(before, "us", in_large(LargeHost::late)),
            bench::one_figure(bare_large, "us", in_large(LargeHost::bare))},
-          {{"touched after: of the empty host", after, Compare::times, empty, Bound::at_most, 1.5},
-           {"touched before: of a bare fork there", before, Compare::times, bare_large, Bound::at_most, 1.1}}};
+          {{"pool, touched after / empty host", after, Compare::times, empty, Bound::at_most, 1.5},
+           {"pool, touched before / bare fork there", before, Compare::times, bare_large, Bound::at_most, 1.1}}};
 }
 
 }  // namespace

@@ -41,8 +41,7 @@ bench::Subject single(const bench::Setting& setting) {
           {bench::one_figure(floor_name, "us a task", [=] { return run_floor(tasks); }),
            bench::one_figure(ours, "us a task", [=] { return run_pool(tasks, 1); }),
            bench::one_figure(std::string(ours) + ", two workers", "us a task", [=] { return run_pool(tasks, 2); })},
-          {{"the pool costs, of the bare chain", ours, bench::Goal::Compare::times, floor_name,
-            bench::Goal::Bound::at_most, 1.3}}};
+          {{"pool / bare chain", ours, bench::Goal::Compare::times, floor_name, bench::Goal::Bound::at_most, 1.3}}};
 }
 
 }  // namespace

@@ -99,7 +99,8 @@ std::vector<Row> run_in_turns(const std::vector<Peer>& peers, const Setting& set
 int subject_main(int argc, char** argv, const std::function<Subject(const Setting&)>& make) {
   try {
     const Setting setting = read_setting(argc, argv);
-    const Subject subject = make(setting);
+    Subject subject = make(setting);
+    subject.judged = !setting.quick;
     const std::vector<Row> rows = run_in_turns(subject.peers, setting);
     print_table(stdout, subject, rows);
     write_json(setting, subject, rows);

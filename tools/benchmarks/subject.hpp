@@ -15,6 +15,7 @@ struct Subject {
   std::vector<Peer> peers{};
   std::vector<Goal> goals{};
   std::vector<std::string> left_out{};  ///< peers that are not to be had here, with the reason
+  bool judged = true;                   ///< false: too quick for goals to mean anything
 
   void add(std::vector<Peer> more);
 };

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 
 namespace bench {
 namespace {
@@ -22,15 +23,15 @@ std::string spread(const Summary& summary) {
   return fmt::format("{:>10}  {:>10}  {:>10}", number(summary.median), number(summary.min), number(summary.max));
 }
 
-void print_goals(std::FILE* out, const std::vector<Goal>& goals, const std::vector<Row>& rows, std::size_t width) {
-  if (goals.empty()) return;
+void print_goals(std::FILE* out, const Subject& subject, const std::vector<Row>& rows, std::size_t width) {
+  if (subject.goals.empty()) return;
   fmt::print(out, "{:<{}}  {:>10}  {:>10}  {:>10}\n", "goals, compared round by round", width, "median", "min", "max");
-  for (const Goal& goal : goals) {
+  for (const Goal& goal : subject.goals) {
     const auto all = figures(goal, rows);
     const Summary summary = summarize(all.value_or(std::vector<double>{}));
     fmt::print(out, "{:<{}}  {}  {:<8} goal: {}: {}\n", goal.words, width,
                all ? spread(summary) : fmt::format("{:>34}", "no figure"), goal.unit, bound_in_words(goal),
-               !all                        ? "not judged"
+               !all || !subject.judged     ? "not judged"
                : met(goal, summary.median) ? "met"
                                            : "missed");
   }
@@ -42,7 +43,7 @@ void put_spread(Json& json, const Summary& summary) {
   json["max"] = summary.max;
 }
 
-Json goal_json(const Goal& goal, const std::vector<Row>& rows) {
+Json goal_json(const Goal& goal, bool judged, const std::vector<Row>& rows) {
   Json json{{"words", goal.words},
             {"bound", goal.bound == Goal::Bound::at_most ? "at most" : "at least"},
             {"value", goal.value},
@@ -51,7 +52,7 @@ Json goal_json(const Goal& goal, const std::vector<Row>& rows) {
   if (const auto all = figures(goal, rows)) {
     const Summary summary = summarize(*all);
     put_spread(json, summary);
-    json["met"] = met(goal, summary.median);
+    if (judged) json["met"] = met(goal, summary.median);
   }
   return json;
 }
@@ -80,7 +81,7 @@ void print_table(std::FILE* out, const Subject& subject, const std::vector<Row>&
     else
       fmt::print(out, "{:<{}}  FAILED: {}\n", row.name, width, row.failed);
   }
-  print_goals(out, subject.goals, rows, width);
+  print_goals(out, subject, rows, width);
   for (const std::string& word : subject.left_out) fmt::print(out, "left out: {}\n", word);
   const char* before = "versions: ";
   for (const std::string& version : versions) fmt::print(out, "{}{}", std::exchange(before, ", "), version);
@@ -95,7 +96,7 @@ std::string to_json(const Subject& subject, const std::vector<Row>& rows) {
     line["samples"] = row.samples;
     if (!row.failed.empty()) line["failed"] = row.failed;
   }
-  for (const Goal& goal : subject.goals) json["goals"].push_back(goal_json(goal, rows));
+  for (const Goal& goal : subject.goals) json["goals"].push_back(goal_json(goal, subject.judged, rows));
   json["left_out"] = subject.left_out;
   return json.dump(2);
 }

@@ -62,15 +62,14 @@ std::vector<bench::Goal> goals() {
   using enum bench::Goal::Bound;
   constexpr auto times = bench::Goal::Compare::times;
   const char* const pool = "processes: Python multiprocessing.Pool.map";
-  return {
-      {"process_stream costs, of the bare lanes", stream, times, "bare lanes, no library (the floor)", at_most, 3},
-      {"task_group costs, of process_stream", "threads: oneTBB task_group", times, stream, at_least, 10},
-      {"Pool.map, chunksize 1, of process_stream", std::string(pool) + ", chunksize 1", times, stream, at_least, 600},
-      {"Pool.map, default chunks, of process_stream", std::string(pool) + ", default chunks, no outcome per item",
-       times, stream, at_least, 7},
-      {"mutex and futures cost, of do_process_work", "threads: mutex, condition variable, futures kept", times, kept,
-       at_least, 40},
-      {"do_threaded_work costs, of do_process_work", threaded, times, kept, at_most, 1}};
+  return {{"process_stream / bare lanes", stream, times, "bare lanes, no library (the floor)", at_most, 3},
+          {"oneTBB task_group / process_stream", "threads: oneTBB task_group", times, stream, at_least, 10},
+          {"Pool.map, chunksize 1 / process_stream", std::string(pool) + ", chunksize 1", times, stream, at_least, 600},
+          {"Pool.map, default chunks / process_stream", std::string(pool) + ", default chunks, no outcome per item",
+           times, stream, at_least, 7},
+          {"mutex and futures / do_process_work", "threads: mutex, condition variable, futures kept", times, kept,
+           at_least, 40},
+          {"do_threaded_work / do_process_work", threaded, times, kept, at_most, 1}};
 }
 
 bench::Subject tiny(const bench::Setting& setting) {

@@ -98,10 +98,10 @@ std::vector<bench::Goal> goals() {
   using enum bench::Goal::Bound;
   constexpr auto times = bench::Goal::Compare::times;
   const char* const ours = "bulkhead run -j2";
-  return {{"bulkhead, of the floor", ours, times, "bare posix_spawn, two processes (the floor)", at_least, 0.95},
-          {"bulkhead, of xargs", ours, times, "xargs -P2 -n1", at_least, 1.6},
-          {"bulkhead, of make", ours, times, "make -j2", at_least, 1},
-          {"bulkhead, of GNU parallel", ours, times, "GNU parallel -j2", at_least, 7}};
+  return {{"bulkhead / floor", ours, times, "bare posix_spawn, two processes (the floor)", at_least, 0.95},
+          {"bulkhead / xargs", ours, times, "xargs -P2 -n1", at_least, 1.6},
+          {"bulkhead / make", ours, times, "make -j2", at_least, 1},
+          {"bulkhead / GNU parallel", ours, times, "GNU parallel -j2", at_least, 7}};
 }
 
 bench::Subject tool(const bench::Setting& setting) {
