@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -21,11 +22,14 @@ std::string line_of(const char* file) {
   return line;
 }
 
-// The value of the first "key : value" in a file of /proc.
+// The value of the first "key : value" or "key=value" in a file.
 std::string value_of(const char* file, std::string_view key) {
   std::ifstream in(file);
   for (std::string line; std::getline(in, line);)
-    if (line.starts_with(key)) return line.substr(line.find_first_not_of(" \t", line.find_first_of(":=") + 1));
+    if (line.starts_with(key)) {
+      line.erase(std::remove(line.begin(), line.end(), '"'), line.end());
+      return line.substr(line.find_first_not_of(" \t", line.find_first_of(":=") + 1));
+    }
   return "unknown";
 }
 

@@ -115,10 +115,8 @@ bench::Subject tool(const bench::Setting& setting) {
       continue;
     }
     check(*scratch, way);
-    // GNU parallel is slow enough to be told by fewer.
-    const std::size_t mine = way.program == "parallel" ? setting.count(200, 50) : count;
     subject.add({bench::one_figure(
-        way.name, jobs, [=, keep = scratch] { return rate(way, mine); },
+        way.name, jobs, [=, keep = scratch] { return rate(way, count); },
         way.version_command.empty() ? "" : bench::first_line_of(way.version_command))});
   }
   return subject;
