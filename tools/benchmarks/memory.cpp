@@ -70,8 +70,9 @@ bench::Subject memory(const bench::Setting& setting) {
     const std::string small = name + ", " + std::to_string(few) + " tasks", large = name + ", " + std::to_string(many);
     subject.add({{{{small, "MiB at most"}, {large + " tasks", "MiB at most"}, {name + ", one more", "ns a task"}},
                   [=] { return measure(way, few, many); }}});
+    // Results that wait for their turn may fill the window or not; a byte kept of each task would be 9 MiB.
     subject.goals.push_back({name + ": growth from few to many", large + " tasks", bench::Goal::Compare::difference,
-                             small, bench::Goal::Bound::at_most, 1, "MiB"});
+                             small, bench::Goal::Bound::at_most, 8, "MiB"});
   };
   add("process_stream", stream);
   add("bulkhead call",
