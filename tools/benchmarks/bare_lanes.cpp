@@ -1,4 +1,4 @@
-#include "bare_lanes.hpp"
+#include "tiny_peers.hpp"
 
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <cstring>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 namespace bench {
@@ -204,13 +205,15 @@ class Lanes {
 
 }  // namespace
 
-Peer bare_lanes(std::size_t tasks) {
-  return {"bare lanes, no library (the floor)", [tasks] {
-            Lanes lanes(tasks);
-            const double ns = ns_per_task(tasks, [&] { lanes.run(); });
-            check_squares("bare lanes", lanes.results());
-            return ns;
-          }};
+Peer bare_lanes(const Setting& setting) {
+  const std::string name = "bare lanes, no library (the floor)";
+  auto measure = [name, tasks = setting.count(2'000'000)] {
+    Lanes lanes(tasks);
+    const double ns = ns_per_task(tasks, [&] { lanes.run(); });
+    check_squares(name, lanes.results());
+    return ns;
+  };
+  return one_figure(name, "ns a task", measure);
 }
 
 }  // namespace bench

@@ -1,15 +1,12 @@
-#include "peers.hpp"
+#include "tiny_peers.hpp"
 
-#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <future>
 #include <mutex>
-#include <stdexcept>
 #include <thread>
 #include <utility>
-
-#include "tbb_peers.hpp"
+#include <vector>
 
 namespace bench {
 namespace {
@@ -63,45 +60,20 @@ class FuturePool {
   std::vector<std::thread> threads_;
 };
 
-double run_future_pool(const std::string& name) {
-  constexpr std::size_t tasks = 200'000;
+double run(std::vector<std::uint64_t>& results) {
   std::vector<std::future<std::uint64_t>> futures;
-  std::vector<std::uint64_t> results(tasks);
-  futures.reserve(tasks);
+  futures.reserve(results.size());
   FuturePool pool(workers);
-  const double ns = ns_per_task(tasks, [&] {
-    for (std::size_t i = 0; i < tasks; ++i) futures.push_back(pool.submit([i] { return square(i); }));
-    for (std::size_t i = 0; i < tasks; ++i) results[i] = futures[i].get();
+  return ns_per_task(results.size(), [&] {
+    for (std::size_t i = 0; i < results.size(); ++i) futures.push_back(pool.submit([i] { return square(i); }));
+    for (std::size_t i = 0; i < results.size(); ++i) results[i] = futures[i].get();
   });
-  check_squares(name, results);
-  return ns;
 }
 
 }  // namespace
 
-[[gnu::noinline]] std::uint64_t square(std::uint64_t x) noexcept { return x * x; }
-
-void check_squares(const std::string& peer, const std::vector<std::uint64_t>& results) {
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    if (results[i] != square(i))
-      throw std::runtime_error(peer + ": the result of task " + std::to_string(i) + " is wrong");
-  }
-}
-
-double ns_per_task(std::size_t tasks, const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  const std::chrono::duration<double, std::nano> elapsed = std::chrono::steady_clock::now() - start;
-  return elapsed.count() / static_cast<double>(tasks);
-}
-
-std::vector<Peer> thread_pool_peers() {
-  const std::string name = "threads: mutex, condition variable, futures";
-  std::vector<Peer> peers{{name, [name] { return run_future_pool(name); }}};
-#ifdef BULKHEAD_HAS_TBB
-  for (Peer& peer : tbb_peers()) peers.push_back(std::move(peer));
-#endif
-  return peers;
+Peer future_pool(const Setting& setting) {
+  return squares_peer("threads: mutex, condition variable, futures kept", setting.count(200'000), run);
 }
 
 }  // namespace bench
