@@ -10,9 +10,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
-#include <map>
 #include <numeric>
 #include <optional>
 #include <ranges>
