@@ -31,13 +31,13 @@ Places:        {} the record   {.} without extension   {/} basename   {//} dirna
 
 constexpr const char* call_usage = R"(Calls a compiled function for every record, in long-lived workers.
 
-A function takes strings and numbers as they are written, all other types as JSON, and a column for each parameter.
-
 Examples:
   bulkhead call ./square.so ::: 1 2 3
   bulkhead call --retries 1 -k ./parsers.so:parse_header < files.txt
 
 Usage: bulkhead call [OPTIONS] PLUGIN.so[:FUNCTION] [::: VALUE...]
+
+A function takes strings and numbers as they are written, all other types as JSON, and a column for each parameter.
 )";
 
 constexpr const char* coprocess_usage =
