@@ -75,10 +75,9 @@ class Pieces : public nlohmann::json_sax<Json> {
   bool binary(binary_t&) override { return true; }
   bool key(string_t& name) override {
     if (depth_ != 1) return true;
-    member_ = nullptr;
     in_backtrace_ = name == "backtrace";
-    for (const Member& member : members)
-      if (member.name == name) member_ = &member;
+    const auto found = std::find_if(members.begin(), members.end(), [&](const Member& m) { return m.name == name; });
+    member_ = found == members.end() ? nullptr : &*found;
     return true;
   }
   bool start_object(std::size_t) override { return opens(depth_ > 0) && ++depth_ > 0; }

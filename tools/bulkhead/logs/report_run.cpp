@@ -44,7 +44,7 @@ class RunReader {
     if (!event.event.starts_with("task_") && event.event != "attempt_lost") return {};
     if (event.seq < 1 || event.attempt < 0) return "it has no \"seq\" of a task";
     if (event.event == "task_started") {
-      in_hand_.insert_or_assign(event.seq, event);
+      in_hand_[event.seq] = std::move(event);
       return {};
     }
     in_hand_.erase(event.seq);

@@ -30,11 +30,11 @@ function timeStep(ms, wanted) {
   return ms / wanted <= 30000 ? roundStep(ms, wanted) : long.find(step => step * wanted >= ms) || roundStep(ms, wanted);
 }
 
-// A point in time, as exact as the step to the next one asks for.
-function moment(ms, step) {
+// A point in time, as exact as the step to the next one asks for; all of an axis in the unit of its end.
+function moment(ms, step, end) {
   if (ms === 0) return '0';
   if (step >= 60000) return duration(ms);
-  const [unit, name] = step >= 1000 || ms >= 10000 ? [1000, ' s'] : step >= 1 ? [1, ' ms'] : [.001, ' µs'];
+  const [unit, name] = end >= 1000 ? [1000, ' s'] : end >= 1 ? [1, ' ms'] : [.001, ' µs'];
   return (ms / unit).toFixed(Math.max(0, Math.ceil(-Math.log10(step / unit) - 1e-9))) + name;
 }
 
@@ -43,7 +43,7 @@ function timeAxis(plot, from, to) {
   for (let at = Math.ceil(from / step) * step; at <= to + step * 1e-6; at += step) {
     const x = plot.left + (at - from) / (to - from) * (plot.right - plot.left);
     plot.box('line', x, plot.bottom, 1, 5);
-    plot.text(moment(at, step), Math.min(x, plot.width - 22), plot.bottom + 18, 'center');
+    plot.text(moment(at, step, to), Math.min(x, plot.width - 22), plot.bottom + 18, 'center');
   }
   plot.text('time since the start', (plot.left + plot.right) / 2, plot.height - 4, 'center');
 }
@@ -56,7 +56,7 @@ function valueAxis(plot, most, unit) {
     plot.box(value ? 'grid' : 'line', plot.left, y(value), plot.right - plot.left, 1);
     plot.text(three(value), plot.left - 6, y(value) + 4, 'right');
   }
-  plot.text(unit, plot.left - 6, 11, narrow() ? 'left' : 'center');
+  plot.text(unit, 0, 11);
   return y;
 }
 

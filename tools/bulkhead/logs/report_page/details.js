@@ -2,11 +2,11 @@
 const lostOf = new Map();
 for (let i = 0; i < lost.count; ++i) lostOf.set(lost.seq[i], (lostOf.get(lost.seq[i]) || []).concat(i));
 
-function taskLink(parent, rows, i, tail) {
+function taskLink(parent, rows, i, tail, length = 160) {
   const again = rows === lost ? ' (attempt ' + rows.attempt[i] + ', tried again)' : '';
   const last = tail && run.tails[rows.tail[i]].trimEnd().split('\n').pop();
   const box = make('div', parent);
-  button(box, '#' + rows.seq[i] + ' ' + shortened(rows.record[i], 160) + again, () => details(rows, i), 'link');
+  button(box, '#' + rows.seq[i] + ' ' + shortened(rows.record[i], length) + again, () => details(rows, i), 'link');
   if (last) make('span', box, '  ' + shortened(last, 160), 'dim');
 }
 
@@ -57,12 +57,12 @@ function detailsInput() {
 
 function leaders(id, column, text) {
   const most = [...tasks[column].keys()].filter(i => tasks[column][i] > 0).sort((a, b) => tasks[column][b] - tasks[column][a] || a - b).slice(0, 8);
-  if (!most.length) return make('td', make('tr', $(id)), tasks[column].some(value => value === 0) ? 'None.' : 'Not known.', 'dim');
+  if (!most.length) return make('td', make('tr', $(id)), tasks.count === 0 || tasks[column].some(value => value === 0 && column === 'bytes') ? 'None.' : 'Not known.', 'dim');
   for (const i of most) {
     const row = make('tr', $(id)), bar = make('div', undefined, undefined, 'share');
     make('td', row, text(tasks[column][i]), 'number');
     make('td', row, undefined, 'shares').appendChild(bar);
     bar.style.width = 100 * tasks[column][i] / tasks[column][most[0]] + '%';
-    taskLink(make('td', row), tasks, i);
+    taskLink(make('td', row), tasks, i, false, 70);
   }
 }

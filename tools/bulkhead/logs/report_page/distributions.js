@@ -44,7 +44,8 @@ function runTimeChart() {
     if (!runTimes.length || quantile(runTimes, part) <= 0) continue;
     const at = x(Math.log10(quantile(runTimes, part)));
     plot.box('text', at, plot.top, 1, plot.bottom - plot.top);
-    plot.text(name, at + (part < .9 ? -4 : 4), plot.top - 4, part < .9 ? 'right' : 'left', false);
+    const before = part < .9 && at > plot.left + 50;
+    plot.text(name, at + (before ? -4 : 4), plot.top - (part < .9 && !before ? 15 : 4), before ? 'right' : 'left', false);
   }
   const left = bars.length - known.length;
   $('times-about').textContent = 'Attempts in each column' + (runTimes.length ? '; median and 95 % are of the tasks that succeeded' : '') +
@@ -61,7 +62,9 @@ function throughputChart() {
     const name = endingOf(bar.rows, bar.i), at = Math.min(bins.length - 1, Math.floor(bar.to / step));
     if (bar.rows === tasks && name !== 'left_over' && name !== 'unfinished') bins[at][name] = (bins[at][name] || 0) + 1000 / (endOf(at) - at * step);
   }
-  const most = Math.max(...bins.map(totalOf)), y = valueAxis(plot, most, 'tasks/s');
+  const most = Math.max(...bins.map(totalOf));
+  if (most === 0) return plot.text('No task had finished.', plot.left, 40);
+  const y = valueAxis(plot, most, 'tasks/s');
   columnsOf(plot, y, bins, at => plot.left + Math.min(1, (at === 0 ? 0 : endOf(at - 1)) / span) * (plot.right - plot.left));
   timeAxis(plot, 0, span);
   $('throughput-about').textContent = 'Tasks finished per second, in columns of ' + duration(step) + '.';

@@ -21,21 +21,21 @@ function failureGroups() {
 function fillGroup(body, group) {
   const {rows, i} = group.members[0];
   if (stackOf(rows, i)) stack(body, stackOf(rows, i));
-  make('h3', body, group.members.length === 1 ? 'Task' : 'Tasks');
+  make('h3', body, group.tasks === 0 ? 'Attempts' : group.tasks === 1 ? 'Task' : 'Tasks');
   const list = make('div', body, undefined, 'examples');
-  for (const member of group.members.slice(0, 8)) taskLink(list, member.rows, member.i, true);
+  for (const member of group.members.filter(({rows}) => rows === tasks || group.tasks === 0).slice(0, 8)) taskLink(list, member.rows, member.i, true);
   if (group.tasks > 8) button(list, 'List all ' + count(group.tasks) + ' tasks below', () => showGroup(group));
-  again(body, rows, i, group.members.length > 1);
+  again(body, rows, i, Math.max(group.tasks, 1) > 1);
 }
 
 function addGroup(group) {
   const box = make('details', $('groups'), undefined, group.name), line = make('summary', box), {rows, i} = group.members[0];
   ending(line, group.name, endings[group.name] + ' ');
   const tried = group.members.length - group.tasks;
-  make('b', line, (group.tasks ? count(group.tasks) + ' × ' : '') + shortened(wordsOf(rows, i), 200));
+  make('b', line, (group.tasks > 1 ? count(group.tasks) + ' × ' : '') + shortened(wordsOf(rows, i), 200));
   const more = [];
   if (tried) more.push(plural(tried, 'attempt', 'attempts') + ' tried again');
-  if (group.members.length === 1) more.push('#' + rows.seq[i] + ' ' + shortened(rows.record[i], 80));
+  if (group.tasks === 1 || group.members.length === 1) more.push('#' + rows.seq[i] + ' ' + shortened(rows.record[i], 80));
   make('span', line, more.length ? '  ' + more.join(', ') : '', 'dim');
   const body = make('div', box);
   box.addEventListener('toggle', () => { if (box.open && !body.firstChild) fillGroup(body, group); });

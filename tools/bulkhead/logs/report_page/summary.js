@@ -25,17 +25,17 @@ function figures() {
   };
   const wall = run.wall * 1000, busy = bars.reduce((sum, bar) => sum + bar.to - bar.from, 0);
   figure('Wall time', duration(wall));
-  if (wall > 0) figure('Throughput', three((tasks.count - tally.left_over - tally.unfinished) / wall * 1000) + ' tasks/s');
+  if (wall > 0 && tasks.count) figure('Throughput', three((tasks.count - tally.left_over - tally.unfinished) / wall * 1000) + ' tasks/s');
   if (runTimes.length) {
     figure('Median run time', duration(quantile(runTimes, .5)), 'of those that succeeded');
     figure('95 % ran at most', duration(quantile(runTimes, .95)), 'longest ' + duration(runTimes[runTimes.length - 1]));
   }
-  if (wall > 0 && run.jobs) figure('Slots busy', percent(Math.min(1, busy / wall / run.jobs)), plural(run.jobs, 'slot', 'slots'));
+  if (wall > 0 && run.jobs && bars.length) figure('Slots busy', percent(Math.min(1, busy / wall / run.jobs)), plural(run.jobs, 'slot', 'slots'));
   const most = tasks.memory.reduce((a, b) => Math.max(a, b), 0);
   if (most) figure('Most memory', size(most), 'of one task');
   if (lost.count) figure('Attempts retried', count(lost.count));
-  if (run.workers_died) figure('Workers died', count(run.workers_died), 'and were replaced');
-  if (run.leaked) figure('Left processes', count(run.leaked), 'tasks; they were ended');
+  if (run.workers_died) figure('Workers died', count(run.workers_died));
+  if (run.leaked) figure('Left processes running', plural(run.leaked, 'task', 'tasks'), 'they were ended');
 }
 
 function summary() {

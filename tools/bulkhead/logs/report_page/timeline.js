@@ -43,7 +43,7 @@ function drawSlot(slot, place, marks) {
     const again = part === .5;
     plot.box(name, left, y + height * (1 - part), wide, height * part);
     if (wide < 14 || height < 12 || again) continue;
-    pen.fillStyle = plot.color('card');
+    pen.fillStyle = name === 'crashed' || name === 'timed_out' || name === 'out_of_memory' ? plot.color('card') : '#111';
     pen.textAlign = 'left';
     pen.fillText(letters[name] || '', left + 3, y + height / 2 + 4);
   }

@@ -29,14 +29,15 @@ function percent(part) {
   return part > 0 && part < .001 ? '< 0.1 %' : part < 1 && part > .999 ? '> 99.9 %' : Number((part * 100).toPrecision(3)) + ' %';
 }
 
-// Records and outputs may hold what a terminal or a reader's eye would be led astray by: controls are shown as their
-// pictures, marks that turn the direction of writing by their numbers. Lines are kept where `lines` says so.
+// Records and outputs may hold what a reader's eye would be led astray by: controls are shown as C would escape them,
+// marks that turn the direction of writing by their numbers. Lines are kept where `lines` says so.
 function visible(text, lines) {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, mark => {
     const code = mark.charCodeAt(0);
     if (lines && (mark === '\n' || mark === '\t')) return mark;
-    if (code < 32) return String.fromCharCode(0x2400 + code);
-    return code === 127 ? '\u2421' : '<U+' + code.toString(16).toUpperCase().padStart(4, '0') + '>';
+    if (mark === '\n') return '\\n';
+    if (mark === '\t') return '\\t';
+    return code < 128 ? '\\x' + code.toString(16).padStart(2, '0') : '<U+' + code.toString(16).toUpperCase().padStart(4, '0') + '>';
   });
 }
 
