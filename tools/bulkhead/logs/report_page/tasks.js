@@ -22,7 +22,7 @@ function matcher(word) {
 }
 
 function search() {
-  lowerRecords = lowerRecords || tasks.record.map(record => record.toLowerCase());
+  if ($('search').value) lowerRecords = lowerRecords || tasks.record.map(record => record.toLowerCase());
   const only = $('only').value, tests = $('search').value.toLowerCase().split(/\s+/).filter(word => word).map(matcher);
   if (table.group) tests.push(i => table.group.kinds.has(tasks.kind[i]));
   else if (only) tests.push(i => (endingOf(tasks, i) === 'ok') === (only === 'ok') && (only === 'bad' || endingOf(tasks, i) === only));
