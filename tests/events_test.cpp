@@ -1,4 +1,4 @@
-// What a run leaves behind for other programs: its events, trace, test report, results and page.
+// What a run leaves behind for other programs: its events, trace, test report and results.
 #include "outside.hpp"
 
 #include <bulkhead/command.hpp>
@@ -162,50 +162,6 @@ TEST_CASE("option --results: no value leads out of its place", "[events]") {
     CHECK(refused.status == 2);
     CHECK(contains(refused.error, mode));
   }
-}
-
-TEST_CASE("report: one page that loads nothing, and nothing in a record is markup", "[events]") {
-  const Directory directory;
-  const std::string events = directory / "events", page = directory / "page.html";
-  const std::string hostile = "</script><script>alert(1)</script><!--";
-  CHECK(run({"-q", "--events", events, "-c", "test {} = x || kill -SEGV $$", ":::", "x", hostile}).status == 1);
-  CHECK(invoke({"report", events, "-o", page}).status == 0);
-  const std::string html = read_file(page);
-  CHECK(contains(html, "CRASH SIGSEGV"));
-  CHECK_FALSE(contains(html, "<script>alert"));
-  CHECK_FALSE(contains(html, "<!--"));
-  for (const std::string outside : {"http:", "https:", "src=", "href=", "@import", "innerHTML"})
-    CHECK_FALSE(contains(html, outside));
-  const std::string begin = "id=\"data\">";
-  const std::size_t at = html.find(begin) + begin.size();
-  const json data = json::parse(html.substr(at, html.find("</script>", at) - at));
-  REQUIRE(data.at("tasks").size() == 2);
-  CHECK((data.at("tasks")[0].back() == hostile || data.at("tasks")[1].back() == hostile));
-}
-
-TEST_CASE("report: a torn last line is left out, anything else that is wrong is named", "[events]") {
-  const Directory directory;
-  const std::string events = directory / "events", page = directory / "page.html";
-  CHECK(run({"-q", "--events", events, "true", ":::", "a", "b"}).status == 0);
-  const std::string whole = read_file(events);
-  std::ofstream(events) << whole.substr(0, whole.size() - 20);
-  CHECK(invoke({"report", events, "-o", page}).status == 0);
-  CHECK(contains(read_file(page), "\"end\":null"));
-  CHECK(invoke({"report", events, "-o", "/dev/full"}).status == 5);
-
-  std::ofstream(directory / "middle") << whole.substr(0, 200) << "\n" << whole;
-  std::ofstream(directory / "other") << "{\"event\":\"task_started\"}\n";
-  std::ofstream(directory / "later") << "{\"event\":\"run_started\",\"version\":2}\n";
-  std::ofstream(directory / "empty") << "";
-  for (const std::string name : {"middle", "other", "later", "empty", "missing"}) {
-    const Result r = invoke({"report", directory / name, "-o", page});
-    INFO(name << ": " << r.error);
-    CHECK(r.status == 2);
-    CHECK(contains(r.error, directory / name));
-  }
-  CHECK(invoke({"report", directory.operator/(""), "-o", page}).status == 2);
-  CHECK(invoke({"report", events}).status == 2);
-  CHECK(invoke({"report"}).status == 2);
 }
 
 TEST_CASE("option --events: a worker that dies, and its replacement", "[events]") {

@@ -64,6 +64,7 @@ _bulkhead() {{
   case ${{COMP_WORDS[1]}} in
     completions) COMPREPLY=($(compgen -W 'bash zsh fish' -- "$word")); return ;;
     replay) [[ $word == -* ]] && COMPREPLY=($(compgen -W '--gdb' -- "$word")) && return ;;
+    report) [[ $word == -* ]] && COMPREPLY=($(compgen -W '--output --run' -- "$word")) && return ;;
 )",
                                    subcommands);
   for (const auto& [name, which] : with_options) {
@@ -121,6 +122,8 @@ std::string fish() {
   script += fmt::format("complete -c bulkhead -n __fish_use_subcommand -f -a '{}'\n", subcommands);
   script += "complete -c bulkhead -n '__fish_seen_subcommand_from completions' -f -a 'bash zsh fish'\n";
   script += "complete -c bulkhead -n '__fish_seen_subcommand_from replay' -l gdb -d 'in the debugger'\n";
+  script += "complete -c bulkhead -n '__fish_seen_subcommand_from report' -s o -l output -r -d 'the page'\n";
+  script += "complete -c bulkhead -n '__fish_seen_subcommand_from report' -l run -x -d 'which run of the file'\n";
   for (const auto& [name, which] : with_options)
     for (const OptionEntry& option : option_table(which)) {
       script += fmt::format("complete -c bulkhead -n '__fish_seen_subcommand_from {}'", name);

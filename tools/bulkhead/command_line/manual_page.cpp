@@ -57,7 +57,7 @@ bulkhead \- runs work that may crash: a crash costs only its own task
 [\fIOPTIONS\fR] [\-\-] \fICOMMAND\fR [\fIARG\fR...]
 .br
 .B bulkhead report
-\fIEVENTS.ndjson\fR \-o \fIREPORT.html\fR
+[\-\-run \fIN\fR] \fIEVENTS.ndjson\fR \-o \fIREPORT.html\fR
 .br
 .B bulkhead replay
 \fIJOBLOG SEQ\fR [\-\-gdb]

@@ -45,7 +45,8 @@ void EventsFile::run_started(const RunStart& start) {
                         {"run_id", start.run_id},
                         {"jobs", start.jobs},
                         {"tool", "bulkhead " BULKHEAD_VERSION},
-                        {"command", start.command}});
+                        {"command", start.command},
+                        {"joblog", start.joblog}});
 }
 
 void EventsFile::worker_started(int slot, long process) {

@@ -7,11 +7,11 @@
 namespace bulkhead::tool {
 
 /// The words behind the subcommand's name; `help` is filled in instead where it is asked for. Returns the exit status.
-/// Throws UsageError naming the file that is missing or holds no events, std::system_error for a page that cannot be
-/// written.
+/// Throws UsageError naming the file that is missing or the line that is no event, std::system_error for a page that
+/// cannot be written.
 int report(const std::vector<std::string>& words, std::string& help);
 
-/// The page in two halves, between which the data stands as JSON.
+/// The page in two halves, between which the data stands as JSON. Made from report_page/ when the program is built.
 extern const char* const report_page_head;
 extern const char* const report_page_tail;
 

@@ -17,6 +17,7 @@ struct RunStart {
   std::string run_id{}, command{};
   std::size_t jobs = 1;
   std::chrono::nanoseconds when{};  ///< since 1970
+  std::string joblog{};             ///< as it was named; empty: none is kept
 };
 struct RunFinish {
   const Tally& tally;

@@ -373,7 +373,7 @@ void Batch::write_failed(const std::string& what) {
 int Batch::drive_run(const std::function<void()>& run) {
   constexpr int reader_gone = 141;
   const RunStart start{run_id_, shell_join(settings_.command), settings_.jobs,
-                       std::chrono::system_clock::now().time_since_epoch()};
+                       std::chrono::system_clock::now().time_since_epoch(), settings_.joblog};
   tell([&](RunListener& listener) { listener.run_started(start); });
   try {
     try {
