@@ -68,6 +68,7 @@ void EventsFile::run_finished(const RunFinish& finish) {
                          {"leaked", tally.leaked},
                          {"wall", std::chrono::duration<double>(finish.wall).count()},
                          {"exit_status", finish.exit_status}});
+  file_.finish();
 }
 
 }  // namespace bulkhead::tool

@@ -6,9 +6,10 @@
 #pragma once
 
 #include "logs/joblog.hpp"
-#include "logs/joblog_history.hpp"
+#include "logs/quarantine.hpp"
 #include "logs/run_listener.hpp"
 #include "output/console.hpp"
+#include "output/last_words.hpp"
 #include "output/printer.hpp"
 #include "output/summary.hpp"
 #include "records/task_source.hpp"
@@ -67,9 +68,8 @@ class Batch {
   void look_round();
   void obey_signals();
   void list_running();
-  void resume();
-  bool was_done(const Task& task, const JobLogHistory& history) const;
-  void quarantine(const Attempt& attempt);
+  void on_task_output(const Event& event);
+  void check_logs();
   void stop_starting();
   void stop_now();
   bool may_retry(const Attempt& attempt) const;
@@ -80,6 +80,7 @@ class Batch {
   void log(const Attempt& attempt);
   void write_failed(const std::string& what);
   int report();
+  void summarize_run();
 
   Settings settings_;
   Shown shown_;
@@ -89,7 +90,7 @@ class Batch {
   MedianTimeout median_timeout_;
   TaskSource source_;
   std::optional<JobLog> joblog_;
-  std::optional<AppendLog> quarantine_;
+  std::optional<Quarantine> quarantine_;
   std::string run_id_ = make_run_id();
   std::vector<std::unique_ptr<RunListener>> listeners_;
   std::unordered_map<int, long> processes_;                  // of each slot's worker
@@ -109,7 +110,9 @@ class Batch {
   };
   std::vector<Running> running_tasks_;  // by slot
   int lists_seen_ = 0;
-  bool stopping_ = false;
+  LastWords last_words_;
+  Clock::time_point logs_checked_ = started_;
+  bool stopping_ = false, said_why_given_up_ = false;
 };
 
 }  // namespace bulkhead::tool

@@ -1,5 +1,6 @@
 #include "runs/function_batch.hpp"
 
+#include "output/last_words.hpp"
 #include "rules/term_sequence.hpp"
 #include "runs/batch.hpp"
 #include "words/shell_quote.hpp"
@@ -27,6 +28,7 @@ Attempt attempt_of(Indexed<std::string>& result, const Settings& settings) {
     attempt.result = std::move(*result.outcome) + "\n";
   } else {
     describe(result.outcome.error(), settings.timeout, settings.limits, attempt);
+    attempt.error_tail = last_lines(result.outcome.error().stderr_tail);
   }
   return attempt;
 }
@@ -46,6 +48,7 @@ int function_batch(const Settings& settings, const RecordFunction& function) {
   if (settings.limits.output != 0) options.max_result_bytes = settings.limits.output;
   options.max_tasks_per_worker = settings.recycle;
   options.worker_init = function.worker_init;
+  options.stderr_tail = most_last_bytes;
   const auto call = [&](const Task& task) { return function.call(joined_record(task)); };
   return batch.drive([&] {
     for (auto&& result : process_stream(batch.source().tasks(), call, options)) {
