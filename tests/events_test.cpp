@@ -259,9 +259,21 @@ TEST_CASE("option --results: two tasks never share a directory", "[events]") {
 TEST_CASE("option --results: a resumed run goes on in the directories of the run before", "[events]") {
   const Directory directory;
   const std::string place = directory / "r", log = directory / "log";
-  const Words words{"-q",  "-k", "-j1", "--joblog", log, "--resume-failed", "--results", place + "/{}",
-                    "-c",  "[ $BULKHEAD_SEQ -ne 3 ] || [ -e '" + directory.path() + "/ok' ] || exit 1; echo $BULKHEAD_SEQ; : {}",
-                    ":::", "a",  "b",   "a"};
+  const Words words{
+      "-q",
+      "-k",
+      "-j1",
+      "--joblog",
+      log,
+      "--resume-failed",
+      "--results",
+      place + "/{}",
+      "-c",
+      "[ $BULKHEAD_SEQ -ne 3 ] || [ -e '" + directory.path() + "/ok' ] || exit 1; echo $BULKHEAD_SEQ; : {}",
+      ":::",
+      "a",
+      "b",
+      "a"};
   CHECK(run(words).status == 1);
   directory.write("ok", "");
   CHECK(run(words).output == "3\n");

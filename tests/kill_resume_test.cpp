@@ -91,10 +91,11 @@ class Storm {
 
   // The task says that it runs; every seventh fails when it is tried first.
   Words words() const {
-    const std::string script = "echo $1 >> \"$2/ran\"; [ $(($1 % 7)) -ne 0 ] || [ -e \"$2/tried/$1\" ] || { : > "
-                               "\"$2/tried/$1\"; exit 1; }";
-    return {BULKHEAD_TOOL, "run", "-q",  "-j2", "--joblog", place_ / "log", resume_, "-a", place_ / "records",
-            "sh",          "-c",  script, "x",  "{}",       place_.path()};
+    const std::string script =
+        "echo $1 >> \"$2/ran\"; [ $(($1 % 7)) -ne 0 ] || [ -e \"$2/tried/$1\" ] || { : > "
+        "\"$2/tried/$1\"; exit 1; }";
+    return {BULKHEAD_TOOL,      "run", "-q", "-j2",  "--joblog", place_ / "log", resume_,      "-a",
+            place_ / "records", "sh",  "-c", script, "x",        "{}",           place_.path()};
   }
 
   // Kills for a while, then lets it come to its end. Returns the last status.
@@ -179,8 +180,7 @@ TEST_CASE("what ran to its end and was not logged is run again, and logged once"
   const Directory place;
   // In its last moment the task ends the run, which cannot have logged it then.
   place.write("task", "echo $1 >> $2/ran; [ $1 -ne 2 ] || [ -e $2/killed ] || { : > $2/killed; kill -KILL $RUN; }");
-  const std::string start =
-      "export RUN=$$; exec \"$0\" run -q -j1 --joblog $1/log --resume sh $1/task {} $1 ::: 1 2 3";
+  const std::string start = "export RUN=$$; exec \"$0\" run -q -j1 --joblog $1/log --resume sh $1/task {} $1 ::: 1 2 3";
   CHECK(sh(start, {place.path()}).status == -1);  // killed
   CHECK(sh(start, {place.path()}).status == 0);
   CHECK(place.read("ran") == "1\n2\n2\n3\n");

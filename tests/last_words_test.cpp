@@ -25,7 +25,8 @@ TEST_CASE("the last lines are five at most, and not too long", "[last-words]") {
 
 TEST_CASE("the end of what a task wrote to standard error is told with its failure", "[last-words]") {
   for (const std::string mode : {"-k", "--line-buffer"}) {
-    const Result r = run({mode, "-j1", "-c", "for i in 1 2 3 4 5 6 7; do echo w{}$i >&2; done; exit {}", ":::", "0", "3"});
+    const Result r =
+        run({mode, "-j1", "-c", "for i in 1 2 3 4 5 6 7; do echo w{}$i >&2; done; exit {}", ":::", "0", "3"});
     INFO(mode << ": " << r.error);
     CHECK(contains(r.error, "  EXIT 3  #2 3\n      w33\n      w34\n      w35\n      w36\n      w37\n"));
   }
@@ -40,7 +41,8 @@ TEST_CASE("the end of what a task wrote to standard error is told with its failu
 }
 
 TEST_CASE("only what lives when its task has ended is a leak", "[last-words]") {
-  const Result zombie = run({"-c", "(exit 3) & while ! grep -q ') Z' /proc/$!/stat; do :; done; kill -KILL $$; : {}", ":::", "x"});
+  const Result zombie =
+      run({"-c", "(exit 3) & while ! grep -q ') Z' /proc/$!/stat; do :; done; kill -KILL $$; : {}", ":::", "x"});
   CHECK_FALSE(contains(zombie.error, "LEAK"));
   // an orphan whose end its parent could not wait for
   const Result orphan = run({"-c", "sh -c 'sleep 0.01 & exec true' ; sleep 0.3; : {}", ":::", "x"});

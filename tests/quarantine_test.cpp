@@ -60,8 +60,9 @@ TEST_CASE("records of several sources have TABs between their values, and a hint
 
 TEST_CASE("call: crashed records go into quarantine as they were", "[quarantine]") {
   const Place place;
-  const Result r = place.run("printf 'a\\tb\\nc\\n' | \"$0\" coprocess -q --quarantine $1/bad -- sh -c "
-                             "'read x; kill -SEGV $$'");
+  const Result r = place.run(
+      "printf 'a\\tb\\nc\\n' | \"$0\" coprocess -q --quarantine $1/bad -- sh -c "
+      "'read x; kill -SEGV $$'");
   CHECK(r.status == 1);
   CHECK(place.read("bad") == "a\tb\nc\n");
 }
@@ -75,8 +76,9 @@ TEST_CASE("what is in quarantine stays there when the run is resumed, but for a 
   const std::string log = place.read("log");
   place.write("log", log.substr(0, log.rfind('\n', log.size() - 2) + 1));  // killed before it logged the third
   place.write("bad", "1\n2\nto");
-  place.run("printf '1\\n2\\n3\\n' | \"$0\" run -q -j1 --joblog $1/log --resume --quarantine $1/bad "
-            "-c 'kill -SEGV $$; : {}'");
+  place.run(
+      "printf '1\\n2\\n3\\n' | \"$0\" run -q -j1 --joblog $1/log --resume --quarantine $1/bad "
+      "-c 'kill -SEGV $$; : {}'");
   CHECK(place.read("bad") == "1\n2\n3\n");
 }
 

@@ -208,7 +208,8 @@ TEST_CASE("the total is known when the end was met while looking through", "[tas
 }
 
 TEST_CASE("a record keeps its text where that is wanted", "[records]") {
-  RecordRules rules{.column_separator = std::make_shared<const BytePattern>(", *"), .header = true, .keep_text = true};
+  RecordRules rules{
+      .column_separator = std::make_shared<const bulkhead::BytePattern>(", *"), .header = true, .keep_text = true};
   RecordStream stream(part_sources({":::", "x, y", "a,b", "c,  d", ":::", "z", "1"}).sources, rules);
   CHECK(stream.columns() == std::vector<std::string>{"x", "y", "z"});
   CHECK(stream.header_text() == "x, y\tz");

@@ -151,3 +151,17 @@ TEST_CASE("outputs stay in order when a part of the tasks is skipped", "[resume]
   CHECK(place.run("seq 22 | \"$0\" run -q -k -j4 --joblog $1/log --resume-failed sh $1/task $1 {}").output ==
         "21\n22\n");
 }
+
+TEST_CASE("a task that had attempts left when the run was stopped has them when it is resumed", "[resume]") {
+  const Place place;
+  place.write("task", "[ -e $1/ok ] && echo done || { : > $1/tried; exit 1; }");
+  const std::string script =
+      "\"$0\" run -q -j1 --joblog $1/log --resume --retries 1 --retry-delay 1h sh $1/task $1 ::: a";
+  CHECK(place
+            .run("(until [ -e $1/tried ]; do sleep 0.01; done; until grep -q attempt_lost $1/events; do sleep 0.01; "
+                 "done; kill -TERM $(cat $1/pid)) & echo $$ > $1/pid; exec \"$0\" run -q -j1 --events $1/events "
+                 "--joblog $1/log --resume --retries 1 --retry-delay 1h sh $1/task $1 ::: a")
+            .status == 143);
+  place.write("ok", "");
+  CHECK(place.run(script).output == "done\n");
+}

@@ -52,8 +52,9 @@ TEST_CASE("a disk that fills up ends the run with status 5, whatever was written
 TEST_CASE("a job log on a full disk is resumed exactly when there is room again", "[written-files]") {
   const Place place;
   Result r;
-  if (!on_small_disk(place, "seq 5000 | \"$0\" call -q --joblog $1/disk/log $2 > $1/out; s=$?; cp $1/disk/log $1; "
-                            "exit $s",
+  if (!on_small_disk(place,
+                     "seq 5000 | \"$0\" call -q --joblog $1/disk/log $2 > $1/out; s=$?; cp $1/disk/log $1; "
+                     "exit $s",
                      r))
     return;
   CHECK(r.status == 5);
@@ -79,7 +80,8 @@ TEST_CASE("a file that is removed or replaced while it is written is no success"
   const std::string deed = GENERATE("rm $1/file", "mv $1/file $1/old; echo mine > $1/file");
   const Place place;
   place.write("deed", deed);
-  const Result r = place.run("\"$0\" run -q -j1 " + option + " $1/file sh -c 'test $2 != 2 || . $1/deed' x $1 {} "
+  const Result r = place.run("\"$0\" run -q -j1 " + option +
+                             " $1/file sh -c 'test $2 != 2 || . $1/deed' x $1 {} "
                              "::: 1 2 3");
   INFO(option << ": " << r.error);
   CHECK(r.status == 5);
@@ -90,8 +92,9 @@ TEST_CASE("a file that is removed or replaced while it is written is no success"
 
 TEST_CASE("the reader of a pipe that goes away ends the run with status 5", "[written-files]") {
   const Place place;
-  const Result r = place.run("mkfifo $1/pipe; head -n 1 $1/pipe > $1/head & seq 100000 | \"$0\" call -q --events $1/pipe "
-                             "$2 > /dev/null; s=$?; wait; exit $s");
+  const Result r = place.run(
+      "mkfifo $1/pipe; head -n 1 $1/pipe > $1/head & seq 100000 | \"$0\" call -q --events $1/pipe "
+      "$2 > /dev/null; s=$?; wait; exit $s");
   CHECK(r.status == 5);
   CHECK(contains(r.error, place / "pipe"));
   CHECK(contains(place.read("head"), "run_started"));

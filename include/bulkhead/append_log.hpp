@@ -11,8 +11,9 @@ namespace bulkhead {
 /// A file to which lines are appended, each by one write at the moment it is known. Move-only; one thread at a time.
 class AppendLog {
  public:
-  /// Opens or creates the file (of a pipe: waits for its reader) and locks it until this object and every process forked meanwhile have ended. Throws
-  /// std::system_error naming the file; its code is resource_unavailable_try_again where another run holds the lock.
+  /// Opens or creates the file (of a pipe: waits for its reader) and locks it until this object and every process
+  /// forked meanwhile have ended. Throws std::system_error naming the file; its code is resource_unavailable_try_again
+  /// where another run holds the lock.
   explicit AppendLog(const std::string& path);
   AppendLog(AppendLog&& other) noexcept;
   AppendLog& operator=(AppendLog&& other) noexcept;

@@ -10,8 +10,8 @@
 
 namespace bulkhead::tool {
 
-/// The last word of a log on every task in it, in sixteen bytes a line, whatever its number. Lines that are not whole or
-/// make no sense do not count: their task is run again.
+/// The last word of a log on every task in it, in sixteen bytes a line, whatever its number. Lines that are not whole
+/// or make no sense do not count: their task is run again.
 class JobLogHistory {
  public:
   /// Tasks start in the order of their numbers, so below a number that is logged only those are missing that were

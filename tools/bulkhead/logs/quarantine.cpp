@@ -57,8 +57,8 @@ void Quarantine::warn(const Task& task) {
   }
   if (settings_.sources.size() < 2) return;
   warned_ = true;
-  console_.say(fmt::format("--quarantine: the values in {} have TABs between them; feed it in again with --colsep '\\t'",
-                           log_.path()));
+  console_.say(fmt::format(
+      "--quarantine: the values in {} have TABs between them; feed it in again with --colsep '\\t'", log_.path()));
 }
 
 }  // namespace bulkhead::tool

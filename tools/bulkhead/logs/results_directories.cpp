@@ -31,8 +31,8 @@ CommandTemplate make_template(const Settings& settings) {
 // Decidable are the sources: whether the values of one differ is seen when they come.
 void refuse_one_for_many(const CommandTemplate& directories, const Settings& settings) {
   const auto refuse = [&](const std::string& why) {
-    throw UsageError(fmt::format("--results: {} would give several tasks the same directory, {}; add {{#}}",
-                                 settings.results, why));
+    throw UsageError(
+        fmt::format("--results: {} would give several tasks the same directory, {}; add {{#}}", settings.results, why));
   };
   constexpr std::size_t any = 1'000'000;
   if (!directories.tells_apart(1, any, any)) refuse("since {%} is the same for many");

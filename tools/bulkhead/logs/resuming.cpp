@@ -9,9 +9,7 @@
 
 namespace bulkhead::tool {
 
-std::string Resuming::option() const {
-  return settings_.resume == ResumeMode::failed ? "--resume-failed" : "--resume";
-}
+std::string Resuming::option() const { return settings_.resume == ResumeMode::failed ? "--resume-failed" : "--resume"; }
 
 std::string Resuming::way_out() const {
   return settings_.resume == ResumeMode::failed ? "write --resume=force as well" : "write --resume=force";

@@ -42,9 +42,10 @@ void refuse_to_write_what_is_read(const Settings& settings) {
   for (const auto& [option, path] : written)
     for (const SourceSpec& source : settings.sources)
       if (source.is_file && !path->empty() && same_file(source.file, *path))
-        throw UsageError(fmt::format("{}: {} is what the records are read from, and would be written over; name "
-                                     "another file",
-                                     option, *path));
+        throw UsageError(
+            fmt::format("{}: {} is what the records are read from, and would be written over; name "
+                        "another file",
+                        option, *path));
 }
 
 }  // namespace bulkhead::tool

@@ -152,7 +152,7 @@ class TaskSource {
   std::optional<Record> too_many_;  // the record that did not fit any more
   std::optional<Task> current_;     // fetched, not yet looked at
   bool current_was_looked_through_ = false;
-  const Task* in_hand_ = nullptr;                     // looked at, the iterator still stands on it
+  const Task* in_hand_ = nullptr;  // looked at, the iterator still stands on it
   std::vector<Again> waiting_;
   std::deque<Task> looked_through_;
   std::uint64_t skipped_ = 0;

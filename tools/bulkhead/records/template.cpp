@@ -260,7 +260,8 @@ bool CommandTemplate::tells_apart(std::size_t first, std::size_t last, std::size
     return piece.kind == Kind::all || piece.kind == Kind::sequence ||
            (one && first <= from_start && from_start <= last);
   };
-  return std::any_of(words_.begin(), words_.end(), [&](const Word& w) { return std::any_of(w.begin(), w.end(), does); });
+  return std::any_of(words_.begin(), words_.end(),
+                     [&](const Word& w) { return std::any_of(w.begin(), w.end(), does); });
 }
 
 std::size_t CommandTemplate::highest_position() const noexcept {

@@ -32,7 +32,7 @@ struct Attempt {
   int exit_code = -1;   ///< -1: it has none of its own
   int signal = 0;
   bool leaked = false;
-  bool given_up = false;  ///< left over because the whole run was; the words say why
+  bool given_up = false;                        ///< left over because the whole run was; the words say why
   bool worker_died = false;                     ///< a worker's or co-process' own end, which --crash-limit counts
   std::chrono::nanoseconds started{}, ran{};    ///< since 1970; of this attempt
   ByteRange output{}, error{};                  ///< in its slot's files

@@ -283,7 +283,9 @@ void Batch::conclude(Attempt attempt) {
 }
 
 void Batch::log(const Attempt& attempt) {
-  if (!joblog_ || end_.write_failed || attempt.end == TaskEnd::left_over) return;
+  // One that had attempts left when the run was stopped has not finished: --resume must make them.
+  const bool unfinished = attempt.end == TaskEnd::left_over || attempt.dropped;
+  if (!joblog_ || end_.write_failed || unfinished) return;
   joblog_->append({.sequence = attempt.task.sequence,
                    .started = attempt.started,
                    .ran = attempt.ran,
@@ -377,7 +379,8 @@ void Batch::summarize_run() {
   const bool unread = source_.closed() && !source_.total();
   console_.print(summarize(tally_, Clock::now() - started_, unread, settings_.joblog, console_.colored()));
   if (settings_.output == OutputMode::ungrouped && !tally_.notes.empty())
-    console_.print("  with --ungroup what tasks write to standard error is not kept; --line-buffer repeats its end here\n");
+    console_.print(
+        "  with --ungroup what tasks write to standard error is not kept; --line-buffer repeats its end here\n");
 }
 
 }  // namespace bulkhead::tool
