@@ -32,7 +32,7 @@ class Watch {
   Watch(const Command& command, const os::Spawned& program, os::ProgramStreams& streams, CommandResult& result)
       : command_(command), program_(program), streams_(streams), result_(result), end_steps_(end_steps_of(command)) {
     if (command.timeout.count() > 0) deadline_ = started_ + command.timeout;
-    if (command.limits.memory != 0 || command.limits.cpu_time.count() > 0) next_look_ = started_ + look_interval;
+    if (command.limits.memory != 0 || command.limits.cpu_time.count() > 0) next_look_ = started_ + first_look;
     allowed_ = command.timeout;
   }
 
@@ -95,7 +95,9 @@ class Watch {
   }
 
   void look_at_usage() {
-    next_look_ = Clock::now() + look_interval;
+    const auto now = Clock::now();
+    // Often while it is young: much of what a short program maps is there by its second millisecond.
+    next_look_ = now + std::clamp<Clock::duration>(now - started_, first_look, look_interval);
     const CommandLimits& limits = command_.limits;
     const os::TreeUsage usage = os::usage_of(tree());
     shared_memory_ = std::max(shared_memory_, usage.shared_memory);
@@ -146,7 +148,7 @@ class Watch {
   const std::vector<EndStep> end_steps_;
   std::size_t step_ = 0;
   static constexpr Clock::time_point never = Clock::time_point::max();
-  static constexpr std::chrono::milliseconds look_interval{10};
+  static constexpr std::chrono::milliseconds first_look{1}, look_interval{10};
   static constexpr std::chrono::milliseconds ask_interval{50};
   const Clock::time_point started_ = Clock::now();
   std::chrono::nanoseconds allowed_{};
@@ -155,7 +157,8 @@ class Watch {
   bool ending_ = false, ended_ = false, killing_ = false;
 };
 
-void collect(const Command& command, os::Spawned& program, CommandResult& result) {
+// Returns what the program had of memory of its own at most, as far as its end tells.
+std::uint64_t collect(const Command& command, os::Spawned& program, CommandResult& result) {
   const auto [reaped, left_something] = os::collect(program, command.owns_children);
   result.leaked = left_something;
   if (reaped.status.known && reaped.status.signaled)
@@ -165,17 +168,19 @@ void collect(const Command& command, os::Spawned& program, CommandResult& result
   result.user_ns = reaped.user_time.count();
   result.system_ns = reaped.system_time.count();
   result.max_rss = reaped.max_rss;
+  return os::private_part_of(reaped.max_rss, reaped.minor_faults);
 }
 
 // Limits whose breach shows at the end only.
 LimitHit limit_at_end(const CommandLimits& limits, const CommandResult& result, std::uint64_t received,
-                      std::uint64_t shared_memory) {
+                      std::uint64_t private_peak, std::uint64_t shared_memory) {
   constexpr int shell_adds = 128;
   const bool file_too_large = result.signal == SIGXFSZ || result.exit_code == shell_adds + SIGXFSZ;
   if (limits.file_size != 0 && file_too_large) return {LimitKind::file_size, 0, limits.file_size};
   if (limits.output != 0 && received > limits.output) return {LimitKind::output, received, limits.output};
-  // A peak between two looks. The kernel's number begins with what this process had when it became the program.
-  const std::uint64_t peak = result.max_rss - std::min(shared_memory, result.max_rss);
+  // A peak between two looks. The kernel's number begins with what this process had when it became the program, and
+  // has the pages of mapped files in it: what was seen of them, and what the faults tell, is no memory of its own.
+  const std::uint64_t peak = std::min(private_peak, result.max_rss - std::min(shared_memory, result.max_rss));
   if (limits.memory != 0 && peak > limits.memory && result.max_rss > os::own_peak_memory())
     return {LimitKind::memory, peak, limits.memory};
   return {};
@@ -206,13 +211,13 @@ CommandResult run_command(const Command& command, std::stop_token stop) {
   Watch watch(command, program, streams, result);
   watch.until_it_ends(stopped.fd().get(), coordinator ? coordinator->descriptor() : -1);
   result.ran_ns = std::chrono::nanoseconds(Clock::now() - started).count();
-  collect(command, program, result);
+  const std::uint64_t private_peak = collect(command, program, result);
   const os::StoredRanges stored = streams.finish();
   result.output = stored.output;
   result.error = stored.error;
   if (result.output_error == 0) result.output_error = stored.store_error;
   if (!result.limit && !result.timed_out && !result.cancelled)
-    result.limit = limit_at_end(command.limits, result, streams.received(), watch.shared_memory());
+    result.limit = limit_at_end(command.limits, result, streams.received(), private_peak, watch.shared_memory());
   return result;
 }
 

@@ -196,3 +196,73 @@ TEST_CASE("what can no longer be written at the end is no success either", "[eve
   CHECK(result.exit_code == 5);
   CHECK(contains(text_of(error, result.error), directory / "file"));
 }
+
+TEST_CASE("option --results: two tasks never share a directory", "[events]") {
+  const Directory directory;
+  const std::string place = directory / "r";
+  const Result r = run({"-j1", "--results", place + "/{}", "-c", "echo $BULKHEAD_SEQ; : {}", ":::", "a", "b", "a"});
+  CHECK(r.status == 0);
+  CHECK(read_file(place + "/a/stdout") == "1\n");
+  CHECK(read_file(place + "/b/stdout") == "2\n");
+  CHECK(read_file(place + "/a%#3/stdout") == "3\n");
+  CHECK(contains(r.error, place + "/a%#3/"));
+  CHECK(json::parse(read_file(place + "/a%#3/result.json")).at("seq") == 3);
+  // what an earlier run left is written over
+  CHECK(run({"-q", "-j1", "--results", place + "/{}", "-c", "echo new; : {}", ":::", "x", "a"}).status == 0);
+  CHECK(read_file(place + "/a/stdout") == "new\n");
+}
+
+TEST_CASE("option --results: a resumed run goes on in the directories of the run before", "[events]") {
+  const Directory directory;
+  const std::string place = directory / "r", log = directory / "log";
+  const Words words{
+      "-q",
+      "-k",
+      "-j1",
+      "--joblog",
+      log,
+      "--resume-failed",
+      "--results",
+      place + "/{}",
+      "-c",
+      "[ $BULKHEAD_SEQ -ne 3 ] || [ -e '" + directory.path() + "/ok' ] || exit 1; echo $BULKHEAD_SEQ; : {}",
+      ":::",
+      "a",
+      "b",
+      "a"};
+  CHECK(run(words).status == 1);
+  directory.write("ok", "");
+  CHECK(run(words).output == "3\n");
+  CHECK(read_file(place + "/a/stdout") == "1\n");
+  CHECK(read_file(place + "/a%#3/stdout") == "3\n");
+}
+
+TEST_CASE("option --results: a template that cannot tell tasks apart is refused", "[events]") {
+  const Directory directory;
+  const std::string place = directory / "r";
+  for (const Words& words : {Words{"--results", place + "/{%}", "true", ":::", "a", "b"},
+                             Words{"--results", place + "/{1}", "true", ":::", "a", "b", ":::", "x", "y"},
+                             Words{"--results", place + "/{-1}", "true", ":::", "a", "b", ":::", "x", "y"}}) {
+    const Result r = run(words);
+    INFO(words[1] << ": " << r.error);
+    CHECK(r.status == 2);
+    CHECK(contains(r.error, "--results"));
+    CHECK(contains(r.error, "{#}"));
+  }
+  CHECK(run({"-q", "--results", place + "/{2}/{1}", "true", ":::", "a", "b", ":::", "x", "y"}).status == 0);
+  CHECK(run({"-q", "--results", place + "/{2}", "true", ":::", "a", "b", ":::+", "x", "y"}).status == 0);
+  CHECK(run({"-q", "--results", place + "/{%}/{#}", "true", ":::", "a", "b"}).status == 0);
+}
+
+TEST_CASE("columns have their names in --results and --tag-format", "[events]") {
+  const Directory directory;
+  const std::string place = directory / "r";
+  const std::string options = "--header --colsep , --results " + place + "/{name} --tag-format '{age}: '";
+  CHECK(sh("printf 'name,age\\nbob,3\\nann,4\\n' | \"$0\" run -kq " + options + " echo {name}").output ==
+        "3: bob\n4: ann\n");
+  CHECK(read_file(place + "/bob/stdout") == "bob\n");
+  const std::string of_call = "--header --colsep , --results " + place + "/{x} --tag-format '{y}: '";
+  CHECK(sh("printf 'x,y\\n' | \"$0\" call -kq " + of_call + " \"$1\"", {BULKHEAD_SQUARE_PLUGIN}).status == 0);
+  CHECK(sh("printf 'x,y\\na,b\\n' | \"$0\" coprocess -kq " + of_call + " cat").output == "b: a b\n");
+  CHECK(read_file(place + "/a/stdout") == "a b\n");
+}

@@ -2,6 +2,7 @@
 #include "catch.hpp"
 
 #include "logs/joblog.hpp"
+#include "logs/joblog_history.hpp"
 #include "words/usage_error.hpp"
 
 #include <algorithm>
@@ -113,4 +114,27 @@ TEST_CASE("a log in use is refused", "[joblog]") {
 
 TEST_CASE("a log that cannot be written says which", "[joblog]") {
   CHECK_THROWS_WITH(JobLog("/nonexistent/log"), Catch::Matchers::Contains("/nonexistent/log"));
+}
+
+TEST_CASE("the history of a log takes memory by its lines, whatever they say", "[joblog]") {
+  const LogFile file;
+  {
+    JobLog log(file.path());
+    for (const std::uint64_t sequence : {1, 3, 2}) log.append(entry(sequence, "c" + std::to_string(sequence)));
+    JobLogEntry again = entry(3, "c3");
+    again.exit_code = 0;
+    log.append(again);
+  }
+  CHECK(JobLogHistory(file.path()).last() == 3);
+  CHECK_FALSE(JobLogHistory(file.path()).succeeded(2));
+  CHECK(JobLogHistory(file.path()).succeeded(3));
+  CHECK(JobLogHistory(file.path()).matches(1, "c1"));
+  CHECK_FALSE(JobLogHistory(file.path()).matches(1, "c2"));
+  CHECK_FALSE(JobLogHistory(file.path()).logged(4));
+  CHECK_FALSE(JobLogHistory(file.path()).damaged());
+  JobLog(file.path()).append(entry(18'000'000'000'000'000'000u, "c"));
+  const JobLogHistory history(file.path());
+  CHECK(history.last() == 3);
+  CHECK(history.damaged() == 18'000'000'000'000'000'000u);
+  CHECK(logged_line(file.path(), 18'000'000'000'000'000'000u) == 6);
 }

@@ -1,10 +1,13 @@
 // What `bulkhead run` keeps a program from, and how it ends one: each option through the built program.
 #include "outside.hpp"
 
+#include "os/tree_usage.hpp"
 #include "rules/term_sequence.hpp"
 #include "words/quantity.hpp"
 
 #include <bulkhead/command.hpp>
+
+#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
@@ -52,6 +55,28 @@ TEST_CASE("option --mem-max sees a peak that was too short to be looked at", "[l
     CHECK(r.status == 1);
     CHECK(contains(r.error, " of 20 MiB"));
   }
+}
+
+TEST_CASE("option --mem-max does not count a mapped file, however short the program", "[limits-of-programs]") {
+  const std::string make = "f=$(mktemp); trap 'rm -f $f' EXIT; head -c 100000000 /dev/zero > $f; ";
+  const std::string read_it =
+      "python3 -c 'import mmap, sys; f = open(sys.argv[1], \"rb\"); "
+      "m = mmap.mmap(f.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ); m[::4096]' $f";
+  for (int i = 0; i < 3; ++i) {
+    const Result r = run({"--mem-max", "60M"}, make + read_it);
+    INFO(r.error);
+    CHECK(r.status == 0);
+  }
+}
+
+TEST_CASE("what a peak can have had of its own follows from its faults", "[limits-of-programs]") {
+  constexpr std::uint64_t page = 4096;
+  if (::sysconf(_SC_PAGESIZE) != page) return;
+  CHECK(os::private_part_of(1600 * page, 1600) == 1600 * page);  // each page for itself
+  CHECK(os::private_part_of(1600 * page, 100) == 0);             // sixteen at a time
+  CHECK(os::private_part_of(1600 * page, 850) == 800 * page);    // 800, and 800 of a file
+  CHECK(os::private_part_of(0, 100) == 0);
+  CHECK(os::private_part_of(1600 * page, 0) == 0);
 }
 
 TEST_CASE("option --cpu-time ends a program that computes longer, and not one that sleeps", "[limits-of-programs]") {

@@ -185,3 +185,37 @@ TEST_CASE("a task that waits for its time is waited for by a descriptor", "[task
   CHECK_FALSE(source.ready());
   CHECK(source.wait_descriptor() >= 0);
 }
+
+TEST_CASE("tasks that were looked through are handed out, or held back when the source is closed", "[task_source]") {
+  for (const int handed_out : {0, 1, 2}) {
+    TaskSource source = source_of({":::", "a", "b", "c"});
+    REQUIRE(source.look_through(3, [](const Task& task) { return task.sequence == 2; }));
+    auto it = source.tasks().begin();
+    for (int i = 0; i < handed_out; ++i, ++it) static_cast<void>((*it).sequence);
+    REQUIRE(source.ready());  // the next one is fetched
+    source.close();
+    CHECK(source.held_back() == static_cast<std::size_t>(2 - handed_out));
+    CHECK(source.skipped() == 1);
+    CHECK(source.handed_out() == 3);
+  }
+}
+
+TEST_CASE("the total is known when the end was met while looking through", "[task_source]") {
+  TaskSource source(RecordStream({{.is_file = true, .file = "/dev/null"}}, RecordRules{}), {});
+  CHECK_FALSE(source.total());
+  CHECK_FALSE(source.look_through(5, [](const Task&) { return true; }));
+  CHECK(source.total() == 0);
+}
+
+TEST_CASE("a record keeps its text where that is wanted", "[records]") {
+  RecordRules rules{
+      .column_separator = std::make_shared<const bulkhead::BytePattern>(", *"), .header = true, .keep_text = true};
+  RecordStream stream(part_sources({":::", "x, y", "a,b", "c,  d", ":::", "z", "1"}).sources, rules);
+  CHECK(stream.columns() == std::vector<std::string>{"x", "y", "z"});
+  CHECK(stream.header_text() == "x, y\tz");
+  std::vector<std::string> fields;
+  REQUIRE(stream.next(fields, true) == Fetch::record);
+  REQUIRE(stream.next(fields, true) == Fetch::record);
+  CHECK(fields == std::vector<std::string>{"c", "d", "1"});
+  CHECK(stream.text() == "c,  d\t1");
+}

@@ -11,8 +11,9 @@ namespace bulkhead {
 /// A file to which lines are appended, each by one write at the moment it is known. Move-only; one thread at a time.
 class AppendLog {
  public:
-  /// Opens or creates the file and locks it until this object and every process forked meanwhile have ended. Throws
-  /// std::system_error naming the file; its code is resource_unavailable_try_again where another run holds the lock.
+  /// Opens or creates the file (of a pipe: waits for its reader) and locks it until this object and every process
+  /// forked meanwhile have ended. Throws std::system_error naming the file; its code is resource_unavailable_try_again
+  /// where another run holds the lock.
   explicit AppendLog(const std::string& path);
   AppendLog(AppendLog&& other) noexcept;
   AppendLog& operator=(AppendLog&& other) noexcept;
@@ -27,6 +28,8 @@ class AppendLog {
   void cut_torn_tail(const std::function<bool(std::string_view)>& whole);
   /// Throws std::system_error naming the file; then a part may have been written, and nothing should follow.
   void append(std::string_view line);
+  /// Throws std::system_error where the path does not lead to this file any more: nobody would find what was written.
+  void check_in_place() const;
 
  private:
   [[noreturn]] void fail(const char* verb) const;

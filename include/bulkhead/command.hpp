@@ -26,7 +26,9 @@ struct EndStep {
 /// What a program and all that it starts may use. 0: no limit of ours.
 struct CommandLimits {
   std::uint64_t memory = 0;               ///< private resident bytes, of all its processes together; looked at every
-                                          ///< 10 ms. Beyond it they are killed at once
+                                          ///< 10 ms. Beyond it they are killed at once. Of a peak between two looks the
+                                          ///< kernel tells the size with mapped files only; its page faults tell how
+                                          ///< much of it can have been private, and only that counts
   std::chrono::milliseconds cpu_time{0};  ///< of all its processes together, those they waited for included
   std::uint64_t file_size = 0;            ///< bytes, of any file it writes (RLIMIT_FSIZE)
   unsigned open_files = 0;                ///< descriptors of each process (RLIMIT_NOFILE)

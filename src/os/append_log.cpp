@@ -18,8 +18,18 @@ void AppendLog::fail(const char* verb) const {
   throw std::system_error(errno, std::generic_category(), std::string("cannot ") + verb + " " + path_);
 }
 
+namespace {
+
+// Who holds the reading end of a pipe himself is never told that the reader has gone.
+int access_of(const char* path) noexcept {
+  struct stat info {};
+  return ::stat(path, &info) == 0 && S_ISFIFO(info.st_mode) ? O_WRONLY : O_RDWR;
+}
+
+}  // namespace
+
 AppendLog::AppendLog(const std::string& path) : path_(path), descriptor_(-1) {
-  os::Fd file(::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666));
+  os::Fd file(::open(path.c_str(), access_of(path.c_str()) | O_APPEND | O_CREAT | O_CLOEXEC, 0666));
   if (!file) fail("open");
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) fail("lock");
   descriptor_ = os::above_standard_streams(std::move(file)).release();
@@ -99,6 +109,15 @@ void AppendLog::append(std::string_view line) {
     else if (errno != EINTR)
       fail("write to");
   }
+}
+
+void AppendLog::check_in_place() const {
+  struct stat ours {
+  }, there{};
+  if (::fstat(descriptor_, &ours) != 0) fail("look at");
+  if (::stat(path_.c_str(), &there) == 0 && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino) return;
+  throw std::system_error(ENOENT, std::generic_category(),
+                          path_ + " was removed or replaced while it was being written; what was written is lost");
 }
 
 }  // namespace bulkhead

@@ -114,16 +114,18 @@ std::chrono::nanoseconds to_duration(const timeval& t) {
 void adopt_orphans() noexcept { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
 
 std::size_t kill_all_children() noexcept {
-  std::size_t found = 0;
+  std::size_t living = 0;
+  const auto count = [&](int status) { living += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? 1 : 0; };
   for (;;) {
-    const pid_t pid = ::waitpid(-1, nullptr, WNOHANG | __WALL);
+    int status = 0;
+    const pid_t pid = ::waitpid(-1, &status, WNOHANG | __WALL);
     if (pid > 0) {
-      ++found;
+      count(status);
     } else if (pid == 0) {  // some live
       for (const int child : children()) ::kill(child, SIGKILL);
-      if (::waitpid(-1, nullptr, __WALL) > 0) ++found;
+      if (::waitpid(-1, &status, __WALL) > 0) count(status);
     } else if (errno != EINTR) {
-      return found;
+      return living;
     }
   }
 }
@@ -141,7 +143,8 @@ Reaped reap_with_usage(const Fd& pidfd) {
                      .dumped = info.si_code == CLD_DUMPED},
           .user_time = to_duration(usage.ru_utime),
           .system_time = to_duration(usage.ru_stime),
-          .max_rss = static_cast<std::uint64_t>(usage.ru_maxrss) << 10};
+          .max_rss = static_cast<std::uint64_t>(usage.ru_maxrss) << 10,
+          .minor_faults = static_cast<std::uint64_t>(usage.ru_minflt)};
 }
 
 void signal_group(int group, GroupSignal which) noexcept {

@@ -15,14 +15,16 @@ namespace bulkhead::os {
 /// Orphaned descendants become children of this process, so that they can be found and ended.
 void adopt_orphans() noexcept;
 
-/// Kills and reaps every child, and the children these leave, until there is none. Returns how many there were.
+/// Kills and reaps every child, and the children these leave, until there is none. Returns how many there were that had
+/// not ended by themselves: SIGKILL ended them, this one or that of their group just before.
 std::size_t kill_all_children() noexcept;
 
 /// What a program has used up, and how it ended.
 struct Reaped {
   ExitStatus status;
   std::chrono::nanoseconds user_time{}, system_time{};
-  std::uint64_t max_rss = 0;  ///< bytes
+  std::uint64_t max_rss = 0;  ///< bytes, files that it mapped included
+  std::uint64_t minor_faults = 0;
 };
 /// Waits for this child to end and collects it.
 Reaped reap_with_usage(const Fd& pidfd);

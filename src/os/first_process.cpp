@@ -41,7 +41,8 @@ Reaped to_reaped(const FirstProcessWord& word) {
   return {.status = {.signaled = word.signaled, .number = word.number, .known = true, .dumped = word.dumped},
           .user_time = std::chrono::nanoseconds(word.user_ns),
           .system_time = std::chrono::nanoseconds(word.system_ns),
-          .max_rss = word.max_rss};
+          .max_rss = word.max_rss,
+          .minor_faults = word.minor_faults};
 }
 
 }  // namespace

@@ -92,7 +92,8 @@ void tell_end(DescriptorSocket& socket, int pidfd) {
                         .number = reaped.status.number,
                         .user_ns = reaped.user_time.count(),
                         .system_ns = reaped.system_time.count(),
-                        .max_rss = reaped.max_rss};
+                        .max_rss = reaped.max_rss,
+                        .minor_faults = reaped.minor_faults};
   static_cast<void>(socket.send(bytes_of(word)));
 }
 

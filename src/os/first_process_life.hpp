@@ -23,7 +23,7 @@ struct FirstProcessWord {
   bool signaled = false, dumped = false, left_something = false;
   std::int32_t number = 0;
   std::int64_t user_ns = 0, system_ns = 0;
-  std::uint64_t max_rss = 0;
+  std::uint64_t max_rss = 0, minor_faults = 0;
 };
 inline std::span<std::byte> bytes_of(FirstProcessWord& word) noexcept {
   return std::as_writable_bytes(std::span(&word, 1));

@@ -63,6 +63,15 @@ TreeUsage usage_of(std::span<const int> processes) {
   return usage;
 }
 
+// With p pages of its own, f of files, and at least p + f / 16 faults: p <= (16 faults - (p + f)) / 15.
+std::uint64_t private_part_of(std::uint64_t peak, std::uint64_t faults) noexcept {
+  constexpr std::uint64_t around = 16;  // the kernel's fault_around_bytes are 64 KiB
+  static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t pages = peak / page;
+  const std::uint64_t most = around * faults > pages ? (around * faults - pages) / (around - 1) : 0;
+  return std::min(peak, most * page);
+}
+
 bool any_lives(std::span<const int> processes) {
   return std::any_of(processes.begin(), processes.end(), [](int process) {
     const std::string state = state_and_more(process);

@@ -15,6 +15,11 @@ struct TreeUsage {
 /// The sum over these processes. One that has gone meanwhile counts nothing.
 TreeUsage usage_of(std::span<const int> processes);
 
+/// How much of `peak` resident bytes at most was memory of a process' own, when it had so many faults for pages that
+/// were in memory. The kernel notes no such peak; but a page of a mapped file comes with up to fifteen neighbours,
+/// while each page of memory of its own takes a fault.
+std::uint64_t private_part_of(std::uint64_t peak, std::uint64_t faults) noexcept;
+
 /// Whether one of them is more than a zombie.
 bool any_lives(std::span<const int> processes);
 

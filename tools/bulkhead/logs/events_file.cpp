@@ -93,6 +93,7 @@ void EventsFile::run_finished(const RunFinish& finish) {
                          {"wall", seconds(finish.wall)},
                          {"exit_status", finish.exit_status},
                          {"statistics", as_json(finish.statistics)}});
+  file_.finish();
 }
 
 }  // namespace bulkhead::tool

@@ -34,6 +34,8 @@ class JobLog {
   /// is no job log or that another run is writing, std::system_error where the file cannot be had.
   explicit JobLog(const std::string& path);
   void append(const JobLogEntry& entry) { log_.append(format_entry(entry)); }
+  /// Throws std::system_error where it was removed or replaced meanwhile.
+  void check_in_place() const { log_.check_in_place(); }
 
  private:
   AppendLog log_;

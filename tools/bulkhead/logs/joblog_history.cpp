@@ -15,12 +15,10 @@ namespace bulkhead::tool {
 
 namespace {
 
-constexpr std::uint64_t highest_sequence = 1'000'000'000;  // beyond it a line is damage, and not eight gigabytes
-
 std::uint64_t hash_of(std::string_view text) {
   std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash & ~std::uint64_t{3};
+  return hash & ~std::uint64_t{1};
 }
 
 struct Line {
@@ -43,7 +41,7 @@ std::optional<Line> parse(std::string_view line) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     return error == std::errc() && end == text.data() + text.size() && !text.empty();
   };
-  if (!sequence || *sequence == 0 || *sequence > highest_sequence) return std::nullopt;
+  if (!sequence || *sequence == 0) return std::nullopt;
   if (!whole(columns[6], exit_code) || !whole(columns[7], signal)) return std::nullopt;
   return Line{*sequence, exit_code == 0 && signal == 0};
 }
@@ -53,23 +51,52 @@ void for_each_line(const std::string& path, Use use) {
   std::ifstream log(path, std::ios::binary);
   if (!log) throw std::system_error(errno, std::generic_category(), "cannot read " + path);
   for (std::string line; std::getline(log, line) && !log.eof();) use(line);  // without its newline it is not whole
+  if (log.bad()) throw std::system_error(errno, std::generic_category(), "cannot read " + path);
 }
 
 }  // namespace
 
 JobLogHistory::JobLogHistory(const std::string& path) {
   for_each_line(path, [this](const std::string& line) { take(line); });
+  keep_last_words();
+  for (std::size_t before = 0; before < entries_.size(); ++before) {
+    if (entries_[before].sequence <= before + most_missing) continue;
+    damaged_ = entries_[before].sequence;
+    entries_.resize(before);
+  }
 }
 
 void JobLogHistory::take(std::string_view line) {
   const std::optional<Line> parsed = parse(line);
   if (!parsed) return;
-  if (parsed->sequence > entries_.size()) entries_.resize(parsed->sequence);
-  entries_[parsed->sequence - 1] = hash_of(command_of_entry(line)) | present | (parsed->succeeded ? success : 0);
+  entries_.push_back({parsed->sequence, hash_of(command_of_entry(line)) | (parsed->succeeded ? 1 : 0)});
+}
+
+void JobLogHistory::keep_last_words() {
+  std::stable_sort(entries_.begin(), entries_.end(),
+                   [](const Entry& a, const Entry& b) { return a.sequence < b.sequence; });
+  std::size_t kept = 0;
+  for (const Entry& entry : entries_) {
+    if (kept > 0 && entries_[kept - 1].sequence == entry.sequence) --kept;
+    entries_[kept++] = entry;
+  }
+  entries_.resize(kept);
+}
+
+const JobLogHistory::Entry* JobLogHistory::find(std::uint64_t sequence) const noexcept {
+  const auto at = std::lower_bound(entries_.begin(), entries_.end(), sequence,
+                                   [](const Entry& entry, std::uint64_t wanted) { return entry.sequence < wanted; });
+  return at == entries_.end() || at->sequence != sequence ? nullptr : &*at;
+}
+
+bool JobLogHistory::succeeded(std::uint64_t sequence) const noexcept {
+  const Entry* const entry = find(sequence);
+  return entry != nullptr && (entry->said & 1) != 0;
 }
 
 bool JobLogHistory::matches(std::uint64_t sequence, std::string_view command) const noexcept {
-  return (entry(sequence) & ~std::uint64_t{3}) == hash_of(command);
+  const Entry* const entry = find(sequence);
+  return entry != nullptr && (entry->said & ~std::uint64_t{1}) == hash_of(command);
 }
 
 std::string logged_command(const std::string& path, std::uint64_t sequence) {
@@ -78,6 +105,15 @@ std::string logged_command(const std::string& path, std::uint64_t sequence) {
     if (const auto parsed = parse(line); parsed && parsed->sequence == sequence) command = command_of_entry(line);
   });
   return command;
+}
+
+std::size_t logged_line(const std::string& path, std::uint64_t sequence) {
+  std::size_t number = 0, found = 0;
+  for_each_line(path, [&](const std::string& line) {
+    ++number;
+    if (const auto parsed = parse(line); parsed && parsed->sequence == sequence) found = number;
+  });
+  return found;
 }
 
 }  // namespace bulkhead::tool

@@ -96,7 +96,7 @@ void JunitFile::task_finished(const Attempt& attempt, const std::string& command
 
 void JunitFile::run_finished(const RunFinish& finish) {
   file_.put("</testsuite>\n");
-  file_.flush();
+  file_.finish();
   const Tally& tally = finish.tally;
   std::fstream again(file_.path(), std::ios::in | std::ios::out | std::ios::binary);
   again << header(suite_, written_, tally.failed, tally.unsuccessful() - tally.failed, written_ - tally.finished(),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "logs/run_listener.hpp"
+#include "output/console.hpp"
 #include "output/printer.hpp"
 #include "rules/settings.hpp"
 
@@ -10,7 +11,8 @@
 
 namespace bulkhead::tool {
 
-/// Opens their files. Throws UsageError, std::system_error. `printer` holds the output of the tasks and outlives them.
-std::vector<std::unique_ptr<RunListener>> make_listeners(const Settings& settings, Printer& printer);
+/// Opens their files. Throws UsageError, std::system_error. `printer` holds the output of the tasks; it and `console`
+/// outlive them.
+std::vector<std::unique_ptr<RunListener>> make_listeners(const Settings& settings, Printer& printer, Console& console);
 
 }  // namespace bulkhead::tool

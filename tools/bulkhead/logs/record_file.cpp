@@ -1,6 +1,6 @@
 #include "logs/record_file.hpp"
 
-#include "words/usage_error.hpp"
+#include "logs/written_files.hpp"
 
 #include <cerrno>
 #include <fstream>
@@ -13,19 +13,9 @@ namespace {
 
 constexpr std::size_t enough = 64 << 10;
 
-AppendLog open_log(const std::string& option, const std::string& path) {
-  try {
-    return AppendLog(path);
-  } catch (const std::system_error& error) {
-    if (error.code() != std::errc::resource_unavailable_try_again) throw;
-    throw UsageError(option + ": " + path +
-                     " is being written already, by another run or another option; name another file");
-  }
-}
-
 }  // namespace
 
-RecordFile::RecordFile(const std::string& option, const std::string& path) : log_(open_log(option, path)) {
+RecordFile::RecordFile(const std::string& option, const std::string& path) : log_(open_alone(option, path)) {
   // Only now that it is locked: what another run is writing must not be cut.
   if (!std::ofstream(path, std::ios::trunc)) throw std::system_error(errno, std::generic_category(), path);
 }
@@ -39,6 +29,11 @@ void RecordFile::flush() {
   if (buffer_.empty()) return;
   const std::string text = std::exchange(buffer_, {});
   log_.append(text);
+}
+
+void RecordFile::finish() {
+  flush();
+  log_.check_in_place();
 }
 
 }  // namespace bulkhead::tool

@@ -20,6 +20,8 @@ class RecordFile {
   /// Written when enough has come together. Throws std::system_error naming the file.
   void put(std::string_view text);
   void flush();
+  /// The last write: and whoever looks for the file must find it. Throws as put() does.
+  void finish();
 
  private:
   AppendLog log_;

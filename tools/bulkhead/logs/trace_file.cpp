@@ -70,7 +70,7 @@ void TraceFile::task_finished(const Attempt& attempt, const std::string& command
 
 void TraceFile::run_finished(const RunFinish&) {
   file_.put("\n]}\n");
-  file_.flush();
+  file_.finish();
 }
 
 }  // namespace bulkhead::tool

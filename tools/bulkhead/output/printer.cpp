@@ -1,5 +1,7 @@
 #include "output/printer.hpp"
 
+#include "output/last_words.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -8,7 +10,8 @@ namespace bulkhead::tool {
 Printer::Printer(const Settings& settings, Console& console)
     : console_(console), keep_order_(settings.keep_order), tag_(settings.tag) {
   if (!settings.tag_format.empty())
-    tag_format_.emplace(std::vector<std::string>{settings.tag_format}, TemplateRules{.append_record = false});
+    tag_format_.emplace(std::vector<std::string>{settings.tag_format},
+                        TemplateRules{.columns = settings.columns, .append_record = false});
   if (settings.output != OutputMode::grouped) return;
   for (std::size_t i = 0; i < settings.jobs; ++i) slots_.emplace_back();
 }
@@ -28,16 +31,11 @@ void Printer::account(const Attempt& attempt) {
 }
 
 std::string Printer::error_tail(const Attempt& attempt) const {
-  constexpr std::uint64_t longest = 2048;
-  constexpr int lines = 5;
   if (!stores() || attempt.error.empty()) return {};
-  const std::uint64_t size = std::min(attempt.error.size(), longest);
+  const std::uint64_t size = std::min<std::uint64_t>(attempt.error.size(), most_last_bytes);
   std::string text(size, '\0');
   text.resize(slots_.at(static_cast<std::size_t>(attempt.slot)).error.read(attempt.error.end - size, text));
-  std::size_t begin = text.size();
-  for (int i = 0; i < lines && begin != std::string::npos && begin > 0; ++i)
-    begin = begin >= 2 ? text.rfind('\n', begin - 2) + 1 : 0;  // npos + 1 is the beginning
-  return text.substr(begin);
+  return last_lines(text);
 }
 
 std::string Printer::tag_of(const Task& task, int slot) const {
@@ -50,19 +48,27 @@ void Printer::deliver(const Attempt& attempt) {
   Held held{attempt.slot, attempt.output, attempt.error, attempt.result, tag_of(attempt.task, attempt.slot)};
   if (!keep_order_) return print(held);
   held_.emplace(attempt.task.sequence, std::move(held));
+  pass_skipped();
   while (!held_.empty() && held_.begin()->first == next_) {
     print(held_.begin()->second);
     held_.erase(held_.begin());
     ++next_;
+    pass_skipped();
   }
 }
 
 void Printer::skip(std::uint64_t sequence) {
   if (!keep_order_) return;
-  if (sequence == next_)
-    ++next_;
+  if (!skipped_.empty() && skipped_.back().end == sequence)
+    ++skipped_.back().end;
   else
-    held_.emplace(sequence, Held{});
+    skipped_.push_back({sequence, sequence + 1});
+}
+
+void Printer::pass_skipped() {
+  if (skipped_.empty() || skipped_.front().begin != next_) return;
+  next_ = skipped_.front().end;
+  skipped_.pop_front();
 }
 
 void Printer::flush() {

@@ -8,6 +8,7 @@
 #include <bulkhead/task_output.hpp>
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <span>
@@ -37,7 +38,7 @@ class Printer {
 
   /// This attempt is its task's last. Throws ReaderGone, std::system_error.
   void deliver(const Attempt& attempt);
-  /// There is and will be no output of this task.
+  /// There is and will be no output of this task. Called for ascending numbers, before anything is delivered.
   void skip(std::uint64_t sequence);
   /// This attempt's output is not wanted: the task is tried again.
   void discard(const Attempt& attempt);
@@ -52,6 +53,7 @@ class Printer {
     ByteRange output{}, error{};
     std::string result{}, tag{};
   };
+  void pass_skipped();
   void print(const Held& held);
   std::string tag_of(const Task& task, int slot) const;
 
@@ -60,6 +62,7 @@ class Printer {
   std::optional<CommandTemplate> tag_format_;
   std::vector<SlotFiles> slots_;
   std::map<std::uint64_t, Held> held_;
+  std::deque<ByteRange> skipped_;  // ranges of numbers, ascending
   std::uint64_t next_ = 1;
 };
 

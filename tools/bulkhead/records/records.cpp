@@ -3,6 +3,7 @@
 #include "words/usage_error.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
 #include <system_error>
 #include <utility>
@@ -80,6 +81,9 @@ CommandLine part_sources(const std::vector<std::string>& words) {
 namespace {
 
 ByteSource open_records(const std::string& file) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(file, ignored))
+    throw UsageError(file + " is a directory; records come from a file, or - for standard input");
   try {
     return ByteSource::open(file);
   } catch (const std::system_error& error) {
@@ -116,6 +120,7 @@ Fetch RecordStream::Column::fetch(const RecordRules& rules, bool may_wait) {
     if (at == values.size()) return Fetch::end;
     value = values[at++];
   }
+  if (rules.keep_text) text = value;
   if (rules.column_separator)
     current = rules.column_separator->split(value);
   else
@@ -123,33 +128,43 @@ Fetch RecordStream::Column::fetch(const RecordRules& rules, bool may_wait) {
   return Fetch::record;
 }
 
+namespace {
+
+void append_text(std::string& all, bool first, const std::string& text) { all += (first ? "" : "\t") + text; }
+
+}  // namespace
+
 const std::vector<std::string>& RecordStream::columns() {
   if (!std::exchange(rules_.header, false)) return column_names_;
+  bool first = true;
   for (Group& group : groups_)
     for (Column& column : group.columns) {
       if (column.fetch(rules_, true) != Fetch::record) continue;
       std::vector<std::string> names = *std::exchange(column.current, std::nullopt);
       column_names_.insert(column_names_.end(), names.begin(), names.end());
+      append_text(header_text_, std::exchange(first, false), column.text);
     }
   return column_names_;
 }
 
-Fetch RecordStream::next_row(Group& group, std::vector<std::string>& row, bool may_wait) {
+Fetch RecordStream::next_row(Group& group, Row& row, bool may_wait) {
   for (Column& column : group.columns) {
     const Fetch fetched = column.fetch(rules_, may_wait);
     if (fetched == Fetch::pending) waiting_for_ = column.reader->descriptor();
     if (fetched != Fetch::record) return fetched;  // the shortest of them ends the group
   }
-  row.clear();
+  row.fields.clear();
+  row.text.clear();
   for (Column& column : group.columns) {
     std::vector<std::string> fields = *std::exchange(column.current, std::nullopt);
-    std::move(fields.begin(), fields.end(), std::back_inserter(row));
+    std::move(fields.begin(), fields.end(), std::back_inserter(row.fields));
+    if (rules_.keep_text) append_text(row.text, &column == &group.columns.front(), column.text);
   }
   return Fetch::record;
 }
 
 void RecordStream::load_repeated() {
-  std::vector<std::string> row;
+  Row row;
   for (std::size_t i = 1; i < groups_.size(); ++i)
     while (next_row(groups_[i], row, true) == Fetch::record) groups_[i].rows.push_back(row);
   odometer_.assign(groups_.size() - 1, 0);
@@ -176,10 +191,12 @@ Fetch RecordStream::next(std::vector<std::string>& fields, bool may_wait) {
     if (fetched != Fetch::record) return fetched;
     in_row_ = true;
   }
-  fields = first_row_;
+  fields = first_row_.fields;
+  text_ = first_row_.text;
   for (std::size_t i = 0; i < odometer_.size(); ++i) {
-    const std::vector<std::string>& row = groups_[i + 1].rows[odometer_[i]];
-    fields.insert(fields.end(), row.begin(), row.end());
+    const Row& row = groups_[i + 1].rows[odometer_[i]];
+    fields.insert(fields.end(), row.fields.begin(), row.fields.end());
+    if (rules_.keep_text) append_text(text_, false, row.text);
   }
   in_row_ = advance();
   return Fetch::record;

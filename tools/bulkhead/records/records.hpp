@@ -61,6 +61,7 @@ struct RecordRules {
   std::string delimiter = "\n";
   std::shared_ptr<const BytePattern> column_separator{};  ///< --colsep; null: a record is one field
   bool header = false;                                    ///< the first record of every source names its columns
+  bool keep_text = false;                                 ///< text() and header_text() are wanted
 };
 
 /// The records that several sources make together, each with a field per source: linked ones in step, the others
@@ -76,6 +77,10 @@ class RecordStream {
   const std::vector<std::string>& columns();
 
   Fetch next(std::vector<std::string>& fields, bool may_wait);
+  /// The record that next() gave last as it was read; where there are several sources, their texts with TABs between.
+  const std::string& text() const noexcept { return text_; }
+  /// The records that columns() took the names from, in the same way.
+  const std::string& header_text() const noexcept { return header_text_; }
   /// What to poll while next() is pending.
   int descriptor() const noexcept;
   /// How many records there are, where that is known without reading.
@@ -87,22 +92,28 @@ class RecordStream {
     std::size_t at = 0;
     std::optional<RecordReader> reader{};
     std::optional<std::vector<std::string>> current{};  // fetched, its neighbours in the row are still pending
+    std::string text{};                                 // that it was split from, where it is kept
 
     Fetch fetch(const RecordRules& rules, bool may_wait);
   };
+  struct Row {
+    std::vector<std::string> fields{};
+    std::string text{};
+  };
   struct Group {
     std::vector<Column> columns{};
-    std::vector<std::vector<std::string>> rows{};  // read whole, except in the first group
+    std::vector<Row> rows{};  // read whole, except in the first group
   };
 
-  Fetch next_row(Group& group, std::vector<std::string>& row, bool may_wait);
+  Fetch next_row(Group& group, Row& row, bool may_wait);
   void load_repeated();
   bool advance();
 
   RecordRules rules_;
   std::vector<std::string> column_names_;
   std::vector<Group> groups_;
-  std::vector<std::string> first_row_;
+  Row first_row_;
+  std::string text_, header_text_;
   std::vector<std::size_t> odometer_;  // a row of each group but the first
   bool loaded_ = false, in_row_ = false;
   int waiting_for_ = -1;

@@ -20,8 +20,8 @@ TaskSource::TaskSource(RecordStream records, const TaskRules& rules) : records_(
 }
 
 void TaskSource::read_all() {
-  std::vector<std::string> fields;
-  while (next_record(fields, true) == Fetch::record) ahead_.push_back(std::move(fields));
+  Record record;
+  while (next_record(record, true) == Fetch::record) ahead_.push_back(std::move(record));
   if (rules_.shuffle) {
     std::mt19937_64 random(*rules_.shuffle);
     std::shuffle(ahead_.begin(), ahead_.end(), random);
@@ -30,18 +30,21 @@ void TaskSource::read_all() {
   all_read_ = true;
 }
 
-Fetch TaskSource::next_record(std::vector<std::string>& fields, bool may_wait) {
+Fetch TaskSource::next_record(Record& record, bool may_wait) {
   if (all_read_) {
     if (ahead_.empty()) return Fetch::end;
-    fields = std::move(ahead_.front());
+    record = std::move(ahead_.front());
     ahead_.pop_front();
     return Fetch::record;
   }
+  std::vector<std::string>& fields = record.fields;
   try {
     for (;;) {
       const Fetch fetched = records_.next(fields, may_wait);
       const bool empty = std::all_of(fields.begin(), fields.end(), [](const std::string& f) { return f.empty(); });
-      if (fetched != Fetch::record || !rules_.skip_empty || !empty) return fetched;
+      if (fetched == Fetch::record && rules_.skip_empty && empty) continue;
+      if (fetched == Fetch::record && rules_.keep_texts) record.text = records_.text();
+      return fetched;
     }
   } catch (const std::system_error& error) {
     read_error_ = error.what();
@@ -52,19 +55,20 @@ Fetch TaskSource::next_record(std::vector<std::string>& fields, bool may_wait) {
 // Records for one task: so many, and as many as its budget allows; one always.
 Fetch TaskSource::gather(bool may_wait) {
   while (gathered_records_ < rules_.records_per_task) {
-    std::vector<std::string> fields;
+    Record record;
     if (too_many_) {
-      fields = *std::exchange(too_many_, std::nullopt);
-    } else if (const Fetch fetched = next_record(fields, may_wait); fetched != Fetch::record) {
+      record = *std::exchange(too_many_, std::nullopt);
+    } else if (const Fetch fetched = next_record(record, may_wait); fetched != Fetch::record) {
       return fetched;
     }
-    const std::size_t cost = rules_.budget > 0 ? rules_.cost(fields) : 0;
+    const std::size_t cost = rules_.budget > 0 ? rules_.cost(record.fields) : 0;
     if (gathered_records_ > 0 && gathered_cost_ + cost > rules_.budget && rules_.budget > 0) {
-      too_many_ = std::move(fields);
+      too_many_ = std::move(record);
       break;
     }
     gathered_cost_ += cost;
-    std::move(fields.begin(), fields.end(), std::back_inserter(gathered_));
+    std::move(record.fields.begin(), record.fields.end(), std::back_inserter(gathered_));
+    if (rules_.keep_texts) texts_.push_back(std::move(record.text));
     ++gathered_records_;
   }
   return Fetch::record;
@@ -73,13 +77,17 @@ Fetch TaskSource::gather(bool may_wait) {
 Fetch TaskSource::fetch_new(bool may_wait) {
   const Fetch fetched = gather(may_wait);
   if (fetched == Fetch::pending) return fetched;
-  if (fetched == Fetch::end) ended_ = true;
+  if (fetched == Fetch::end) {
+    ended_ = true;
+    total_ = sequence_ + (gathered_records_ > 0 ? 1 : 0);
+  }
   if (gathered_records_ == 0) return Fetch::end;
-  current_ = Task{.sequence = ++sequence_, .attempt = 1, .fields = std::move(gathered_)};
+  current_ = Task{.sequence = ++sequence_, .attempt = 1, .fields = std::move(gathered_), .texts = std::move(texts_)};
+  current_was_looked_through_ = false;
   if (rules_.jsonl) read_task(*current_);
   gathered_.clear();
+  texts_.clear();
   gathered_records_ = gathered_cost_ = 0;
-  if (ended_) total_ = sequence_;
   return Fetch::record;
 }
 
@@ -122,12 +130,12 @@ Fetch TaskSource::fetch(bool may_wait) {
   if (!closed_ && !looked_through_.empty()) {
     current_ = std::move(looked_through_.front());
     looked_through_.pop_front();
+    current_was_looked_through_ = true;
     return Fetch::record;
   }
   if (!closed_ && !ended_) {
     const Fetch fetched = fetch_new(may_wait);
     if (fetched != Fetch::end) return fetched;
-    total_ = sequence_;
   }
   return waiting_.empty() && out_.empty() ? Fetch::end : Fetch::pending;
 }
@@ -182,9 +190,10 @@ std::vector<Task> TaskSource::close() {
   std::vector<Task> dropped;
   for (Again& again : waiting_) dropped.push_back(std::move(again.task));
   waiting_.clear();
-  if (current_ && current_->attempt > 1) dropped.push_back(*std::exchange(current_, std::nullopt));
-  if (current_ && current_->sequence < sequence_)
-    looked_through_.push_front(*std::exchange(current_, std::nullopt));
+  if (current_ && current_->attempt > 1)
+    dropped.push_back(std::move(*current_));
+  else if (current_ && current_was_looked_through_)
+    looked_through_.push_front(std::move(*current_));
   else if (current_)
     --sequence_;  // it was never handed out
   current_.reset();

@@ -29,6 +29,7 @@ struct Task {
   std::string input{};                     ///< its standard input (--input jsonl)
   std::string id{};                        ///< its name in reports (--input jsonl)
   std::string problem{};                   ///< why this record is no task; empty: it is one
+  std::vector<std::string> texts{};        ///< its records as they were read, where that is wanted; stays here
 
   template <class Archive>
   void serialize(Archive& archive) {
@@ -46,6 +47,7 @@ struct TaskRules {
   std::chrono::milliseconds spacing{0};    ///< --delay, between starts
   std::optional<std::uint64_t> shuffle{};  ///< --shuf: the seed
   bool read_ahead = false;                 ///< the total is needed: read all records first
+  bool keep_texts = false;                 ///< Task::texts is wanted
 };
 
 /// An input range of tasks that does not end while one that is out may still come back to be tried again.
@@ -112,6 +114,8 @@ class TaskSource {
   /// Hands out nothing more. Returns the tasks that were waiting for another attempt.
   std::vector<Task> close();
 
+  /// The header that the records had, where their texts are kept.
+  const std::string& header_text() const noexcept { return records_.header_text(); }
   bool closed() const noexcept { return closed_; }
   /// Tasks handed out so far, and how many there will have been at the end if that is known.
   std::uint64_t handed_out() const noexcept { return sequence_; }
@@ -125,13 +129,17 @@ class TaskSource {
     Clock::time_point due;
     Task task;
   };
+  struct Record {
+    std::vector<std::string> fields{};
+    std::string text{};
+  };
 
   Fetch fetch(bool may_wait);
   bool fetch_again();
   Fetch gather(bool may_wait);
   bool admitted();
   Fetch fetch_new(bool may_wait);
-  Fetch next_record(std::vector<std::string>& fields, bool may_wait);
+  Fetch next_record(Record& record, bool may_wait);
   void read_all();
   const Task& front();
   void next() noexcept { in_hand_ = nullptr; }
@@ -139,12 +147,13 @@ class TaskSource {
 
   RecordStream records_;
   TaskRules rules_;
-  std::deque<std::vector<std::string>> ahead_;
-  std::vector<std::string> gathered_;  // of a task of several records
+  std::deque<Record> ahead_;
+  std::vector<std::string> gathered_, texts_;  // of a task of several records
   std::size_t gathered_records_ = 0, gathered_cost_ = 0;
-  std::optional<std::vector<std::string>> too_many_;  // the record that did not fit any more
-  std::optional<Task> current_;                       // fetched, not yet looked at
-  const Task* in_hand_ = nullptr;                     // looked at, the iterator still stands on it
+  std::optional<Record> too_many_;  // the record that did not fit any more
+  std::optional<Task> current_;     // fetched, not yet looked at
+  bool current_was_looked_through_ = false;
+  const Task* in_hand_ = nullptr;  // looked at, the iterator still stands on it
   std::vector<Again> waiting_;
   std::deque<Task> looked_through_;
   std::uint64_t skipped_ = 0;

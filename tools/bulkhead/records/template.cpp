@@ -253,6 +253,17 @@ std::string CommandTemplate::shown(const Values& values) const {
   return shell_ || record_is_command_ ? words.back() : shell_join(words);
 }
 
+bool CommandTemplate::tells_apart(std::size_t first, std::size_t last, std::size_t count) const noexcept {
+  const auto does = [&](const Piece& piece) {
+    const std::size_t from_start = piece.kind == Kind::from_end ? count + 1 - piece.number : piece.number;
+    const bool one = piece.kind == Kind::position || piece.kind == Kind::from_end;
+    return piece.kind == Kind::all || piece.kind == Kind::sequence ||
+           (one && first <= from_start && from_start <= last);
+  };
+  return std::any_of(words_.begin(), words_.end(),
+                     [&](const Word& w) { return std::any_of(w.begin(), w.end(), does); });
+}
+
 std::size_t CommandTemplate::highest_position() const noexcept {
   std::size_t highest = 0;
   for (const Word& word : words_)

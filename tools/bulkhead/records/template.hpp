@@ -40,6 +40,9 @@ class CommandTemplate {
   /// At most so many bytes of argv come from one record's fields, the pointers to them included; and from the words.
   std::size_t cost_of(const std::vector<std::string>& fields) const;
   std::size_t own_cost() const;
+  /// Whether a place stands for one of the fields `first` to `last` (from 1) of `count`, or for all of them, or for the
+  /// task's number.
+  bool tells_apart(std::size_t first, std::size_t last, std::size_t count) const noexcept;
   /// The highest n of a {n}; 0: there is none.
   std::size_t highest_position() const noexcept;
 

@@ -120,10 +120,15 @@ void describe(const Failure& failure, std::chrono::milliseconds timeout, const C
                           : "OOM " + failure.describe();
       return;
     case Ending::cancelled:
-    case Ending::abandoned:
-      if (failure.ending == Ending::abandoned) attempt.given_up = failure.what;
       attempt.end = TaskEnd::left_over;
-      attempt.words = failure.ending == Ending::cancelled ? "STOPPED" : "NOT RUN: " + failure.describe();
+      attempt.words = "STOPPED";
+      return;
+    case Ending::abandoned:
+      attempt.end = TaskEnd::left_over;
+      attempt.words = "NOT RUN: " + failure.describe();
+      attempt.given_up = failure.what;
+      if (limits.open_files != 0 && says(failure.what, "worker"))
+        attempt.given_up += fmt::format(" (with --nofile {}: a worker itself may need more)", limits.open_files);
       return;
     case Ending::exception:
       attempt.words = "EXCEPTION " + (failure.what.empty() ? failure.type : failure.what);

@@ -32,6 +32,7 @@ struct Settings {
   std::string delimiter = "\n";
   std::shared_ptr<const BytePattern> column_separator{};  ///< --colsep
   bool header = false;                                    ///< --header
+  std::vector<std::string> columns{};                     ///< that it names, once they are known
   bool fill_command_line = false;                         ///< -X
   TaskRules tasks{};
 
@@ -73,7 +74,7 @@ struct Settings {
 };
 
 inline RecordRules record_rules(const Settings& settings) {
-  return {settings.delimiter, settings.column_separator, settings.header};
+  return {settings.delimiter, settings.column_separator, settings.header, !settings.quarantine.empty()};
 }
 
 /// From TERM to KILL, wherever a task is ended.

@@ -1,12 +1,13 @@
 #include "runs/batch.hpp"
 
 #include "logs/listeners.hpp"
+#include "logs/resuming.hpp"
+#include "logs/written_files.hpp"
 #include "output/statistics.hpp"
 #include "rules/admission.hpp"
 #include "rules/term_sequence.hpp"
 #include "words/quantity.hpp"
 #include "words/shell_quote.hpp"
-#include "words/usage_error.hpp"
 
 #include <bulkhead/command.hpp>
 
@@ -28,10 +29,17 @@ constexpr std::chrono::milliseconds look_round_interval{100};
 
 TaskRules with_admission(const Settings& settings, Console& console) {
   TaskRules rules = settings.tasks;
+  rules.keep_texts = !settings.quarantine.empty();
   rules.admits = admission(settings.most_load, settings.free_memory, [&](const std::string& why) {
     if (!settings.quiet) console.say(why);
   });
   return rules;
+}
+
+// Nothing is read for this unless there is a header.
+Settings with_columns(Settings settings, RecordStream& records) {
+  settings.columns = records.columns();
+  return settings;
 }
 
 }  // namespace
@@ -40,59 +48,18 @@ Batch::Batch(const Settings& settings, Shown shown)
     : Batch(settings, std::move(shown), RecordStream(settings.sources, record_rules(settings))) {}
 
 Batch::Batch(const Settings& settings, Shown shown, RecordStream records)
-    : settings_(settings),
+    : settings_(with_columns(settings, records)),
       shown_(std::move(shown)),
       console_(settings),
-      printer_(settings, console_),
+      printer_(settings_, console_),
       median_timeout_(settings.timeout_percent),
       source_(std::move(records), with_admission(settings, console_)) {
+  refuse_to_write_what_is_read(settings_);
   if (!settings.joblog.empty()) joblog_.emplace(settings.joblog);
-  if (settings.resume != ResumeMode::none) resume();
-  if (!settings.quarantine.empty()) {
-    quarantine_.emplace(settings.quarantine);
-    quarantine_->cut_torn_tail([](std::string_view) { return false; });  // of an earlier run: all of it
-  }
-  listeners_ = make_listeners(settings_, printer_);
-}
-
-// Everything is compared before anything is started, so that a changed input is refused whole.
-void Batch::resume() {
-  const JobLogHistory history(settings_.joblog);
-  const bool all = source_.look_through(history.last(), [&](const Task& task) {
-    const bool done = was_done(task, history);
-    if (done) printer_.skip(task.sequence);
-    return done;
-  });
-  if (!all && !settings_.resume_unchecked)
-    throw UsageError(
-        fmt::format("--resume: {} has a task {}, and these records make only {}; name the log of this "
-                    "run, or write --resume=force",
-                    settings_.joblog, history.last(), source_.handed_out()));
-}
-
-bool Batch::was_done(const Task& task, const JobLogHistory& history) const {
-  const std::uint64_t sequence = task.sequence;
-  if (!history.logged(sequence)) return false;
-  if (!settings_.resume_unchecked) {
-    const int slots = static_cast<int>(std::max<std::size_t>(settings_.jobs, 256));  // {%} stands for any of them
-    bool same = false;
-    for (int slot = 0; slot < slots && !same; ++slot) same = history.matches(sequence, shown_(task, slot));
-    if (!same)
-      throw UsageError(
-          fmt::format("--resume: task {} is not the one in {}: there it is \"{}\", here \"{}\". Name the "
-                      "log of this run, or write --resume=force",
-                      sequence, settings_.joblog, printable(logged_command(settings_.joblog, sequence)),
-                      printable(shown_(task, 0))));
-  }
-  return settings_.resume == ResumeMode::all || history.succeeded(sequence);
-}
-
-void Batch::quarantine(const Attempt& attempt) {
-  if (!quarantine_ || attempt.end != TaskEnd::crashed || end_.write_failed) return;
-  std::string record;
-  for (const std::string& field : attempt.task.fields)
-    record += (&field == &attempt.task.fields.front() ? "" : "\t") + field;
-  quarantine_->append(record + settings_.delimiter);
+  if (settings.resume != ResumeMode::none)
+    Resuming(settings_, shown_).look_through(source_, [this](const Task& task) { printer_.skip(task.sequence); });
+  if (!settings.quarantine.empty()) quarantine_.emplace(settings_, console_);
+  listeners_ = make_listeners(settings_, printer_, console_);
 }
 
 WorkOptions Batch::work_options() {
@@ -132,13 +99,9 @@ void Batch::on_event(const Event& event) {
       if (const auto slot = static_cast<std::size_t>(event.worker); slot < running_tasks_.size())
         running_tasks_[slot].active = false;
       break;
-    case EventKind::task_output: {
-      const auto* bytes = reinterpret_cast<const char*>(event.output.data());
-      printer_.pass_lines(source_.at(event.task), event.worker, event.channel,
-                          std::string_view(bytes, event.output.size()));
-      let_output_flow();
+    case EventKind::task_output:
+      on_task_output(event);
       break;
-    }
     case EventKind::isolation_lacking:
       if (event.failure) console_.say("--isolate strict: " + event.failure->what);
       break;
@@ -163,6 +126,20 @@ void Batch::on_task_started(const Event& event) {
   tell([&](RunListener& listener) { listener.task_started(start); });
 }
 
+void Batch::on_task_output(const Event& event) {
+  constexpr int standard_error = 2;
+  const Task& task = source_.at(event.task);
+  const std::string_view lines(reinterpret_cast<const char*>(event.output.data()), event.output.size());
+  if (event.channel == standard_error) last_words_.note(task.sequence, lines);
+  if (end_.write_failed) return;
+  try {
+    printer_.pass_lines(task, event.worker, event.channel, lines);
+  } catch (const std::system_error& error) {
+    write_failed(error.what());
+  }
+  let_output_flow();
+}
+
 void Batch::tell(const std::function<void(RunListener&)>& what) {
   for (std::unique_ptr<RunListener>& listener : listeners_) {
     if (!listener) continue;
@@ -177,6 +154,7 @@ void Batch::tell(const std::function<void(RunListener&)>& what) {
 
 void Batch::look_round() {
   obey();
+  if (Clock::now() - logs_checked_ >= std::chrono::seconds(1)) check_logs();
   let_output_flow();
   console_.show({.done = tally_.finished() + source_.skipped(),
                  .failed = tally_.unsuccessful(),
@@ -309,7 +287,9 @@ void Batch::settle(Attempt attempt) {
     attempt.started = std::chrono::system_clock::now().time_since_epoch() - attempt.ran;
   printer_.account(attempt);
   count_deaths(attempt);
-  if (attempt.end != TaskEnd::ok) attempt.error_tail = printer_.error_tail(attempt);
+  std::string last_words = last_words_.take(attempt.task.sequence);
+  if (last_words.empty()) last_words = printer_.error_tail(attempt);
+  if (attempt.end != TaskEnd::ok && attempt.error_tail.empty()) attempt.error_tail = std::move(last_words);
   name_refused_files(settings_.limits, attempt);
   if (printer_.stores()) attempt.output_bytes = attempt.output.size() + attempt.error.size() + attempt.result.size();
   if (auto node = process_of_task_.extract(attempt.task.sequence)) attempt.process = node.mapped();
@@ -333,7 +313,8 @@ void Batch::conclude(Attempt attempt) {
     tell([&](RunListener& listener) { listener.task_finished(attempt, command); });
   }
   try {
-    quarantine(attempt);
+    if (quarantine_ && attempt.end == TaskEnd::crashed && !end_.write_failed)
+      quarantine_->add(attempt.task, source_.header_text());
     printer_.deliver(attempt);
     // What is logged is never run again, so its output comes first, as far as it goes without waiting for others.
     if (joblog_) console_.pump();
@@ -352,7 +333,9 @@ void Batch::conclude(Attempt attempt) {
 }
 
 void Batch::log(const Attempt& attempt) {
-  if (!joblog_ || end_.write_failed || attempt.end == TaskEnd::left_over) return;
+  // One that had attempts left when the run was stopped has not finished: --resume must make them.
+  const bool unfinished = attempt.end == TaskEnd::left_over || attempt.dropped;
+  if (!joblog_ || end_.write_failed || unfinished) return;
   joblog_->append({.sequence = attempt.task.sequence,
                    .started = attempt.started,
                    .ran = attempt.ran,
@@ -366,12 +349,27 @@ void Batch::log(const Attempt& attempt) {
 void Batch::write_failed(const std::string& what) {
   if (end_.write_failed) return;
   end_.write_failed = true;
-  console_.say(what + "; nothing more is started");
+  try {
+    console_.say(what + "; nothing more is started");
+  } catch (const std::system_error&) {  // it was standard error
+  }
   stop_starting();
 }
 
+// What is appended to a file that has lost its name is lost.
+void Batch::check_logs() {
+  logs_checked_ = Clock::now();
+  if (end_.write_failed) return;
+  try {
+    if (joblog_) joblog_->check_in_place();
+    if (quarantine_) quarantine_->check_in_place();
+  } catch (const std::system_error& error) {
+    write_failed(error.what());
+  }
+}
+
 int Batch::drive_run(const std::function<void()>& run) {
-  constexpr int reader_gone = 141;
+  constexpr int reader_gone = 141, broken = 70;
   const RunStart start{run_id_, shell_join(settings_.command), settings_.jobs,
                        std::chrono::system_clock::now().time_since_epoch(), settings_.joblog};
   tell([&](RunListener& listener) { listener.run_started(start); });
@@ -387,6 +385,9 @@ int Batch::drive_run(const std::function<void()>& run) {
   } catch (const ReaderGone&) {
     console_.give_up();
     return finish(reader_gone);
+  } catch (...) {  // a run that could not go on; who reads the records of it must not wait for the rest
+    finish(broken);
+    throw;
   }
   return report();
 }
@@ -398,6 +399,7 @@ void Batch::flush() try { printer_.flush(); } catch (const std::system_error& er
 // A file that is not whole must not go unnoticed, so the last word on the status is spoken behind the last write.
 int Batch::finish(int status) {
   const bool failed_before = end_.write_failed;
+  check_logs();
   const RunFinish last{tally_, Clock::now() - started_, status, statistics_};
   tell([&](RunListener& listener) { listener.run_finished(last); });
   listeners_.clear();
@@ -413,20 +415,28 @@ int Batch::report() {
     tally_.left_over += source_.held_back();
   }
   tally_.skipped = source_.skipped();
-  if (!source_.read_error().empty()) {
-    end_.input_failed = true;
-    console_.say(source_.read_error() + "; the records behind it have not been run");
-  }
-  const bool unread = source_.closed() && !source_.total();
-  if (!settings_.quiet)
-    console_.print(
-        summarize(tally_, Clock::now() - started_, unread, settings_.joblog, console_.colored(), settings_.program));
-  if (settings_.statistics) console_.print(describe_statistics(statistics_));
+  if (!source_.read_error().empty()) end_.input_failed = true;
   try {
+    summarize_run();
     drain();
   } catch (const KilledByUser&) {
+  } catch (const std::system_error&) {  // nobody can be told but by the status
+    end_.write_failed = true;
   }
   return finish(exit_status(end_, tally_, settings_.exit_code));
+}
+
+void Batch::summarize_run() {
+  if (end_.input_failed) console_.say(source_.read_error() + "; the records behind it have not been run");
+  const bool unread = source_.closed() && !source_.total();
+  if (!settings_.quiet) {
+    console_.print(
+        summarize(tally_, Clock::now() - started_, unread, settings_.joblog, console_.colored(), settings_.program));
+    if (settings_.output == OutputMode::ungrouped && !tally_.notes.empty())
+      console_.print(
+          "  with --ungroup what tasks write to standard error is not kept; --line-buffer repeats its end here\n");
+  }
+  if (settings_.statistics) console_.print(describe_statistics(statistics_));
 }
 
 }  // namespace bulkhead::tool

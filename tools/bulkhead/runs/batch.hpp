@@ -6,9 +6,10 @@
 #pragma once
 
 #include "logs/joblog.hpp"
-#include "logs/joblog_history.hpp"
+#include "logs/quarantine.hpp"
 #include "logs/run_listener.hpp"
 #include "output/console.hpp"
+#include "output/last_words.hpp"
 #include "output/output_flow.hpp"
 #include "output/printer.hpp"
 #include "output/summary.hpp"
@@ -101,9 +102,8 @@ class Batch {
   void flush();
   void drain();
   void list_running();
-  void resume();
-  bool was_done(const Task& task, const JobLogHistory& history) const;
-  void quarantine(const Attempt& attempt);
+  void on_task_output(const Event& event);
+  void check_logs();
   void stop_starting();
   void stop_now();
   bool may_retry(const Attempt& attempt) const;
@@ -115,6 +115,7 @@ class Batch {
   void log(const Attempt& attempt);
   void write_failed(const std::string& what);
   int report();
+  void summarize_run();
 
   Settings settings_;
   Shown shown_;
@@ -125,7 +126,7 @@ class Batch {
   MedianTimeout median_timeout_;
   TaskSource source_;
   std::optional<JobLog> joblog_;
-  std::optional<AppendLog> quarantine_;
+  std::optional<Quarantine> quarantine_;
   std::string run_id_ = make_run_id();
   std::vector<std::unique_ptr<RunListener>> listeners_;
   std::unordered_map<int, long> processes_;                  // of each slot's worker
@@ -147,6 +148,8 @@ class Batch {
   std::vector<Running> running_tasks_;  // by slot
   std::chrono::steady_clock::time_point looked_round_{};
   int lists_seen_ = 0;
+  LastWords last_words_;
+  Clock::time_point logs_checked_ = started_;
   bool stopping_ = false, given_up_ = false, notes_commands_ = false;
 };
 

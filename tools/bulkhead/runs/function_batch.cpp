@@ -1,5 +1,6 @@
 #include "runs/function_batch.hpp"
 
+#include "output/last_words.hpp"
 #include "rules/term_sequence.hpp"
 #include "runs/batch.hpp"
 #include "runs/isolation.hpp"
@@ -31,6 +32,7 @@ Attempt attempt_of(Indexed<std::optional<std::string>>& result, const Settings& 
     if (*result.outcome) attempt.result = std::move(**result.outcome) + "\n";
   } else {
     describe(result.outcome.error(), settings.timeout, settings.limits, attempt);
+    attempt.error_tail = last_lines(result.outcome.error().stderr_tail);
   }
   return attempt;
 }
@@ -51,6 +53,7 @@ int function_batch(const Settings& settings, const RecordFunction& function) {
   if (settings.limits.output != 0) options.max_result_bytes = settings.limits.output;
   options.max_tasks_per_worker = settings.recycle;
   options.worker_init = function.worker_init;
+  options.stderr_tail = most_last_bytes;
   options.worker_exit = function.worker_exit;
   // A worker that dies before its first record is no record's failure. However long each takes to begin: what counts is
   // that nothing is done in between.
