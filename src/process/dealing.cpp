@@ -93,11 +93,13 @@ void Coordinator::flush() {
 // A sleeping worker is woken once per fill, not once per task; but an input that takes its time must not keep to itself
 // what workers could be doing. What an item costs to get is learnt here, with the clock read once in many items.
 void Coordinator::look_at_input() {
+  constexpr auto slow = 10us, between_looks = 25us, longest_kept = 50us;
   const auto before = std::exchange(now_, os::now());
-  const bool slow_input = now_ - std::max(before, published_at_) > 500ns * since_look_;
-  look_every_ = slow_input ? 1 : std::min<std::size_t>(look_every_ * 2, 64);
+  const auto an_item = std::max(Nanoseconds(1), (now_ - std::max(before, published_at_)) / static_cast<std::int64_t>(since_look_));
+  const auto fit = static_cast<std::size_t>(Nanoseconds(between_looks) / an_item);
+  look_every_ = std::clamp<std::size_t>(fit, 1, std::min<std::size_t>(look_every_ * 2, 64));
   since_look_ = 0;
-  if (slow_input || now_ - published_at_ > 50us) flush();
+  if (an_item > slow || now_ - published_at_ > longest_kept) flush();
 }
 
 std::span<std::byte> Coordinator::large_room(std::size_t size) {
