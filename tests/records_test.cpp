@@ -192,7 +192,7 @@ TEST_CASE("tasks that were looked through are handed out, or held back when the 
     REQUIRE(source.look_through(3, [](const Task& task) { return task.sequence == 2; }));
     auto it = source.tasks().begin();
     for (int i = 0; i < handed_out; ++i, ++it) static_cast<void>((*it).sequence);
-    REQUIRE(source.ready());  // the next one is fetched
+    CHECK(source.ready() == (handed_out < 2));  // the next one is fetched
     source.close();
     CHECK(source.held_back() == static_cast<std::size_t>(2 - handed_out));
     CHECK(source.skipped() == 1);

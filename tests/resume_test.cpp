@@ -156,11 +156,11 @@ TEST_CASE("a task that had attempts left when the run was stopped has them when 
   const Place place;
   place.write("task", "[ -e $1/ok ] && echo done || { : > $1/tried; exit 1; }");
   const std::string script =
-      "\"$0\" run -q -j1 --joblog $1/log --resume --retries 1 --retry-delay 1h sh $1/task $1 ::: a";
+      "\"$0\" run -q -j1 --joblog $1/log --resume --retries 1 --retry-delay 1h..1h sh $1/task $1 ::: a";
   CHECK(place
             .run("(until [ -e $1/tried ]; do sleep 0.01; done; until grep -q attempt_lost $1/events; do sleep 0.01; "
                  "done; kill -TERM $(cat $1/pid)) & echo $$ > $1/pid; exec \"$0\" run -q -j1 --events $1/events "
-                 "--joblog $1/log --resume --retries 1 --retry-delay 1h sh $1/task $1 ::: a")
+                 "--joblog $1/log --resume --retries 1 --retry-delay 1h..1h sh $1/task $1 ::: a")
             .status == 143);
   place.write("ok", "");
   CHECK(place.run(script).output == "done\n");

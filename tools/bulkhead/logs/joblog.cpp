@@ -1,5 +1,6 @@
 #include "logs/joblog.hpp"
 
+#include "logs/written_files.hpp"
 #include "words/usage_error.hpp"
 
 #include <fmt/format.h>
@@ -40,12 +41,7 @@ AppendLog open_log(const std::string& path) {
   if (kind == std::filesystem::file_type::directory || kind == std::filesystem::file_type::fifo)
     throw UsageError("--joblog: " + path + " is a " +
                      (kind == std::filesystem::file_type::fifo ? "pipe" : "directory") + "; name a file");
-  try {
-    return AppendLog(path);
-  } catch (const std::system_error& error) {
-    if (error.code() != std::errc::resource_unavailable_try_again) throw;
-    throw UsageError("--joblog: " + path + " is being written by another run; wait for it or name another file");
-  }
+  return open_alone("--joblog", path);
 }
 
 }  // namespace

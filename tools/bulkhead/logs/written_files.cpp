@@ -5,8 +5,10 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <chrono>
 #include <filesystem>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 namespace bulkhead::tool {
@@ -24,12 +26,20 @@ bool same_file(const std::string& source, const std::string& written) {
 }  // namespace
 
 AppendLog open_alone(const std::string& option, const std::string& path) {
-  try {
-    return AppendLog(path);
-  } catch (const std::system_error& error) {
-    if (error.code() != std::errc::resource_unavailable_try_again) throw;
-    throw UsageError(option + ": " + path +
-                     " is being written already, by another run or another option; name another file");
+  constexpr std::chrono::milliseconds pause{20};
+  constexpr std::chrono::seconds longest{2};  // no process of a killed run lives longer
+  const auto give_up = std::chrono::steady_clock::now() + longest;
+  for (;;) {
+    try {
+      return AppendLog(path);
+    } catch (const std::system_error& error) {
+      if (error.code() != std::errc::resource_unavailable_try_again) throw;
+    }
+    if (std::chrono::steady_clock::now() >= give_up)
+      throw UsageError(
+          option + ": " + path +
+          " is being written already, by another run or another option; wait for it, or name another file");
+    std::this_thread::sleep_for(pause);
   }
 }
 

@@ -9,8 +9,8 @@
 
 namespace bulkhead::tool {
 
-/// Opens or creates it. Throws UsageError naming option and file where somebody writes it already, std::system_error
-/// where it cannot be had.
+/// Opens or creates it. Of a run that was killed the last processes may hold it for a moment: that is waited for.
+/// Throws UsageError naming option and file where somebody else writes it, std::system_error where it cannot be had.
 AppendLog open_alone(const std::string& option, const std::string& path);
 
 /// Throws UsageError where a file that is to be written is one that records are read from: it would be emptied first.

@@ -134,12 +134,21 @@ void append_text(std::string& all, bool first, const std::string& text) { all +=
 
 }  // namespace
 
+// Without it the rest means nothing: nothing is started, while a later read error leaves what came before.
+Fetch RecordStream::fetch_header(Column& column) {
+  try {
+    return column.fetch(rules_, true);
+  } catch (const std::system_error& error) {
+    throw UsageError(std::string("--header: ") + error.what());
+  }
+}
+
 const std::vector<std::string>& RecordStream::columns() {
   if (!std::exchange(rules_.header, false)) return column_names_;
   bool first = true;
   for (Group& group : groups_)
     for (Column& column : group.columns) {
-      if (column.fetch(rules_, true) != Fetch::record) continue;
+      if (fetch_header(column) != Fetch::record) continue;
       std::vector<std::string> names = *std::exchange(column.current, std::nullopt);
       column_names_.insert(column_names_.end(), names.begin(), names.end());
       append_text(header_text_, std::exchange(first, false), column.text);

@@ -73,7 +73,7 @@ class RecordStream {
   RecordStream(const std::vector<SourceSpec>& sources, const RecordRules& rules);
 
   /// The columns' names where there is a header; empty otherwise. The first call waits for them, and comes before the
-  /// first next(). Throws std::system_error naming the file.
+  /// first next(). Throws UsageError naming a file that cannot be read.
   const std::vector<std::string>& columns();
 
   Fetch next(std::vector<std::string>& fields, bool may_wait);
@@ -105,6 +105,7 @@ class RecordStream {
     std::vector<Row> rows{};  // read whole, except in the first group
   };
 
+  Fetch fetch_header(Column& column);
   Fetch next_row(Group& group, Row& row, bool may_wait);
   void load_repeated();
   bool advance();
