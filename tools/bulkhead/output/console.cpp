@@ -104,11 +104,11 @@ void Console::erase_bar() {
   }
 }
 
-void Console::write(Stream stream, std::string text) {
+void Console::write(Stream stream, std::string_view text) {
   constexpr std::uint64_t enough = 64 << 10;
   if (text.empty()) return;
   note_line_end(stream, text.back());
-  outlet(stream).add(sink(stream), std::move(text));
+  outlet(stream).add(sink(stream), text);
   if (waiting() >= enough) pump();
 }
 
@@ -142,7 +142,7 @@ void Console::note_line_end(Stream stream, char last) {
 void Console::say(std::string_view message) { print(fmt::format("{}: {}\n", program_, message)); }
 
 void Console::print(std::string_view lines) {
-  outlet(Stream::error).add(error_, std::string(lines));
+  outlet(Stream::error).add(error_, lines);
   erase_bar();
   if (!lines.empty()) note_line_end(Stream::error, lines.back());
   outlet(Stream::error).pump();

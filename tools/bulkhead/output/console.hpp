@@ -37,7 +37,7 @@ class Console {
   enum class Stream { output, error };
   /// A task's output. Small texts wait for pump(), so that many become one write; and all that the reader has no room
   /// for. Throws ReaderGone, std::system_error.
-  void write(Stream stream, std::string text);
+  void write(Stream stream, std::string_view text);
   /// Written at once where there is room. The file must stay until nothing waits; it gets the piece back.
   void write(Stream stream, TaskOutput& file, ByteRange range, std::string tag);
 

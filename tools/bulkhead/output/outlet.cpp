@@ -8,7 +8,7 @@
 
 namespace bulkhead::tool {
 
-void Outlet::add(ByteSink& sink, std::string text) {
+void Outlet::add(ByteSink& sink, std::string_view text) {
   if (text.empty()) return;
   constexpr std::size_t enough = 64 << 10;
   size_ += text.size();
@@ -19,7 +19,7 @@ void Outlet::add(ByteSink& sink, std::string text) {
       return;
     }
   }
-  pieces_.push_back({.sink = &sink, .text = std::move(text)});
+  pieces_.push_back({.sink = &sink, .text = std::string(text)});
 }
 
 void Outlet::add(ByteSink& sink, TaskOutput& file, ByteRange range, std::string tag) {

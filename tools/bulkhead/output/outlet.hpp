@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <string_view>
 
 namespace bulkhead::tool {
 
@@ -19,7 +20,7 @@ struct ReaderGone {};
 /// A queue of texts and pieces of files on their way to one or two sinks that share a destination.
 class Outlet {
  public:
-  void add(ByteSink& sink, std::string text);
+  void add(ByteSink& sink, std::string_view text);
   /// The file must stay; the piece is given back once it is written. `tag` begins every line.
   void add(ByteSink& sink, TaskOutput& file, ByteRange range, std::string tag);
 

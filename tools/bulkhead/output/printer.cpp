@@ -45,9 +45,20 @@ std::string Printer::tag_of(const Task& task, int slot) const {
 }
 
 void Printer::deliver(const Attempt& attempt) {
-  Held held{attempt.slot, attempt.output, attempt.error, attempt.result, tag_of(attempt.task, attempt.slot)};
-  if (!keep_order_) return print(held);
-  held_.emplace(attempt.task.sequence, std::move(held));
+  std::string tag = tag_of(attempt.task, attempt.slot);
+  if (keep_order_ && attempt.task.sequence != next_) {
+    held_.emplace(attempt.task.sequence,
+                  Held{attempt.slot, attempt.output, attempt.error, attempt.result, std::move(tag)});
+    return pass_on();
+  }
+  print(attempt.slot, attempt.output, attempt.error, attempt.result, tag);
+  if (!keep_order_) return;
+  ++next_;
+  pass_on();
+}
+
+// What was held back and whose turn it is now.
+void Printer::pass_on() {
   pass_skipped();
   while (!held_.empty() && held_.begin()->first == next_) {
     print(held_.begin()->second);
@@ -82,17 +93,19 @@ void Printer::discard(const Attempt& attempt) {
   files(attempt.slot).error.discard(attempt.error);
 }
 
-void Printer::print(const Held& held) {
-  console_.write(Console::Stream::output, LineTagger(held.tag).apply(held.result));
+void Printer::print(const Held& held) { print(held.slot, held.output, held.error, held.result, held.tag); }
+
+void Printer::print(int slot, ByteRange output, ByteRange error, const std::string& result, const std::string& tag) {
+  if (!result.empty()) console_.write(Console::Stream::output, tag.empty() ? result : LineTagger(tag).apply(result));
   if (!stores()) return;
-  console_.write(Console::Stream::output, files(held.slot).output, held.output, held.tag);
-  console_.write(Console::Stream::error, files(held.slot).error, held.error, held.tag);
+  console_.write(Console::Stream::output, files(slot).output, output, tag);
+  console_.write(Console::Stream::error, files(slot).error, error, tag);
 }
 
 void Printer::pass_lines(const Task& task, int slot, int channel, std::string_view lines) {
   std::string text = LineTagger(tag_of(task, slot)).apply(lines);
   if (!text.ends_with('\n')) text += '\n';  // else the next task's line would continue this one
-  console_.write(channel == 2 ? Console::Stream::error : Console::Stream::output, std::move(text));
+  console_.write(channel == 2 ? Console::Stream::error : Console::Stream::output, text);
 }
 
 }  // namespace bulkhead::tool

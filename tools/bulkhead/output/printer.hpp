@@ -55,6 +55,8 @@ class Printer {
   };
   void pass_skipped();
   void print(const Held& held);
+  void print(int slot, ByteRange output, ByteRange error, const std::string& result, const std::string& tag);
+  void pass_on();
   std::string tag_of(const Task& task, int slot) const;
 
   Console& console_;

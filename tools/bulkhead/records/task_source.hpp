@@ -33,7 +33,9 @@ struct Task {
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(sequence, attempt, fields, environment, input, id, problem);
+    bool plain = environment.empty() && input.empty() && id.empty() && problem.empty();
+    archive(sequence, attempt, fields, plain);
+    if (!plain) archive(environment, input, id, problem);  // what nearly no task has is not sent with every task
   }
 };
 

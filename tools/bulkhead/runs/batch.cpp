@@ -219,7 +219,7 @@ void Batch::list_running() {
 void Batch::stop_starting() {
   drain_.request_stop();
   for (const Task& task : source_.close())
-    if (auto node = retrying_.extract(task.sequence)) conclude(std::move(node.mapped()));
+    if (auto node = retrying_.extract(task.sequence)) conclude(node.mapped());
 }
 
 void Batch::stop_now() {
@@ -248,7 +248,7 @@ void Batch::retry(Attempt attempt) {
     tell([&](RunListener& listener) { listener.attempt_lost(attempt, command); });
     if (source_.closed()) {  // it could not be written, which ended the run
       --tally_.retried;
-      return conclude(std::move(attempt));
+      return conclude(attempt);
     }
   }
   printer_.discard(attempt);
@@ -281,25 +281,25 @@ void Batch::give_up(const std::string& why) {
   stop_starting();
 }
 
-void Batch::settle(Attempt attempt) {
+void Batch::settle(Attempt&& attempt) {
   if (!attempt.given_up.empty()) give_up(attempt.given_up);
   if (attempt.started.count() == 0 && (joblog_ || !listeners_.empty()))
     attempt.started = std::chrono::system_clock::now().time_since_epoch() - attempt.ran;
   printer_.account(attempt);
   count_deaths(attempt);
   std::string last_words = last_words_.take(attempt.task.sequence);
-  if (last_words.empty()) last_words = printer_.error_tail(attempt);
-  if (attempt.end != TaskEnd::ok && attempt.error_tail.empty()) attempt.error_tail = std::move(last_words);
+  if (attempt.end != TaskEnd::ok && attempt.error_tail.empty())
+    attempt.error_tail = last_words.empty() ? printer_.error_tail(attempt) : std::move(last_words);
   name_refused_files(settings_.limits, attempt);
   if (printer_.stores()) attempt.output_bytes = attempt.output.size() + attempt.error.size() + attempt.result.size();
   if (auto node = process_of_task_.extract(attempt.task.sequence)) attempt.process = node.mapped();
   if (may_retry(attempt)) return retry(std::move(attempt));
   retrying_.erase(attempt.task.sequence);
-  conclude(std::move(attempt));
+  conclude(attempt);
   if (source_.closed()) look_round();
 }
 
-void Batch::conclude(Attempt attempt) {
+void Batch::conclude(const Attempt& attempt) {
   if (attempt.end == TaskEnd::ok) median_timeout_.add(attempt.ran);
   const std::size_t notes = tally_.notes.size();
   tally_.add(attempt);

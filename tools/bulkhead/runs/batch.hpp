@@ -88,7 +88,7 @@ class Batch {
 
   int drive_run(const std::function<void()>& run);
   /// An attempt has come back: decides what becomes of its task.
-  void settle(Attempt attempt);
+  void settle(Attempt&& attempt);
   void on_event(const Event& event);
   void on_task_started(const Event& event);
   /// Calls every listener; one that cannot write is left out from then on.
@@ -111,7 +111,7 @@ class Batch {
   std::chrono::milliseconds pause_before(unsigned next_attempt);
   void count_deaths(const Attempt& attempt);
   void give_up(const std::string& why);
-  void conclude(Attempt attempt);
+  void conclude(const Attempt& attempt);
   void log(const Attempt& attempt);
   void write_failed(const std::string& what);
   int report();
