@@ -95,7 +95,8 @@ void Coordinator::flush() {
 void Coordinator::look_at_input() {
   constexpr auto slow = 10us, between_looks = 25us, longest_kept = 50us;
   const auto before = std::exchange(now_, os::now());
-  const auto an_item = std::max(Nanoseconds(1), (now_ - std::max(before, published_at_)) / static_cast<std::int64_t>(since_look_));
+  const auto an_item =
+      std::max(Nanoseconds(1), (now_ - std::max(before, published_at_)) / static_cast<std::int64_t>(since_look_));
   const auto fit = static_cast<std::size_t>(Nanoseconds(between_looks) / an_item);
   look_every_ = std::clamp<std::size_t>(fit, 1, std::min<std::size_t>(look_every_ * 2, 64));
   since_look_ = 0;

@@ -38,6 +38,11 @@
 
 namespace bulkhead::tool {
 
+// Thrown through the stream, which then ends every worker at once.
+struct KilledByUser {};  ///< the second Ctrl-C
+struct NothingLeft {};   ///< no more tasks are wanted and none is out: the input need not be waited for
+
+/// Its parts: batch.cpp makes, drives and reports; batch_watch.cpp hears; batch_settling.cpp decides.
 class Batch {
  public:
   /// `shown`: a task's command as the log and -v have it.
