@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
     table = "table";
   };
   const auto look_up = [&table](const std::string& a, const std::vector<int>& b) {
-    if (a == "die") std::raise(SIGSEGV);
+    if (a == "die") std::raise(SIGABRT);
     return table + " " + a + " " + std::to_string(b.size());
   };
   return bulkhead::batch_main(argc, argv, look_up, {.worker_init = begin});

@@ -187,7 +187,7 @@ TEST_CASE("call: what a worker begins with, and ends with", "[plugin]") {
 
 TEST_CASE("call: a beginning that goes wrong is no record's, and is not tried for ever", "[plugin]") {
   for (const auto& [how, words] : {std::pair("throw", "worker_init: bulkhead::PluginError: no model today"),
-                                   {"crash", "worker_init: crashed by SIGSEGV"},
+                                   {"crash", "worker_init: crashed by SIGABRT"},
                                    {"exit", "worker_init: exited with code 7"}}) {
     const Directory place;
     const std::vector<std::string> environment{std::string("BEGIN=") + how, "APPEND=" + place / "words"};
