@@ -100,13 +100,13 @@ class Storm {
 
   // Kills for a while, then lets it come to its end. Returns the last status.
   int rage(std::mt19937& random) {
-    const auto calm = Clock::now() + 12s;  // of thousands of tasks a run of 150 ms makes some
+    const auto calm = Clock::now() + 12s;  // of thousands of tasks a run of 60 ms makes some
     int kills = 0;
     for (;;) {
       const bool spare = Clock::now() >= calm;
       const std::map<int, Logged> before = logged_in(place_.read("log"));
       const std::size_t ran_before = numbers_in(place_.read("ran")).size();
-      const auto life = std::chrono::microseconds(random() % 150'000);
+      const auto life = std::chrono::microseconds(random() % 60'000);
       const std::optional<int> status =
           live_for(words(), spare ? std::nullopt : std::optional<std::chrono::microseconds>(life));
       expect_nothing_done_again(before, ran_before);

@@ -121,3 +121,35 @@ TEST_CASE("USR1 lists what runs", "[tool]") {
       "-r $d");
   CHECK(r.output == "0\n");
 }
+
+TEST_CASE("options --arg-file, --delimiter, --null and --no-run-if-empty say what the records are", "[tool]") {
+  const Directory place;
+  place.write("file", "a\nb\n");
+  CHECK(sh("\"$0\" run -kq --arg-file \"$1/file\" echo < /dev/null", {place.path()}).output == "a\nb\n");
+  CHECK(sh("printf 'a;b' | \"$0\" run -kq --delimiter ';' echo").output == "a\nb\n");
+  CHECK(sh("printf 'a b\\0c' | \"$0\" run -kq --null echo").output == "a b\nc\n");
+  CHECK(sh("printf 'a\\n\\nb\\n' | \"$0\" run -kq --no-run-if-empty echo").output == "a\nb\n");
+}
+
+TEST_CASE("option --shuf gives every record once, in an order that its seed repeats", "[tool]") {
+  const std::string given = sh("seq 50").output;
+  const std::string first = sh("seq 50 | \"$0\" run -q -j1 --shuf=1 echo").output;
+  CHECK(first != given);
+  CHECK(first == sh("seq 50 | \"$0\" run -q -j1 --shuf=1 echo").output);
+  CHECK(first != sh("seq 50 | \"$0\" run -q -j1 --shuf=2 echo").output);
+  CHECK(sh("seq 50 | \"$0\" run -q -j1 --shuf=1 echo | sort -n").output == given);
+}
+
+TEST_CASE("options of a program's surroundings: --cwd, --env, --clear-env, --nice", "[tool]") {
+  CHECK(sh("\"$0\" run -q --cwd / -c 'pwd; : {}' ::: x").output == "/\n");
+  CHECK(sh("\"$0\" run -q --env A=1 -c 'echo $A; : {}' ::: x").output == "1\n");
+  CHECK(sh("export A=1; \"$0\" run -q --clear-env -c 'echo [$A]; : {}' ::: x").output == "[]\n");
+  CHECK(sh("[ $(nice) -le 15 ] || exit 1; n=$(\"$0\" run -q --nice 3 -c 'nice; : {}' ::: x); echo $((n - $(nice)))")
+            .output == "3\n");
+}
+
+TEST_CASE("options --max-args, --shell and --verbose", "[tool]") {
+  CHECK(sh("seq 3 | \"$0\" run -kq --max-args 2 echo").output == "1 2\n3\n");
+  CHECK(sh("\"$0\" run -q --shell 'echo {} | tr a b' ::: a").output == "b\n");
+  CHECK(contains(sh("\"$0\" run --verbose true ::: 'a b'").error, "true 'a b'\n"));
+}
