@@ -21,6 +21,17 @@ std::uint8_t packed_count(std::uint64_t count) {
   return static_cast<std::uint8_t>(std::min<std::uint64_t>(count, std::numeric_limits<std::uint8_t>::max()));
 }
 
+Completion value_of(const ipc::Record& record, const Worker& worker, std::span<const std::byte> bytes) {
+  Completion done;
+  done.task = record.task;
+  done.data = bytes.data();
+  done.size = static_cast<std::uint32_t>(bytes.size());
+  done.stats.ending = Ending::value;
+  done.stats.attempts = record.attempt;
+  done.stats.worker = worker.slot();
+  return done;
+}
+
 }  // namespace
 
 bool Coordinator::take_frames(Worker& worker) {
@@ -44,13 +55,7 @@ bool Coordinator::take_plain_value(Worker& worker, const ipc::ParsedFrame& frame
   if (static_cast<std::uint32_t>(front->task) != frame.header.task || front->attempt != frame.header.attempt ||
       front->form != ipc::RecordForm::inlined || Worker::mark(*front) == Mark::moved || worker.most_tasks != 0)
     return false;
-  Completion& done = completions_.emplace_back();
-  done.task = front->task;
-  done.data = frame.payload.data();
-  done.size = static_cast<std::uint32_t>(frame.payload.size());
-  done.stats.ending = Ending::value;
-  done.stats.attempts = front->attempt;
-  done.stats.worker = worker.slot();
+  completions_.push_back(value_of(*front, worker, frame.payload));
   --worker.outstanding;
   worker.alone = false;
   ++settled_;
@@ -145,13 +150,7 @@ void Coordinator::left_one(Worker& worker) {
 }
 
 void Coordinator::settle_value(Worker& worker, const ipc::Record& record, std::span<const std::byte> bytes) {
-  Completion& done = completions_.emplace_back();
-  done.task = record.task;
-  done.data = bytes.data();
-  done.size = static_cast<std::uint32_t>(bytes.size());
-  done.stats.ending = Ending::value;
-  done.stats.attempts = record.attempt;
-  done.stats.worker = worker.slot();
+  Completion& done = completions_.emplace_back(value_of(record, worker, bytes));
   if (worker.measured) {
     done.stats.ran_ns = static_cast<float>(worker.measured->ran_ns);
     worker.peak_rss_kib = static_cast<std::uint32_t>(worker.measured->peak_rss_kib);

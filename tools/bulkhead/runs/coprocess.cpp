@@ -32,15 +32,7 @@ class Asker {
         recycle_(settings.recycle),
         base_(std::move(base)) {
     base_.arguments = settings.command;
-    base_.environment = settings.environment;
     base_.environment.push_back("BULKHEAD_RUN_ID=" + run_id);
-    base_.clear_environment = settings.clear_environment;
-    base_.directory = settings.directory;
-    base_.niceness = settings.niceness;
-    base_.limits = settings.limits;
-    base_.timeout = settings.timeout;
-    base_.end_steps = settings.end_steps;
-    base_.owns_children = true;
   }
 
   Answer operator()(const Task& task, std::stop_token stop) {
@@ -172,7 +164,7 @@ int coprocess(const Settings& settings) {
   if (settings.command.empty())
     throw UsageError("coprocess: name a program that answers each line with a line, like: bulkhead coprocess ./score");
   const std::string shown = shown_program(settings);
-  Command base;
+  Command base = program_command(settings);
   const std::vector<std::string> unguarded = isolate(settings, base);
   Batch batch(settings, [&](const Task& task, int) { return command_of(shown, task); });
   for (const std::string& gap : unguarded) batch.console().say("--isolate strict: " + gap);

@@ -37,6 +37,19 @@ std::vector<std::string> writable_paths(const Settings& settings) {
 
 }  // namespace
 
+Command program_command(const Settings& settings) {
+  Command command;
+  command.environment = settings.environment;
+  command.clear_environment = settings.clear_environment;
+  command.directory = settings.directory;
+  command.niceness = settings.niceness;
+  command.timeout = settings.timeout;
+  command.limits = settings.limits;
+  command.end_steps = settings.end_steps;
+  command.owns_children = true;
+  return command;
+}
+
 std::vector<std::string> isolate(const Settings& settings, Command& command) {
   command.isolation = settings.isolation;
   if (settings.isolation == Isolation::strict) command.writable_paths = writable_paths(settings);

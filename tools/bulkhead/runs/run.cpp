@@ -43,16 +43,7 @@ class CommandRunner {
         printer_(printer),
         median_(median),
         live_(settings.output == OutputMode::lines),
-        run_id_(std::move(run_id)) {
-    base_.environment = settings.environment;
-    base_.clear_environment = settings.clear_environment;
-    base_.directory = settings.directory;
-    base_.niceness = settings.niceness;
-    base_.timeout = settings.timeout;
-    base_.limits = settings.limits;
-    base_.end_steps = settings.end_steps;
-    base_.owns_children = true;
-  }
+        run_id_(std::move(run_id)) {}
 
   CommandResult operator()(const Task& task, std::stop_token stop) const {
     if (!task.problem.empty()) throw NotATask("no task: " + task.problem);
@@ -140,7 +131,6 @@ Attempt attempt_of(const Indexed<CommandResult>& result, const Settings& setting
   } else {
     describe(result.outcome.error(), settings.timeout, settings.limits, attempt);
     attempt.ran = result.outcome.stats().ran;
-    attempt.started = std::chrono::system_clock::now().time_since_epoch() - attempt.ran;
     if (result.outcome.stats().attempts > 0) printer.claim_rest(attempt);
   }
   return attempt;
@@ -166,7 +156,7 @@ int run(const Settings& given) {
   const auto shown = [&](const Task& task, int slot) {
     return task.problem.empty() ? command.shown(values_of(task, slot)) : joined_record(task);
   };
-  Command base;
+  Command base = program_command(settings);
   const std::vector<std::string> unguarded = isolate(settings, base);
   Batch batch(settings, shown, std::move(records));
   for (const std::string& gap : unguarded) batch.console().say("--isolate strict: " + gap);
