@@ -58,10 +58,10 @@ TEST_CASE("records of several sources have TABs between their values, and a hint
   CHECK(place.run("\"$0\" run -qkj1 --colsep '\\t' -a $1/bad" + command).output == "a-x\nb c-x\n");
 }
 
-TEST_CASE("call: crashed records go into quarantine as they were", "[quarantine]") {
+TEST_CASE("coprocess: crashed records go into quarantine as they were", "[quarantine]") {
   const Place place;
   const Result r = place.run(
-      "printf 'a\\tb\\nc\\n' | \"$0\" coprocess -q --quarantine $1/bad -- sh -c "
+      "printf 'a\\tb\\nc\\n' | \"$0\" coprocess -q -j1 --quarantine $1/bad -- sh -c "
       "'read x; kill -SEGV $$'");
   CHECK(r.status == 1);
   CHECK(place.read("bad") == "a\tb\nc\n");
