@@ -5,14 +5,18 @@
 #include "single_pass_range.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <list>
 #include <memory>
+#include <numeric>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <type_traits>
+#include <vector>
 
 using namespace bulkhead;
+using namespace std::chrono_literals;
 
 static int twice(int n) { return 2 * n; }
 
@@ -50,9 +54,14 @@ TEST_CASE("an input that throws: the stream delivers what came before", "[thread
 }
 
 TEST_CASE("an endless input is pulled no further than needed", "[threaded_stream]") {
+  const auto takes_its_time = [](int n) {
+    const auto end = std::chrono::steady_clock::now() + 20us;
+    while (std::chrono::steady_clock::now() < end) continue;
+    return n;
+  };
   Counter endless;
   {
-    auto stream = threaded_stream(endless, twice, {.num_workers = 2});
+    auto stream = threaded_stream(endless, takes_its_time, {.num_workers = 2});
     CHECK(endless.at == 0);
     std::size_t taken = 0;
     for (auto& result : stream) {
@@ -63,6 +72,33 @@ TEST_CASE("an endless input is pulled no further than needed", "[threaded_stream
   }
   CHECK(endless.at >= 999);  // the last item delivered
   CHECK(endless.at <= 1000 + 72);
+}
+
+TEST_CASE("of tiny tasks more are pulled ahead, and not without bound", "[threaded_stream]") {
+  Counter endless;
+  std::size_t taken = 0;
+  for (auto& result : threaded_stream(endless, twice, {.num_workers = 2})) {
+    REQUIRE(result.index == taken);
+    REQUIRE(static_cast<std::size_t>(endless.at) <= taken + 4096);
+    if (++taken == 100'000) break;
+  }
+}
+
+TEST_CASE("a result is had though its worker stands in the next task of the same run", "[threaded_stream]") {
+  std::atomic<int> received = -1;
+  const auto waits_for_the_last = [&](int n) {
+    if (n % 1000 == 999)
+      for (int seen = received; seen < n - 1; seen = received) received.wait(seen);
+    return n;
+  };
+  std::vector<int> items(5000);
+  std::iota(items.begin(), items.end(), 0);
+  for (auto& result : threaded_stream(items, waits_for_the_last, {.num_workers = 1})) {
+    REQUIRE(result.outcome.value() == static_cast<int>(result.index));
+    received = result.outcome.value();
+    received.notify_all();
+  }
+  CHECK(received == 4999);
 }
 
 TEST_CASE("a stream is an input range, moves, and owns what it was given", "[threaded_stream]") {

@@ -103,6 +103,39 @@ TEST_CASE("one thread per item by default: all may wait for each other", "[threa
   CHECK(results.size() == 16);
 }
 
+TEST_CASE("no task waits behind one that stands still", "[threaded_work]") {
+  constexpr int all = 4000, blocks = 1500;
+  const auto workers = GENERATE(2u, 5u);
+  std::atomic<int> ended = 0;
+  const auto waits_for_all_others = [&](int n) {
+    if (n == blocks) {
+      for (int seen = ended; seen < all - 1; seen = ended) ended.wait(seen);
+    } else if (++ended == all - 1) {
+      ended.notify_all();
+    }
+    return n;
+  };
+  const auto results = do_threaded_work(up_to(all), waits_for_all_others, {.num_workers = workers});
+  REQUIRE(results.size() == all);
+  for (const auto& outcome : results) REQUIRE(outcome.has_value());
+  CHECK(ended == all - 1);
+}
+
+TEST_CASE("what a task cost is told, of tiny ones as a mean", "[threaded_work]") {
+  const auto spins = [](int n) {
+    const auto end = std::chrono::steady_clock::now() + (n == 0 ? 3ms : 0ms);
+    while (std::chrono::steady_clock::now() < end) continue;
+    return n;
+  };
+  const auto results = do_threaded_work(up_to(2000), spins, 2);
+  CHECK(results[0].stats().ran >= 3ms);
+  for (const auto& outcome : results) {
+    CHECK(outcome.stats().ran > 0ns);
+    CHECK(outcome.stats().waited >= 0ns);
+    CHECK(outcome.stats().attempts == 1);
+  }
+}
+
 TEST_CASE("an rvalue view does not empty the container it looks at", "[threaded_work]") {
   std::vector<std::string> words(20, "a word that is too long to be stored in place");
   const auto take = [](std::string word) { return word.size(); };

@@ -118,6 +118,8 @@ struct PackedStats {
 };
 static_assert(sizeof(PackedStats) == 20);
 
+struct OutcomeAccess;
+
 const Failure& undecided() noexcept;  // what a default-made Outcome reports: abandoned
 
 }  // namespace detail
@@ -153,16 +155,20 @@ class Outcome {
       failure_ = std::exchange(other.failure_, nullptr);
     }
   }
-  Outcome& operator=(Outcome other) noexcept(std::is_nothrow_move_constructible_v<R>) {
-    std::destroy_at(this);
-    return *::new (static_cast<void*>(this)) Outcome(std::move(other));
-  }
-  ~Outcome() {
-    if (has_value())
-      std::destroy_at(std::addressof(value_));
+  Outcome& operator=(const Outcome& other) requires std::is_copy_constructible_v<R> { return *this = Outcome(other); }
+  /// Where moving a value throws, this is `abandoned`.
+  Outcome& operator=(Outcome&& other) noexcept(std::is_nothrow_move_constructible_v<R>) {
+    if (this == &other) return *this;
+    destroy();
+    if constexpr (!std::is_nothrow_move_constructible_v<R>) ::new (static_cast<void*>(this)) Outcome();
+    if (other.has_value())
+      take_value(other);
     else
-      delete failure_;
+      failure_ = std::exchange(other.failure_, nullptr);
+    stats_ = other.stats_;
+    return *this;
   }
+  ~Outcome() { destroy(); }
 
   bool has_value() const noexcept { return stats_.ending == Ending::value; }
   explicit operator bool() const noexcept { return has_value(); }
@@ -191,8 +197,28 @@ class Outcome {
 #endif
 
  private:
+  friend struct detail::OutcomeAccess;
+
   void require() const {
     if (!has_value()) throw WorkError(error());
+  }
+  void destroy() noexcept {
+    if (has_value())
+      std::destroy_at(std::addressof(value_));
+    else
+      delete failure_;
+  }
+  void take_value(Outcome& other) noexcept(std::is_nothrow_move_constructible_v<R>) {
+    if constexpr (std::is_nothrow_move_constructible_v<R>) {
+      ::new (static_cast<void*>(std::addressof(value_))) R(std::move(other.value_));
+    } else {
+      try {
+        ::new (static_cast<void*>(std::addressof(value_))) R(std::move(other.value_));
+      } catch (...) {
+        failure_ = nullptr;
+        throw;
+      }
+    }
   }
 
   union {
@@ -228,8 +254,26 @@ class Outcome<void> {
 #endif
 
  private:
+  friend struct detail::OutcomeAccess;
+
   Outcome<std::monostate> inner_;
 };
+
+namespace detail {
+
+// For the executors, who learn what an attempt has cost after its outcome was made.
+struct OutcomeAccess {
+  template <class R>
+  static PackedStats& stats(Outcome<R>& outcome) noexcept {
+    if constexpr (std::is_void_v<R>) {
+      return outcome.inner_.stats_;
+    } else {
+      return outcome.stats_;
+    }
+  }
+};
+
+}  // namespace detail
 
 static_assert(sizeof(Outcome<long>) <= 32);
 

@@ -70,14 +70,11 @@ bool Inbox::pull_from_ring(Scratch& scratch) {
   return true;
 }
 
-ParsedFrame Inbox::end_of_what_is_there(ParsedFrame frame) {
-  if (frame.check == FrameCheck::incomplete && !unread_.empty()) {
-    if (from_ring_)
-      frame.check = FrameCheck::bad;
-    else
-      keep_rest();
-  }
-  return frame;
+FrameCheck Inbox::end_of_what_is_there() {
+  if (unread_.empty()) return FrameCheck::incomplete;
+  if (from_ring_) return FrameCheck::bad;
+  keep_rest();
+  return FrameCheck::incomplete;
 }
 
 void Inbox::keep_rest() {

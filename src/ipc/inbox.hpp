@@ -45,12 +45,28 @@ class Inbox {
   bool pull_from_ring(Scratch& scratch);
   /// The next frame: whole or bad, or incomplete: no more for now.
   ParsedFrame next() {
-    const ParsedFrame frame = parse_frame(unread_, seed_, max_payload_);
-    if (frame.check != FrameCheck::whole) return end_of_what_is_there(frame);
+    ParsedFrame frame = parse_frame(unread_, seed_, max_payload_);  // never copied: see add_value() in settling.cpp
+    if (frame.check != FrameCheck::whole) {
+      if (frame.check == FrameCheck::incomplete) frame.check = end_of_what_is_there();
+      return frame;
+    }
     const std::uint64_t stride = frame_stride(frame.header.size);
     consumed_ += stride;
     unread_ = unread_.subspan(stride);
     return frame;
+  }
+
+  /// Takes frames as long as they are whole and `take` says that it took them.
+  template <class Take>
+  void take_while(Take&& take) {
+    std::span<const std::byte> rest = unread_;
+    for (;;) {
+      const ParsedFrame frame = parse_frame(rest, seed_, max_payload_);
+      if (frame.check != FrameCheck::whole || !take(frame)) break;
+      rest = rest.subspan(frame_stride(frame.header.size));
+    }
+    consumed_ += unread_.size() - rest.size();
+    unread_ = rest;
   }
 
   /// Whole frames wait in the ring that have not been taken.
@@ -65,7 +81,7 @@ class Inbox {
  private:
   std::ptrdiff_t read_pipe(std::span<std::byte> into);
   bool pull_large();
-  ParsedFrame end_of_what_is_there(ParsedFrame frame);
+  FrameCheck end_of_what_is_there();
   void keep_rest();
   void begin_large(const FrameHeader& header);
 

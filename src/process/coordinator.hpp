@@ -14,6 +14,7 @@
 // A turn of the loop: deal what may be dealt, then wait for one thing to happen, then take it in.
 #pragma once
 
+#include <bulkhead/detail/input_pace.hpp>
 #include <bulkhead/detail/process_engine.hpp>
 
 #include "ipc/task_queue.hpp"
@@ -61,7 +62,7 @@ class Coordinator {
     --quota_;
     ++filling_->outstanding;
     ++filling_->dealt;
-    if (++since_look_ >= look_every_) look_at_input();
+    if (input_pace_.clock_is_due()) look_at_input();
     return quota_ != 0 && !closed_ ? room_ = filling_->lane().room() : nullptr;
   }
   void add_failed(std::uint64_t task, Failure failure);
@@ -145,7 +146,7 @@ class Coordinator {
 
   // Settling (settling.cpp)
   bool take_frames(Worker& worker);
-  bool take_plain_value(Worker& worker, const ipc::ParsedFrame& frame);
+  void take_plain_values(Worker& worker);
   bool take_frame(Worker& worker, const ipc::ParsedFrame& frame);
   bool take_answer(Worker& worker, const ipc::ParsedFrame& frame);
   bool try_again(Worker& worker, const ipc::Record& record, const Failure& failure);
@@ -189,8 +190,7 @@ class Coordinator {
   std::size_t quota_ = 0;  // how many more the lane being filled should get
   std::byte* room_ = nullptr;
   std::optional<ipc::ArenaPlace> large_{};
-  std::size_t since_look_ = 0, look_every_ = 1;  // items between two looks at the clock
-  Nanoseconds published_at_{};
+  detail::InputPace input_pace_;
 
   Backlog backlog_;
   ipc::Scratch scratch_;

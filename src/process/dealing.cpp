@@ -52,8 +52,8 @@ bool Coordinator::open_lane_to_fill() {
   quota_ = quota_of(*worker);
   if (quota_ == 0) return false;
   if (worker->outstanding == 0) worker->last_taken = now_ = os::now();
-  since_look_ = 0;
-  published_at_ = now_;
+  input_pace_.begin_anew();
+  input_pace_.handed_over(now_);
   room_ = worker->lane().room();
   return true;
 }
@@ -71,7 +71,7 @@ void Coordinator::publish_fill() {
     now_ = os::now();  // a wake-up costs more than many items: it is not the input's time
     ++counted_.worker_wakeups;
   }
-  published_at_ = now_;
+  input_pace_.handed_over(now_);
 }
 
 void Coordinator::count_batch(std::uint64_t tasks) noexcept {
@@ -91,16 +91,10 @@ void Coordinator::flush() {
 }
 
 // A sleeping worker is woken once per fill, not once per task; but an input that takes its time must not keep to itself
-// what workers could be doing. What an item costs to get is learnt here, with the clock read once in many items.
+// what workers could be doing.
 void Coordinator::look_at_input() {
-  constexpr auto slow = 10us, between_looks = 25us, longest_kept = 50us;
   const auto before = std::exchange(now_, os::now());
-  const auto an_item =
-      std::max(Nanoseconds(1), (now_ - std::max(before, published_at_)) / static_cast<std::int64_t>(since_look_));
-  const auto fit = static_cast<std::size_t>(Nanoseconds(between_looks) / an_item);
-  look_every_ = std::clamp<std::size_t>(fit, 1, std::min<std::size_t>(look_every_ * 2, 64));
-  since_look_ = 0;
-  if (an_item > slow || now_ - published_at_ > longest_kept) flush();
+  if (input_pace_.hand_over(before, now_)) flush();
 }
 
 std::span<std::byte> Coordinator::large_room(std::size_t size) {

@@ -21,8 +21,11 @@ std::uint8_t packed_count(std::uint64_t count) {
   return static_cast<std::uint8_t>(std::min<std::uint64_t>(count, std::numeric_limits<std::uint8_t>::max()));
 }
 
-Completion value_of(const ipc::Record& record, const Worker& worker, std::span<const std::byte> bytes) {
-  Completion done;
+// Filled in where it will lie: put together elsewhere, its narrow fields would have to leave the store buffer before
+// they could be copied in wide pieces, which takes longer than all the rest.
+Completion& add_value(auto& completions, const ipc::Record& record, const Worker& worker,
+                      std::span<const std::byte> bytes) {
+  Completion& done = completions.emplace_back();
   done.task = record.task;
   done.data = bytes.data();
   done.size = static_cast<std::uint32_t>(bytes.size());
@@ -36,31 +39,40 @@ Completion value_of(const ipc::Record& record, const Worker& worker, std::span<c
 
 bool Coordinator::take_frames(Worker& worker) {
   const std::size_t first = completions_.size();
-  ipc::ParsedFrame frame = worker.inbox().next();
-  while (frame.check == ipc::FrameCheck::whole && (take_plain_value(worker, frame) || take_frame(worker, frame)))
-    frame = worker.inbox().next();
-  const bool good = frame.check == ipc::FrameCheck::incomplete;
+  bool good = false;
+  for (bool more = true; more;) {
+    take_plain_values(worker);
+    const ipc::ParsedFrame frame = worker.inbox().next();
+    good = frame.check == ipc::FrameCheck::incomplete;
+    more = frame.check == ipc::FrameCheck::whole && take_frame(worker, frame);
+  }
   if (good) counted_.worker_wakeups += worker.acknowledge();
   if (completions_.size() > first) date_group(worker, first);
   return good;
 }
 
-// What nearly every frame is, kept short for that reason: the value of a task about which there is nothing to say.
-// False: not this, and nothing was done. Its stats are filled in by date_group().
-bool Coordinator::take_plain_value(Worker& worker, const ipc::ParsedFrame& frame) {
-  ipc::Record* const front = worker.lane().front();
-  if (frame.header.kind != FrameKind::value || front == nullptr || options_.on_event || worker.measured ||
-      worker.left != 0 || !out_of_memory_.empty())
-    return false;
-  if (static_cast<std::uint32_t>(front->task) != frame.header.task || front->attempt != frame.header.attempt ||
-      front->form != ipc::RecordForm::inlined || Worker::mark(*front) == Mark::moved || worker.most_tasks != 0)
-    return false;
-  completions_.push_back(value_of(*front, worker, frame.payload));
-  --worker.outstanding;
+// What nearly every frame is, kept short for that reason: the value of a first attempt about which there is nothing to
+// say. Stops before the first that is anything else. Their stats are filled in by date_group().
+void Coordinator::take_plain_values(Worker& worker) {
+  if (options_.on_event || worker.measured || worker.left != 0 || !out_of_memory_.empty() || worker.most_tasks != 0)
+    return;
+  const std::size_t before = completions_.size();
+  ipc::LaneWriter& lane = worker.lane();
+  worker.inbox().take_while([&](const ipc::ParsedFrame& frame) {
+    const ipc::Record* const front = lane.front();
+    if (front == nullptr || frame.header.kind != FrameKind::value || frame.header.attempt != 1 ||
+        frame.header.task != static_cast<std::uint32_t>(front->task) || front->attempt != 1 ||
+        front->form != ipc::RecordForm::inlined || Worker::mark(*front) == Mark::moved)
+      return false;
+    add_value(completions_, *front, worker, frame.payload);
+    lane.pop();
+    return true;
+  });
+  const std::size_t taken = completions_.size() - before;
+  if (taken == 0) return;
+  settled_ += taken;
+  worker.outstanding -= taken;
   worker.alone = false;
-  ++settled_;
-  worker.lane().pop();
-  return true;
 }
 
 // The lane's oldest record is the only one that an answer can be about: whatever names another is not to be believed.
@@ -150,7 +162,7 @@ void Coordinator::left_one(Worker& worker) {
 }
 
 void Coordinator::settle_value(Worker& worker, const ipc::Record& record, std::span<const std::byte> bytes) {
-  Completion& done = completions_.emplace_back(value_of(record, worker, bytes));
+  Completion& done = add_value(completions_, record, worker, bytes);
   if (worker.measured) {
     done.stats.ran_ns = static_cast<float>(worker.measured->ran_ns);
     worker.peak_rss_kib = static_cast<std::uint32_t>(worker.measured->peak_rss_kib);

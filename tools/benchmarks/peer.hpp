@@ -29,9 +29,10 @@ Peer one_figure(std::string name, std::string unit, std::function<double()> run,
 
 /// How a subject is to be measured, from its command line.
 struct Setting {
-  std::size_t rounds = 5;  ///< that count; one to warm up comes before them, unless it is quick
-  bool quick = false;      ///< a hundredth of the work: shows that everything runs, measures nothing
-  std::string json{};      ///< the file for the figures; empty: none
+  std::size_t rounds = 5;           ///< that count; one to warm up comes before them, unless it is quick
+  bool quick = false;               ///< a hundredth of the work: shows that everything runs, measures nothing
+  std::string json{};               ///< the file for the figures; empty: none
+  std::vector<std::string> only{};  ///< peers run whose names contain one of these; empty: all
 
   /// `full`, or a hundredth of it (at least `least`) when it must be quick.
   std::size_t count(std::size_t full, std::size_t least = 10) const {

@@ -2,7 +2,7 @@
 
 #include "table.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
@@ -29,15 +29,42 @@ Setting read_setting(int argc, char** argv) {
       setting.quick = true;
     } else if (word == "--json" && has_value) {
       setting.json = argv[++i];
+    } else if (word == "--only" && has_value) {
+      setting.only.emplace_back(argv[++i]);
     } else if (word == "--rounds" && has_value && std::atoi(argv[i + 1]) > 0) {
       rounds = static_cast<std::size_t>(std::atoi(argv[++i]));
     } else {
       throw BadUsage(
-          fmt::format("cannot make sense of \"{}\"\nusage: {} [--rounds N] [--quick] [--json FILE]", word, argv[0]));
+          fmt::format("cannot make sense of \"{}\"\nusage: {} [--rounds N] [--only PART]... [--quick] [--json FILE]",
+                      word, argv[0]));
     }
   }
   setting.rounds = rounds > 0 ? rounds : setting.quick ? 1 : setting.rounds;
   return setting;
+}
+
+bool is_named(const Peer& peer, const std::vector<std::string>& parts) {
+  const auto contains_one = [&](const Row& row) {
+    return std::any_of(parts.begin(), parts.end(),
+                       [&](const std::string& part) { return row.name.find(part) != std::string::npos; });
+  };
+  return std::any_of(peer.rows.begin(), peer.rows.end(), contains_one);
+}
+
+// A goal that compares with a peer which does not run is left out with it.
+void keep_only(const std::vector<std::string>& parts, Subject& subject) {
+  if (parts.empty()) return;
+  std::erase_if(subject.peers, [&](const Peer& peer) { return !is_named(peer, parts); });
+  if (subject.peers.empty())
+    throw BadUsage(fmt::format("{}: no peer's name contains \"{}\"", subject.name, fmt::join(parts, "\" or \"")));
+  const auto runs = [&](const std::string& row) {
+    return std::any_of(subject.peers.begin(), subject.peers.end(), [&](const Peer& peer) {
+      return std::any_of(peer.rows.begin(), peer.rows.end(), [&](const Row& one) { return one.name == row; });
+    });
+  };
+  std::erase_if(subject.goals, [&](const Goal& goal) {
+    return !runs(goal.row) || (goal.compare != Goal::Compare::alone && !runs(goal.beside));
+  });
 }
 
 // Rows [first, first + figures) are this peer's.
@@ -101,6 +128,7 @@ int subject_main(int argc, char** argv, const std::function<Subject(const Settin
     const Setting setting = read_setting(argc, argv);
     Subject subject = make(setting);
     subject.judged = !setting.quick;
+    keep_only(setting.only, subject);
     const std::vector<Row> rows = run_in_turns(subject.peers, setting);
     print_table(stdout, subject, rows);
     write_json(setting, subject, rows);

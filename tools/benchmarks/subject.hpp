@@ -24,7 +24,8 @@ struct Subject {
 /// that throws is not run again, and its rows say why.
 std::vector<Row> run_in_turns(const std::vector<Peer>& peers, const Setting& setting);
 
-/// The whole program of a subject: reads [--rounds N] [--quick] [--json FILE], measures, prints. Returns the exit
+/// The whole program of a subject: reads [--rounds N] [--only PART]... [--quick] [--json FILE]
+/// (tools/bench says what they mean), measures, prints. Returns the exit
 /// status: 0, 1 where a peer failed or a result was wrong, 2 for a command line that cannot be meant.
 int subject_main(int argc, char** argv, const std::function<Subject(const Setting&)>& make);
 

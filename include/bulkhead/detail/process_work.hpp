@@ -65,6 +65,7 @@ class ProcessStream {
 
   /// Starts the work. Call it once.
   iterator begin() {
+    state_->start();
     state_->advance();
     return iterator(*this);
   }
@@ -88,8 +89,11 @@ class ProcessStream {
           engine(std::make_unique<Body>(std::forward<F>(func), options), options),
           ordered(options.preserve_result_ordering) {}
 
-    void advance() {
+    void start() {
       if (feed.size() != 0) engine.start();
+    }
+
+    void advance() {
       while (!at_end && !take_next()) wait();
     }
 

@@ -4,6 +4,7 @@
 #include <bulkhead/detail/caller_memory.hpp>
 #include <bulkhead/outcome.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -18,54 +19,56 @@ class Reorder {
   std::uint64_t front_index() const noexcept { return front_; }
   std::size_t bytes() const noexcept { return bytes_; }
   bool is_next(std::uint64_t index) const noexcept { return index == front_; }
-  bool front_is_there() const noexcept { return !slots_.empty() && slot(front_).there; }
+  bool front_is_there() const noexcept { return count_ != 0 && sizes_[front_ & mask_] != absent; }
 
   /// The next one was delivered without a stay here.
   void pass_front() noexcept { ++front_; }
 
-  void put(std::uint64_t index, Outcome<R> outcome, std::size_t bytes) {
-    if (index - front_ >= slots_.size()) grow(index - front_ + 1);
-    Slot& place = slot(index);
-    place.outcome = std::move(outcome);
-    place.bytes = static_cast<std::uint32_t>(bytes);
-    place.there = true;
+  void put(std::uint64_t index, Outcome<R> outcome, std::uint32_t bytes) {
+    if (index - front_ >= sizes_.size()) grow(index - front_ + 1);
+    outcomes_[index & mask_] = std::move(outcome);
+    sizes_[index & mask_] = std::uint64_t{bytes} + 1;
     bytes_ += bytes;
+    ++count_;
   }
 
   /// Moves the next one out, if it is here.
   bool take_front(Outcome<R>& into) {
     if (!front_is_there()) return false;
-    Slot& place = slot(front_);
-    into = std::move(place.outcome);
-    place.there = false;
-    bytes_ -= place.bytes;
+    const std::size_t place = front_ & mask_;
+    into = std::move(outcomes_[place]);
+    bytes_ -= std::exchange(sizes_[place], absent) - 1;
+    --count_;
     ++front_;
     return true;
   }
 
  private:
-  struct Slot {
-    Outcome<R> outcome;
-    std::uint32_t bytes = 0;
-    bool there = false;
-  };
-  Slot& slot(std::uint64_t index) noexcept { return slots_[index & (slots_.size() - 1)]; }
-  const Slot& slot(std::uint64_t index) const noexcept { return slots_[index & (slots_.size() - 1)]; }
+  static constexpr std::uint64_t absent = 0;
 
   void grow(std::uint64_t needed) {
-    std::size_t size = slots_.empty() ? 64 : slots_.size();
+    std::size_t size = std::max<std::size_t>(64, sizes_.size());
     while (size < needed) size *= 2;
-    std::vector<Slot> larger;
-    larger.reserve(size);
-    CallerMemory kept(larger.data(), size * sizeof(Slot));
-    larger.resize(size);
-    for (std::uint64_t i = front_; i < front_ + slots_.size(); ++i) larger[i & (size - 1)] = std::move(slot(i));
+    std::vector<Outcome<R>> outcomes;
+    outcomes.reserve(size);
+    CallerMemory kept(outcomes.data(), size * sizeof(Outcome<R>));
+    outcomes.resize(size);
+    std::vector<std::uint64_t> sizes(size, absent);
+    for (std::uint64_t i = front_; i < front_ + sizes_.size(); ++i) {
+      outcomes[i & (size - 1)] = std::move(outcomes_[i & mask_]);
+      sizes[i & (size - 1)] = sizes_[i & mask_];
+    }
     kept_ = std::move(kept);
-    slots_ = std::move(larger);
+    outcomes_ = std::move(outcomes);
+    sizes_ = std::move(sizes);
+    mask_ = size - 1;
   }
 
-  std::vector<Slot> slots_;  // a power of two
-  CallerMemory kept_;        // of their memory
+  std::vector<Outcome<R>> outcomes_;  // a power of two
+  CallerMemory kept_;                 // of their memory
+  std::vector<std::uint64_t> sizes_;  // one more than the bytes of each; or it is absent
+  std::size_t mask_ = 0;
+  std::size_t count_ = 0;  // that wait here
   std::uint64_t front_ = 0;
   std::size_t bytes_ = 0;
 };

@@ -1,16 +1,22 @@
-// The mechanism of a threaded run: threads that take tasks from one queue and hand reports in. It decides nothing.
+// The mechanism of a threaded run: threads that claim tasks and hand reports in. It decides nothing.
 //
-//     driving thread --deal--> pending_ --take--> worker thread: func(item) --hand_in--> reports_ --collect--> driver
+//     driving thread --put, publish--> blocks --claim--> worker thread: func(item) --report--> driver --settle-->
+//     blocks
 //
-// One mutex, held only to move things over. The driver alone starts, closes and joins; it is woken only if it waits.
+// One mutex, held only to move spans of tasks over, never while a task runs. Tiny tasks are claimed and reported by the
+// run of them; what a thread has claimed and not begun goes to any other that has nothing to do. The driver alone
+// starts, closes and joins; it is woken only if it waits.
 #pragma once
 
+#include <bulkhead/detail/claimed_range.hpp>
 #include <bulkhead/detail/cpu_clock.hpp>
 #include <bulkhead/detail/current_task.hpp>
 #include <bulkhead/detail/exception_failure.hpp>
+#include <bulkhead/detail/task_block.hpp>
 #include <bulkhead/detail/task_function.hpp>
 #include <bulkhead/options.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -19,7 +25,9 @@
 #include <deque>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -34,27 +42,21 @@ namespace bulkhead::detail {
 /// Writes a warning to spdlog's default logger: an exception that can become no task's outcome.
 void log_lost_exception(const char* where, const Failure& failure) noexcept;
 
-template <class Item>
-struct ThreadTask {
-  std::size_t index;
-  unsigned attempt;
-  std::chrono::steady_clock::time_point dealt;
-  Item item;
-};
-
 enum class ReportKind : std::uint8_t { started, output, finished, gave_up };
 
-template <class Item, class R>
+template <class Block>
 struct ThreadReport {
+  using Clock = std::chrono::steady_clock;
+
   ReportKind kind{};
   int worker = 0;
-  std::size_t index = 0;
-  unsigned attempt = 0;
-  std::chrono::steady_clock::time_point when{};
-  Outcome<R> outcome{};            // finished, gave_up
-  std::optional<Item> item{};      // finished without a value, and items are kept
-  int channel = 0;                 // output
-  std::vector<std::byte> bytes{};  // output
+  Clock::time_point when{};
+  BlockSpan<Block> done{};           // finished: their outcomes stand there
+  std::size_t index = 0;             // started, output
+  unsigned attempt = 0;              // started, output
+  std::optional<Failure> failure{};  // gave_up
+  int channel = 0;                   // output
+  std::vector<std::byte> bytes{};    // output
 };
 
 /// `F` may be a reference. Called by the driving thread only, request_stop() excepted.
@@ -62,7 +64,9 @@ template <class Item, class R, class F>
 class ThreadCrew final : private OutputSink {
  public:
   using Task = ThreadTask<Item>;
-  using Report = ThreadReport<Item, R>;
+  using Block = TaskBlock<Item, R>;
+  using Span = BlockSpan<Block>;
+  using Report = ThreadReport<Block>;
   using Clock = std::chrono::steady_clock;
 
   ThreadCrew(std::remove_reference_t<F>& func, const WorkOptions& options)
@@ -74,7 +78,20 @@ class ThreadCrew final : private OutputSink {
   /// Starts one more thread, in the next slot. Throws std::system_error.
   void start_worker() {
     const int slot = static_cast<int>(threads_.size());
-    threads_.emplace_back([this, slot] { live(slot); });
+    Hand* hand = nullptr;
+    {
+      const std::scoped_lock lock(mutex_);
+      hand = &hands_.emplace_back();
+      ++alive_;
+    }
+    try {
+      threads_.emplace_back([this, slot, hand] { live(slot, *hand); });
+    } catch (...) {
+      const std::scoped_lock lock(mutex_);
+      hands_.pop_back();
+      --alive_;
+      throw;
+    }
   }
 
   struct Usage {
@@ -86,41 +103,71 @@ class ThreadCrew final : private OutputSink {
     return usage_;
   }
 
-  /// Hands tasks over and empties `batch`.
-  void deal(std::vector<Task>& batch) {
-    if (batch.empty()) return;
-    const Clock::time_point now = Clock::now();
+  /// Puts a task into its place. Workers see it after publish().
+  void put(std::size_t index, unsigned attempt, Item&& item) {
+    if (filling_ == nullptr || filling_->filled == Block::size) open_block();
+    Task& task = filling_->tasks[filling_->filled];
+    task.index = index;
+    task.attempt = attempt;
+    task.item.emplace(std::move(item));
+    ++filling_->filled;
+    ++unpublished_;
+    if (filling_->filled == Block::size) close_span();
+  }
+  std::size_t unpublished() const noexcept { return unpublished_; }
+
+  void publish(Clock::time_point now) {
+    if (unpublished_ == 0) return;
+    close_span();
+    for (Span& span : fresh_) span.dealt = now;
     const std::scoped_lock lock(mutex_);
-    for (Task& task : batch) {
-      task.dealt = now;
-      pending_.push_back(std::move(task));
-    }
-    if (batch.size() >= asleep_) {
-      work_.notify_all();
-    } else {
-      for (std::size_t n = 0; n < batch.size(); ++n) work_.notify_one();
-    }
-    batch.clear();
+    pending_.insert(pending_.end(), fresh_.begin(), fresh_.end());
+    pending_tasks_ += unpublished_;
+    wake_workers(unpublished_);
+    fresh_.clear();
+    unpublished_ = 0;
   }
 
-  /// What no worker has started yet.
-  std::deque<Task> take_back() {
+  /// What no worker has begun yet, published or not: settle() it.
+  std::vector<Span> take_back() {
+    if (unpublished_ != 0) close_span();
+    std::vector<Span> all = std::exchange(fresh_, {});
+    unpublished_ = 0;
     const std::scoped_lock lock(mutex_);
-    return std::exchange(pending_, {});
+    all.insert(all.begin(), pending_.begin(), pending_.end());
+    pending_.clear();
+    pending_tasks_ = 0;
+    for (Hand& hand : hands_)
+      if (const auto range = hand.claimed.take_back(ClaimedRange::Share::all); range.size() != 0)
+        all.push_back({hand.block, range.first, range.last, hand.dealt});
+    return all;
   }
 
-  /// Swaps the reports so far into `into` (which is emptied), waiting until there are `at_least`, or request_stop()
-  /// is called, or the time has come. False: there are none.
+  /// The driver is done with one task of a block, of which there is a report or which was taken back.
+  void settle(Block& block) {
+    if (++block.settled < Block::size) return;
+    block.filled = block.settled = 0;
+    spare_.push_back(&block);
+  }
+
+  /// Swaps the reports so far into `into` (which is emptied), waiting until they tell of `at_least` things, or
+  /// request_stop() is called, or the time has come. False: there are none.
   bool collect(std::vector<Report>& into, std::size_t at_least, Clock::time_point until) {
     into.clear();
     std::unique_lock lock(mutex_);
-    if (reports_.size() < at_least) {
+    while (news_ < at_least && !nudged_) {
       wanted_ = at_least;
-      driver_.wait_until(lock, until, [&] { return reports_.size() >= at_least || nudged_; });
+      const bool looks = driver_looks_ = something_is_held_back();
+      const auto next = looks ? std::min(until, Clock::now() + between_looks) : until;
+      driver_.wait_until(lock, next, [&] { return news_ >= at_least || nudged_ || looks != driver_looks_; });
+      driver_looks_ = true;
       wanted_ = nobody_waits;
+      look_round();
+      if (Clock::now() >= until) break;
     }
     nudged_ = false;
     into.swap(reports_);
+    news_ = 0;
     has_reports_ = false;
     if (output_bytes_ > 0) {
       output_bytes_ = 0;
@@ -130,6 +177,10 @@ class ThreadCrew final : private OutputSink {
   }
 
   bool has_reports() const noexcept { return has_reports_; }
+
+  /// What a task takes, as the last ones tell; 0: not known yet.
+  std::chrono::nanoseconds mean() const noexcept { return std::chrono::nanoseconds(mean_ns_); }
+  static constexpr std::chrono::microseconds tiny{10};  // below this a clock read and a lock a task cost too much
 
   /// Tells the functions that take a std::stop_token, lets no further task begin, wakes the driver. Any thread.
   void request_stop() {
@@ -154,7 +205,7 @@ class ThreadCrew final : private OutputSink {
   void discard() noexcept {
     if (threads_.empty()) return;
     stop_.request_stop();
-    std::deque<Task> unwanted = take_back();
+    take_back();
     {
       const std::scoped_lock lock(mutex_);
       discarding_ = true;
@@ -166,27 +217,98 @@ class ThreadCrew final : private OutputSink {
  private:
   static constexpr std::size_t nobody_waits = std::numeric_limits<std::size_t>::max();
   static constexpr std::size_t most_output_bytes = 1 << 20;  // waiting for the driver; one call may go above it
+  static constexpr std::chrono::milliseconds between_looks{2};
+  static constexpr std::chrono::microseconds run_time{50};  // what a run of tiny tasks should take
+  static constexpr std::uint32_t proof = 256;  // tiny tasks in a row, before they are claimed by the run: until then
+                                               // all are begun in the order in which they were put
+
+  // One worker's, written by it: the range at any time, the rest with the mutex held.
+  struct alignas(64) Hand {
+    ClaimedRange claimed;
+    Block* block = nullptr;
+    std::uint32_t reported = 0;  // places before this are the driver's again
+    std::uint32_t run_size = 1;
+    std::uint32_t tiny_in_a_row = 0;
+    Clock::time_point began{}, dealt{};
+    int slot = 0;
+  };
+
+  void open_block() {
+    if (spare_.empty()) {
+      blocks_.push_back(std::make_unique<Block>());
+      spare_.push_back(blocks_.back().get());
+    }
+    filling_ = spare_.back();
+    spare_.pop_back();
+    published_to_ = 0;
+  }
+  void close_span() {
+    if (filling_ == nullptr || published_to_ == filling_->filled) return;
+    fresh_.push_back({filling_, published_to_, filling_->filled, {}});
+    published_to_ = filling_->filled;
+    if (published_to_ == Block::size) filling_ = nullptr;
+  }
+
+  // With the mutex held. As many as there is work for: one can do a thousand tiny tasks before another has woken up.
+  void wake_workers(std::size_t tasks) {
+    if (asleep_ == 0) return;
+    std::size_t wanted = tasks;
+    if (const std::chrono::nanoseconds each = mean(); each != each.zero() && each < tiny) {
+      const auto runs = static_cast<std::size_t>(each * static_cast<std::int64_t>(pending_tasks_) / run_time);
+      wanted = runs + (asleep_ == alive_ ? 1 : 0);
+    }
+    if (wanted >= asleep_) {
+      work_.notify_all();
+    } else {
+      for (std::size_t n = 0; n < wanted; ++n) work_.notify_one();
+    }
+  }
+
+  // With the mutex held. Whether a task may be waiting behind another, or its outcome for the end of a run.
+  bool something_is_held_back() const {
+    if (asleep_ != 0 && pending_tasks_ != 0) return true;
+    return std::any_of(hands_.begin(), hands_.end(), [](const Hand& hand) {
+      const auto left = hand.claimed.left();
+      return hand.block != nullptr && (left.size() != 0 || left.first - hand.reported > 1);
+    });
+  }
+
+  // With the mutex held. A run was meant to be short and is not: what it has done so far is reported for it, and
+  // whoever sleeps may help with the rest.
+  void look_round() {
+    const Clock::time_point now = Clock::now();
+    for (Hand& hand : hands_)
+      if (hand.block != nullptr) report_run(hand, hand.claimed.left().first - 1, now);
+    if (asleep_ != 0 && something_is_held_back()) work_.notify_all();
+  }
 
   // A worker thread, from its first instruction to its last.
-  void live(int slot) {
+  void live(int slot, Hand& hand) {
     CurrentTask& current = current_task();
     current = {.task = {.worker = slot}, .sink = this};
-    if (initialise(slot)) serve(slot, current);
+    hand.slot = slot;
+    if (initialise(slot)) serve(hand, current);
     const std::chrono::nanoseconds used = thread_cpu_time();
     const std::scoped_lock lock(mutex_);
     ++usage_.threads_ended;
     usage_.cpu_time += used;
   }
 
-  void serve(int slot, CurrentTask& current) {
+  void serve(Hand& hand, CurrentTask& current) {
     {
       std::unique_lock lock(mutex_);
-      while (std::optional<Task> task = take(lock, slot)) {
+      while (auto place = claim(lock, hand)) {
+        Block& block = *hand.block;
         lock.unlock();
-        Report report = run(*task, current);
-        task.reset();  // what the item owns ends before anybody can see its outcome
+        const Clock::time_point began = Clock::now();
+        std::uint32_t done = 0;
+        for (; place; place = stop_.stop_requested() ? std::nullopt : hand.claimed.pop(), ++done)
+          run(block, *place, current);
+        const Clock::time_point ended = Clock::now();
         lock.lock();
-        hand_in(std::move(report));
+        learn(hand, (ended - began) / done, done);
+        report_run(hand, hand.claimed.left().first, ended);
+        if (hand.claimed.left().size() == 0) hand.block = nullptr;  // after a stop there may be some to take back
       }
     }
     try {
@@ -202,69 +324,113 @@ class ThreadCrew final : private OutputSink {
       return true;
     } catch (...) {
       Report report{.kind = ReportKind::gave_up, .worker = slot, .when = Clock::now()};
-      report.outcome = failed({});
+      report.failure = failure_of_init();
       const std::scoped_lock lock(mutex_);
-      hand_in(std::move(report));
+      hand_in(std::move(report), 1);
+      --alive_;
       nudged_ = true;  // nobody may be left to bring the number of reports that the driver waits for
       driver_.notify_one();
       return false;
     }
   }
 
-  std::optional<Task> take(std::unique_lock<std::mutex>& lock, int slot) {
-    while (pending_.empty() || stop_.stop_requested()) {
+  // With the mutex held. The first place of a run, which nobody can take away any more; nothing if there will be none.
+  std::optional<std::uint32_t> claim(std::unique_lock<std::mutex>& lock, Hand& hand) {
+    std::optional<std::uint32_t> first;
+    while (!first) {
+      if (!stop_.stop_requested() && (claim_pending(hand) || claim_from_another(hand))) {
+        first = hand.claimed.pop();
+        continue;
+      }
       if (closed_) return std::nullopt;
       ++asleep_;
       work_.wait(lock);
       --asleep_;
       usage_.wakeups += !closed_;
     }
-    std::optional<Task> task(std::move(pending_.front()));
-    pending_.pop_front();
+    hand.reported = *first;
+    hand.began = Clock::now();
     if (announce_)
       hand_in({.kind = ReportKind::started,
-               .worker = slot,
-               .index = task->index,
-               .attempt = task->attempt,
-               .when = Clock::now()});
-    return task;
+               .worker = hand.slot,
+               .when = hand.began,
+               .index = hand.block->tasks[*first].index,
+               .attempt = hand.block->tasks[*first].attempt},
+              1);
+    if (hand.claimed.left().size() > 0 && !std::exchange(driver_looks_, true)) driver_.notify_one();
+    return first;
   }
 
-  Report run(Task& task, CurrentTask& current) {
-    Report report{
-        .kind = ReportKind::finished, .worker = current.task.worker, .index = task.index, .attempt = task.attempt};
+  // As many as were tiny of late, but no more than leaves as many for each of the others.
+  bool claim_pending(Hand& hand) {
+    if (pending_.empty()) return false;
+    Span& front = pending_.front();
+    const std::size_t share = std::max<std::size_t>(1, pending_tasks_ / (2 * alive_));
+    const auto count = static_cast<std::uint32_t>(std::min<std::size_t>({hand.run_size, front.size(), share}));
+    hand.block = front.block;
+    hand.dealt = front.dealt;
+    hand.claimed.assign({front.first, front.first + count});
+    front.first += count;
+    pending_tasks_ -= count;
+    if (front.size() == 0) pending_.pop_front();
+    return true;
+  }
+
+  bool claim_from_another(Hand& hand) {
+    for (Hand& other : hands_) {
+      if (other.block == nullptr) continue;
+      const auto range = other.claimed.take_back(ClaimedRange::Share::half);
+      if (range.size() == 0) continue;
+      hand.block = other.block;
+      hand.dealt = other.dealt;
+      hand.claimed.assign({range.first, range.last});
+      return true;
+    }
+    return false;
+  }
+
+  void learn(Hand& hand, std::chrono::nanoseconds each, std::uint32_t count) {
+    const std::int64_t mean = mean_ns_;
+    mean_ns_ = std::max<std::int64_t>(1, mean == 0 ? each.count() : mean + (each.count() - mean) / 2);
+    hand.tiny_in_a_row = each < tiny ? std::min(hand.tiny_in_a_row + count, proof) : 0;
+    const auto fit = run_time / std::max(each, std::chrono::nanoseconds(1));
+    hand.run_size = announce_ || hand.tiny_in_a_row < proof
+                        ? 1
+                        : static_cast<std::uint32_t>(std::clamp<std::int64_t>(fit, 1, hand.run_size * 2));
+  }
+
+  void run(Block& block, std::uint32_t place, CurrentTask& current) {
+    Task& task = block.tasks[place];
+    Outcome<R>& outcome = block.outcomes[place];
     current.task.index = task.index;
     current.task.attempt = task.attempt;
     current.active = true;
-    const Clock::time_point start = Clock::now();
-    TaskStats stats{.attempts = task.attempt, .worker = report.worker, .waited = start - task.dealt};
+    const TaskStats stats{.attempts = task.attempt, .worker = current.task.worker};
+    bool keep = false;
+    void* const here = std::addressof(outcome);
+    std::destroy_at(std::addressof(outcome));
     try {
       if constexpr (std::is_void_v<R>) {
-        static_cast<void>(call(task.item));
-        report.when = Clock::now();
-        stats.ran = report.when - start;
-        report.outcome = Outcome<R>(stats);
+        static_cast<void>(call(*task.item));
+        ::new (here) Outcome<R>(stats);
       } else {
-        R value = call(task.item);
-        report.when = Clock::now();
-        stats.ran = report.when - start;
-        report.outcome = Outcome<R>(std::move(value), stats);
+        ::new (here) Outcome<R>(call(*task.item), stats);
       }
     } catch (...) {
-      report.when = Clock::now();
-      stats.ran = report.when - start;
-      report.outcome = failed(stats);
-      if (keep_items_) report.item.emplace(std::move(task.item));
+      ::new (here) Outcome<R>(failed(stats));
+      keep = keep_items_;
     }
+    // What the item owns ends before anybody can see its outcome.
+    if constexpr (!std::is_trivially_destructible_v<Item>)
+      if (!keep) task.item.reset();
     current.active = false;
-    return report;
   }
 
   decltype(auto) call(Item& item) {
     if constexpr (item_survives<F, Item>) {
-      if (keep_items_) return static_cast<R>(invoke_keeping(func_, item, stop_.get_token()));
+      if (keep_items_) return static_cast<R>(invoke_keeping(func_, item, stop_token_));
     }
-    return static_cast<R>(invoke_task(func_, std::move(item), stop_.get_token()));
+    return static_cast<R>(invoke_task(func_, std::move(item), stop_token_));
   }
 
   static Outcome<R> failed(const TaskStats& stats) noexcept {
@@ -275,11 +441,42 @@ class ThreadCrew final : private OutputSink {
     }
   }
 
-  // With the mutex held.
-  void hand_in(Report&& report) {
+  static Failure failure_of_init() noexcept {
+    try {
+      return failure_from_current_exception();
+    } catch (...) {
+      return {};  // no memory for words
+    }
+  }
+
+  // With the mutex held. Its places before `end` are done, and are dated together.
+  void report_run(Hand& hand, std::uint32_t end, Clock::time_point now) {
+    if (static_cast<std::int32_t>(end - hand.reported) <= 0) return;
+    const std::uint32_t count = end - hand.reported;
+    // The driver may have looked after this run's end was read from the clock.
+    const auto took = std::max((now - hand.began).count(), Clock::rep{count});
+    const auto ran = static_cast<float>(took) / static_cast<float>(count);
+    const auto waited = static_cast<float>(std::max((hand.began - hand.dealt).count(), Clock::rep{0}));
+    for (std::uint32_t place = hand.reported; place < end; ++place) {
+      PackedStats& stats = OutcomeAccess::stats(hand.block->outcomes[place]);
+      stats.ran_ns = ran;
+      stats.waited_ns = waited;
+    }
+    hand_in({.kind = ReportKind::finished,
+             .worker = hand.slot,
+             .when = now,
+             .done = {hand.block, hand.reported, end, hand.dealt}},
+            count);
+    hand.reported = end;
+    hand.began = now;
+  }
+
+  // With the mutex held. It tells of so many things.
+  void hand_in(Report&& report, std::size_t things) {
     reports_.push_back(std::move(report));
+    news_ += things;
     has_reports_ = true;
-    if (reports_.size() >= wanted_) driver_.notify_one();
+    if (news_ >= wanted_) driver_.notify_one();
   }
 
   void emit(const ThisTask& task, int channel, std::span<const std::byte> bytes) override {
@@ -288,33 +485,48 @@ class ThreadCrew final : private OutputSink {
     if (!announce_) return;
     Report report{.kind = ReportKind::output,
                   .worker = task.worker,
+                  .when = Clock::now(),
                   .index = task.index,
                   .attempt = task.attempt,
-                  .when = Clock::now(),
                   .channel = channel,
                   .bytes = {bytes.begin(), bytes.end()}};
     std::unique_lock lock(mutex_);
     output_room_.wait(lock, [this] { return output_bytes_ < most_output_bytes || discarding_; });
     if (discarding_) return;
     output_bytes_ += bytes.size();
-    hand_in(std::move(report));
+    hand_in(std::move(report), 1);
   }
 
   std::remove_reference_t<F>& func_;
   const WorkOptions& options_;
   const bool keep_items_, announce_;
   std::stop_source stop_;
+  const std::stop_token stop_token_ = stop_.get_token();  // one for all tasks: each copy is counted, by all threads
+
+  // The driver's own.
+  std::vector<std::unique_ptr<Block>> blocks_;
+  std::vector<Block*> spare_;
+  Block* filling_ = nullptr;
+  std::uint32_t published_to_ = 0;  // of the block that is being filled
+  std::vector<Span> fresh_;         // filled, not published
+  std::size_t unpublished_ = 0;     // tasks
 
   mutable std::mutex mutex_;
   std::condition_variable work_, driver_, output_room_;
-  std::deque<Task> pending_;
+  std::deque<Span> pending_;
+  std::size_t pending_tasks_ = 0;
+  std::deque<Hand> hands_;
   std::vector<Report> reports_;
+  std::size_t news_ = 0;  // that these tell of
   std::size_t wanted_ = nobody_waits;
   std::size_t output_bytes_ = 0;
-  std::size_t asleep_ = 0;
+  std::size_t alive_ = 0, asleep_ = 0;  // threads
+  bool driver_looks_ = true;  // round every now and then; false: it waits, and would not see a run stand still
   Usage usage_;
   bool nudged_ = false, closed_ = false, discarding_ = false;
-  std::atomic<bool> has_reports_ = false;  // written under the mutex; the driver also looks at it without, as a hint
+  // Written under the mutex; the driver also looks at them without, as hints.
+  std::atomic<bool> has_reports_ = false;
+  std::atomic<std::int64_t> mean_ns_ = 0;
 
   std::vector<std::thread> threads_;
 };

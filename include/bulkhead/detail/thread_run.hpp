@@ -5,14 +5,16 @@
 
 #include <bulkhead/detail/check_options.hpp>
 #include <bulkhead/detail/cpu_clock.hpp>
+#include <bulkhead/detail/input_pace.hpp>
 #include <bulkhead/detail/item_source.hpp>
-#include <bulkhead/detail/ready_results.hpp>
+#include <bulkhead/detail/reorder.hpp>
 #include <bulkhead/detail/retry_policy.hpp>
 #include <bulkhead/detail/thread_crew.hpp>
 #include <bulkhead/threaded_worker.hpp>
 #include <bulkhead/work_statistics.hpp>
 
 #include <algorithm>
+#include <deque>
 #include <exception>
 #include <map>
 #include <random>
@@ -34,10 +36,11 @@ class ThreadRun {
         source_(std::forward<Items>(items)),
         func_(std::forward<F>(func)),
         crew_(func_, options_),
-        ready_(delivery == Delivery::each && options.preserve_result_ordering),
+        ordered_(delivery == Delivery::each && options.preserve_result_ordering),
         prompt_(delivery == Delivery::each || options.on_event || options.retry.max_retries > 0),
         most_workers_(options.num_workers ? options.num_workers : max_default_threads),
-        window_(delivery == Delivery::each ? 64 + 4 * most_workers_ : std::max<std::size_t>(4096, 4 * most_workers_)) {
+        largest_window_(std::max<std::size_t>(4096, 4 * most_workers_)),
+        window_(delivery == Delivery::each ? 64 + 4 * most_workers_ : largest_window_) {
     if (options_.stop.stop_possible()) on_stop_.emplace(options_.stop, StopCrew{&crew_});
   }
   ThreadRun(const ThreadRun&) = delete;
@@ -54,29 +57,44 @@ class ThreadRun {
 
   std::optional<std::size_t> input_size() const noexcept { return source_.size(); }
 
-  bool ready() const { return !ready_.empty(); }
+  /// Whether next() takes a result that has come already.
+  bool ready() const {
+    if (!aside_.empty() || waiting_.front_is_there()) return true;
+    for (std::size_t i = at_report_; i < reports_.size(); ++i) {
+      const Report& report = reports_[i];
+      if (report.kind != ReportKind::finished) continue;
+      const auto& block = *report.done.block;
+      const bool final = options_.retry.max_retries == 0 || block.outcomes[report.done.first].has_value();
+      return final && (!ordered_ || waiting_.is_next(block.tasks[report.done.first].index));
+    }
+    return false;
+  }
 
-  /// The next result, or nullopt after the last. Throws what the input range threw, after every result before it; what
+  /// The next result. False after the last. Throws what the input range threw, after every result before it; what
   /// on_event threw; std::system_error if no thread can be had; std::logic_error if items and outcomes differ in
   /// number.
-  std::optional<Indexed<R>> next() {
-    if (finished_) return std::nullopt;
+  bool next(Indexed<R>& into) {
+    if (finished_) return false;
     try {
       begin();
-      while (ready_.empty()) {
+      while (!take_next(into)) {
         if (options_.stop.stop_requested()) give_up(Ending::cancelled, "stopped on request before it was started");
-        if (crew_.has_reports()) collect(Clock::now());
-        batch_due_retries();
+        if (crew_.has_reports()) {
+          collect(Clock::now());
+          continue;
+        }
+        put_due_retries();
         refill();
-        if (!ready_.empty()) break;
-        if (unsettled_ == 0 && source_done_) return finish(), std::nullopt;
+        if (!aside_.empty() || waiting_.front_is_there()) continue;
+        if (unsettled_ == 0 && source_done_) return finish(), false;
         wait();
       }
     } catch (...) {
       abort();
       throw;
     }
-    return ready_.pop();
+    ++delivered_;
+    return true;
   }
 
   /// So far; final once next() has said that there is no more. In the driving thread.
@@ -96,7 +114,7 @@ class ThreadRun {
 
  private:
   using Crew = ThreadCrew<Item, R, F>;
-  using Task = typename Crew::Task;
+  using Block = typename Crew::Block;
   using Report = typename Crew::Report;
   using Clock = std::chrono::steady_clock;
 
@@ -105,8 +123,14 @@ class ThreadRun {
     void operator()() const { crew->request_stop(); }
   };
 
-  // Only where the next item is sure to come at once: a generator may be a long time about it.
-  static constexpr std::size_t most_in_batch = std::ranges::contiguous_range<std::remove_reference_t<Items>> ? 32 : 1;
+  struct Retry {
+    std::size_t index;
+    unsigned attempt;
+    Item item;
+  };
+
+  // An input that can be gone through once may block at any step.
+  static constexpr bool may_batch = std::ranges::forward_range<std::remove_reference_t<Items>>;
   static constexpr std::chrono::milliseconds patience{1};  // of a finished result, while more input is being pulled
 
   static void check(const WorkOptions& options) {
@@ -124,36 +148,103 @@ class ThreadRun {
     tell({.kind = EventKind::run_started});
   }
 
-  void refill() {
-    const Clock::time_point began = Clock::now();
-    while (!source_done_ && pulled_ - ready_.delivered() < window_) {
-      if (given_up_) {
-        end_unpulled();
-      } else if (pull() && batch_.size() >= most_in_batch) {
-        deal();
-      }
-      if (prompt_ && (!ready_.empty() || crew_.has_reports()) && Clock::now() - began > patience) break;
+  // What has come so far, in its turn where there is one.
+  bool take_next(Indexed<R>& into) {
+    if (ordered_ && waiting_.take_front(into.outcome)) {
+      into.index = static_cast<std::size_t>(waiting_.front_index() - 1);
+      return true;
     }
-    deal();
+    if (!aside_.empty()) {
+      into = std::move(aside_.front());
+      aside_.pop_front();
+      return true;
+    }
+    for (; at_report_ < reports_.size(); ++at_report_) {
+      Report& report = reports_[at_report_];
+      if (report.kind != ReportKind::finished) {
+        take_in(report);
+        continue;
+      }
+      while (report.done.size() != 0)
+        if (take_outcome(report, into)) return true;
+    }
+    return false;
   }
 
-  // The next item into the batch. A range that throws ends the input; the exception waits for the results before it.
-  bool pull() {
-    std::optional<Item> item;
-    try {
-      item = source_.next();
-    } catch (...) {
-      input_error_ = std::current_exception();
+  // The first of a report. False: it is tried again, or waits for its turn.
+  bool take_outcome(Report& report, Indexed<R>& into) {
+    Block& block = *report.done.block;
+    const std::uint32_t place = report.done.first++;
+    auto& task = block.tasks[place];
+    Outcome<R>& outcome = block.outcomes[place];
+    if (options_.retry.max_retries != 0 && keep_for_retry(report, task, outcome)) {
+      crew_.settle(block);
+      return false;
     }
-    source_done_ = !item;
-    if (!item) return false;
-    admit();
-    batch_.push_back({pulled_ - 1, 1, {}, std::move(*item)});
+    const std::size_t index = task.index;
+    count_and_tell(index, task.attempt, report.worker, outcome);
+    const bool now = !ordered_ || waiting_.is_next(index);
+    if (now) {
+      into.index = index;
+      into.outcome = std::move(outcome);
+      if (ordered_) waiting_.pass_front();
+    } else {
+      waiting_.put(index, std::move(outcome), 0);
+    }
+    if constexpr (!std::is_trivially_destructible_v<std::conditional_t<std::is_void_v<R>, int, R>>) outcome = {};
+    crew_.settle(block);
+    return now || waiting_took_its_turn(into);
+  }
+
+  bool waiting_took_its_turn(Indexed<R>& into) {
+    if (!waiting_.take_front(into.outcome)) return false;
+    into.index = static_cast<std::size_t>(waiting_.front_index() - 1);
     return true;
   }
 
+  // Adds what the window allows, as long as nothing more urgent has come.
+  void refill() {
+    const Clock::time_point began = now_ = Clock::now();
+    input_pace_.begin_anew();
+    widen();
+    while (!source_done_ && pulled_ - delivered_ < window_) {
+      if (given_up_) {
+        end_unpulled();
+        continue;
+      }
+      if (!pull()) break;
+      if (!may_batch || input_pace_.clock_is_due()) {
+        const Clock::time_point since = std::exchange(now_, Clock::now());
+        if (input_pace_.hand_over(since.time_since_epoch(), now_.time_since_epoch()) || !may_batch) publish();
+        if (prompt_ && crew_.has_reports() && now_ - began > patience) break;
+      }
+    }
+    publish();
+  }
+
+  // A stream's window is small, so that its input is pulled no sooner than needed; but tasks that take less than it
+  // costs to wait for them are needed by the thousand.
+  void widen() {
+    const auto each = crew_.mean();
+    if (each != each.zero() && each < Crew::tiny) window_ = std::min(2 * window_, largest_window_);
+  }
+
+  // The next item. A range that throws ends the input; the exception waits for the results before it.
+  bool pull() {
+    try {
+      if (std::optional<Item> item = source_.next()) {
+        crew_.put(pulled_, 1, std::move(*item));
+        admit();
+        return true;
+      }
+    } catch (...) {
+      input_error_ = std::current_exception();
+    }
+    source_done_ = true;
+    return false;
+  }
+
   void admit() {
-    ready_.expect_another();
     ++pulled_;
     ++unsettled_;
   }
@@ -165,17 +256,19 @@ class ThreadRun {
       return;
     }
     admit();
-    settle(pulled_ - 1, 0, 0, Outcome<R>(*given_up_));
+    end(pulled_ - 1, 0, *given_up_);
   }
 
-  void deal() {
-    if (batch_.empty()) return;
+  void publish() {
+    const std::size_t tasks = crew_.unpublished();
+    if (tasks == 0) return;
     start_workers();
-    if (given_up_) return end_batch();
-    counted_.dealt += batch_.size();
+    if (given_up_) return;
+    counted_.dealt += tasks;
     ++counted_.batches;
-    counted_.largest_batch = std::max<std::uint64_t>(counted_.largest_batch, batch_.size());
-    crew_.deal(batch_);
+    counted_.largest_batch = std::max<std::uint64_t>(counted_.largest_batch, tasks);
+    crew_.publish(now_);
+    input_pace_.handed_over(now_.time_since_epoch());
   }
 
   void start_workers() {
@@ -200,28 +293,38 @@ class ThreadRun {
   void give_up(Ending ending, std::string why) {
     if (given_up_) return;
     given_up_ = Failure{.ending = ending, .type = {}, .what = std::move(why), .backtrace = {}};
-    for (Task& task : crew_.take_back()) {
-      ++counted_.taken_back;
-      batch_.push_back(std::move(task));
-    }
-    for (auto& [when, task] : later_) batch_.push_back(std::move(task));
-    later_.clear();
-    end_batch();
+    const std::size_t never_dealt = crew_.unpublished();
+    for (const auto& span : crew_.take_back())
+      for (std::uint32_t place = span.first; place < span.last; ++place) {
+        auto& task = span.block->tasks[place];
+        task.item.reset();
+        ++counted_.taken_back;
+        end(task.index, task.attempt - 1, *given_up_);
+        crew_.settle(*span.block);
+      }
+    counted_.taken_back -= never_dealt;
+    for (auto& [when, retry] : std::exchange(later_, {})) end(retry.index, retry.attempt - 1, *given_up_);
   }
 
-  void end_batch() {
-    for (Task& task : std::exchange(batch_, {})) {
-      const unsigned made = task.attempt - 1;
-      Failure failure = *given_up_;
-      if (made > 0) failure.what += " again (attempts made: " + std::to_string(made) + ")";
-      settle(task.index, made, 0, Outcome<R>(std::move(failure), {.attempts = made}));
-    }
+  // Of a task that will not be begun (again): `made` attempts were.
+  void end(std::size_t index, unsigned made, Failure failure) {
+    if (made > 0) failure.what += " again (attempts made: " + std::to_string(made) + ")";
+    Outcome<R> outcome(std::move(failure), {.attempts = made});
+    count_and_tell(index, made, 0, outcome);
+    if (ordered_)
+      waiting_.put(index, std::move(outcome), 0);
+    else
+      aside_.push_back({index, std::move(outcome)});
   }
 
-  void batch_due_retries() {
-    while (!later_.empty() && later_.begin()->first <= Clock::now())
-      batch_.push_back(std::move(later_.extract(later_.begin()).mapped()));
-    deal();
+  void put_due_retries() {
+    if (later_.empty()) return;
+    now_ = Clock::now();
+    while (!later_.empty() && later_.begin()->first <= now_) {
+      Retry retry = std::move(later_.extract(later_.begin()).mapped());
+      crew_.put(retry.index, retry.attempt, std::move(retry.item));
+    }
+    publish();
   }
 
   void wait() {
@@ -237,9 +340,8 @@ class ThreadRun {
 
   bool collect(Clock::time_point until) {
     const std::size_t in_hand = unsettled_ - std::min(unsettled_, later_.size());
-    const bool any = crew_.collect(reports_, prompt_ ? 1 : std::max<std::size_t>(1, in_hand / 2), until);
-    for (Report& report : reports_) take_in(report);
-    return any;
+    at_report_ = 0;
+    return crew_.collect(reports_, prompt_ ? 1 : std::max<std::size_t>(1, in_hand / 2), until);
   }
 
   void take_in(Report& report) {
@@ -256,46 +358,48 @@ class ThreadRun {
         return tell(event);
       case ReportKind::gave_up:
         --alive_;
-        last_init_failure_ = report.outcome.error().describe();
+        last_init_failure_ = report.failure->describe();
         event.kind = EventKind::worker_died;
-        event.failure = &report.outcome.error();
+        event.failure = &*report.failure;
         event.ending = event.failure->ending;
         tell(event);
         return start_workers();
-      case ReportKind::finished:
-        return take_in_attempt(report);
+      case ReportKind::finished:  // see take_outcome()
+        break;
     }
   }
 
-  void take_in_attempt(Report& report) {
-    const Verdict verdict = report.item && !given_up_
-                                ? judge(options_.retry, report.outcome.ending(), report.attempt, jitter_(random_))
-                                : Verdict{};
-    if (!verdict.again) return settle(report.index, report.attempt, report.worker, std::move(report.outcome));
+  template <class Task>
+  bool keep_for_retry(const Report& report, Task& task, const Outcome<R>& outcome) {
+    if (outcome.has_value()) return false;
+    std::optional<Item> item = std::exchange(task.item, std::nullopt);
+    const Verdict verdict =
+        given_up_ ? Verdict{} : judge(options_.retry, outcome.ending(), task.attempt, jitter_(random_));
+    if (!verdict.again) return false;
     ++counted_.retried;
     tell({.kind = EventKind::attempt_lost,
           .when = report.when,
-          .task = report.index,
-          .attempt = report.attempt,
+          .task = task.index,
+          .attempt = task.attempt,
           .worker = report.worker,
-          .ending = report.outcome.ending(),
-          .failure = &report.outcome.error(),
-          .stats = report.outcome.stats()});
-    later_.emplace(Clock::now() + verdict.delay, Task{report.index, report.attempt + 1, {}, std::move(*report.item)});
+          .ending = outcome.ending(),
+          .failure = &outcome.error(),
+          .stats = outcome.stats()});
+    later_.emplace(Clock::now() + verdict.delay, Retry{task.index, task.attempt + 1, std::move(*item)});
+    return true;
   }
 
-  void settle(std::size_t index, unsigned attempt, int worker, Outcome<R>&& outcome) {
+  void count_and_tell(std::size_t index, unsigned attempt, int worker, const Outcome<R>& outcome) {
     if (unsettled_ == 0) throw std::logic_error("bulkhead: more outcomes than items");
-    if (options_.on_event)
-      tell({.kind = EventKind::task_finished,
-            .task = index,
-            .attempt = attempt,
-            .worker = worker,
-            .ending = outcome.ending(),
-            .failure = outcome.has_value() ? nullptr : &outcome.error(),
-            .stats = outcome.stats()});
-    ready_.put(index, std::move(outcome));
     --unsettled_;
+    if (!options_.on_event) return;
+    tell({.kind = EventKind::task_finished,
+          .task = index,
+          .attempt = attempt,
+          .worker = worker,
+          .ending = outcome.ending(),
+          .failure = outcome.has_value() ? nullptr : &outcome.error(),
+          .stats = outcome.stats()});
   }
 
   void finish() {
@@ -303,8 +407,9 @@ class ThreadRun {
     counted_ = statistics();
     finished_ = true;
     collect(Clock::now());  // a thread whose worker_init failed after all was done
+    for (Report& report : reports_) take_in(report);
     tell_finished();
-    if (pulled_ != ready_.delivered()) throw std::logic_error("bulkhead: the numbers of items and outcomes differ");
+    if (pulled_ != delivered_) throw std::logic_error("bulkhead: the numbers of items and outcomes differ");
     if (input_error_) std::rethrow_exception(std::exchange(input_error_, nullptr));
   }
 
@@ -328,18 +433,21 @@ class ThreadRun {
   F func_;
   Crew crew_;
   std::optional<std::stop_callback<StopCrew>> on_stop_;
-  ReadyResults<R> ready_;
-  const bool prompt_;
+  const bool ordered_, prompt_;
   std::size_t most_workers_;
-  const std::size_t window_;  // items pulled and not delivered: what bounds the memory
+  const std::size_t largest_window_;
+  std::size_t window_;  // items pulled and not delivered: what bounds the memory
 
-  std::vector<Task> batch_;                       // pulled, about to be dealt
-  std::multimap<Clock::time_point, Task> later_;  // attempts that wait for their time
-  std::vector<Report> reports_;
-  WorkStatistics counted_;  // what follows from nothing else; of the whole run once that is finished
-  Clock::time_point began_{};
+  InputPace input_pace_;
+  std::multimap<Clock::time_point, Retry> later_;  // attempts that wait for their time
+  std::vector<Report> reports_;                    // those before at_report_ have been taken in
+  std::size_t at_report_ = 0;
+  Reorder<R> waiting_;            // ordered: for their turn
+  std::deque<Indexed<R>> aside_;  // not ordered: ended without having been begun
+  WorkStatistics counted_;        // what follows from nothing else; of the whole run once that is finished
+  Clock::time_point began_{}, now_{};
   std::chrono::nanoseconds cpu_at_start_{};
-  std::size_t pulled_ = 0, unsettled_ = 0, alive_ = 0, started_ = 0;
+  std::size_t pulled_ = 0, unsettled_ = 0, delivered_ = 0, alive_ = 0, started_ = 0;
   std::optional<Failure> given_up_;
   std::exception_ptr input_error_;
   std::string last_init_failure_;

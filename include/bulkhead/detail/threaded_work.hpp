@@ -1,6 +1,7 @@
 // do_threaded_work and threaded_stream: work done by threads of this process. <bulkhead/work.hpp> is the door to it.
 #pragma once
 
+#include <bulkhead/detail/caller_memory.hpp>
 #include <bulkhead/detail/thread_run.hpp>
 
 #include <iterator>
@@ -45,16 +46,18 @@ requires detail::ThreadedWork<Items, F>
 auto do_threaded_work(Items&& items, F&& func, const WorkOptions& options = {})
     -> std::vector<Outcome<detail::TaskResult<F, detail::ItemOf<Items>>>> {
   detail::ThreadRun<Items, F> run(std::forward<Items>(items), std::forward<F>(func), options, detail::Delivery::all);
-  std::vector<Outcome<detail::TaskResult<F, detail::ItemOf<Items>>>> results;
-  results.reserve(run.input_size().value_or(0));
+  using R = detail::TaskResult<F, detail::ItemOf<Items>>;
+  std::vector<Outcome<R>> results;
+  detail::CallerMemory kept;  // advised before the first touch
+  if (const auto count = run.input_size()) {
+    results.reserve(*count);
+    kept = detail::CallerMemory(results.data(), *count * sizeof(Outcome<R>));
+  }
   std::size_t ended = 0;
-  for (; auto result = run.next(); ++ended) {
-    if (!options.preserve_result_ordering) {
-      results.push_back(std::move(result->outcome));
-      continue;
-    }
-    if (result->index >= results.size()) results.resize(result->index + 1);
-    results[result->index] = std::move(result->outcome);
+  for (Indexed<R> result; run.next(result); ++ended) {
+    const std::size_t place = options.preserve_result_ordering ? result.index : ended;
+    if (place >= results.size()) results.resize(place + 1);
+    results[place] = std::move(result.outcome);
   }
   if (results.size() != ended) throw std::logic_error("bulkhead::do_threaded_work: an item has ended twice");
   return results;
@@ -89,12 +92,12 @@ class ThreadedStream {
     State(Items&& items, std::decay_t<F>&& func, const WorkOptions& options)
         : run(std::forward<Items>(items), std::move(func), options, detail::Delivery::each) {}
     void advance() {
-      current.reset();
-      current = run.next();
+      at_end = true;  // also if the next line throws
+      at_end = !run.next(current);
     }
     Run run;
-    std::optional<Result> current;
-    bool begun = false;
+    Result current;
+    bool begun = false, at_end = false;
   };
 
  public:
@@ -106,15 +109,15 @@ class ThreadedStream {
 
     Iterator() = default;
     /// The result may be moved from.
-    Result& operator*() const noexcept { return *state_->current; }
-    Result* operator->() const noexcept { return std::addressof(*state_->current); }
+    Result& operator*() const noexcept { return state_->current; }
+    Result* operator->() const noexcept { return std::addressof(state_->current); }
     /// Waits for the next result. Throws as described at threaded_stream(); the stream is at its end then.
     Iterator& operator++() {
       state_->advance();
       return *this;
     }
     void operator++(int) { ++*this; }
-    friend bool operator==(const Iterator& at, std::default_sentinel_t) noexcept { return !at.state_->current; }
+    friend bool operator==(const Iterator& at, std::default_sentinel_t) noexcept { return at.state_->at_end; }
 
    private:
     friend class ThreadedStream;
@@ -148,11 +151,11 @@ class ThreadedStream {
 /// each as soon as it may be had: in the order of the items, or with `preserve_result_ordering = false` in the order
 /// they end. In the place of the generators in the article on threads, queues and processes this is ported from.
 ///
-/// Lazy both ways: at most 64 items plus four a worker are pulled ahead of the result last taken, so an endless range
-/// may feed it. An lvalue range is used where it is and must outlive the stream, an rvalue one is moved in; `func` is
-/// copied or moved in. If the range throws, every result before it is delivered, then the exception comes out of the
-/// iterator. Otherwise as do_threaded_work() says, `options` and what is thrown included; the iterator throws what is
-/// found out only on the way.
+/// Lazy both ways: at most 64 items plus four a worker are pulled ahead of the result last taken, or 4096 once they
+/// have turned out to take less than 10 us each, so an endless range may feed it. An lvalue range is used where it is
+/// and must outlive the stream, an rvalue one is moved in; `func` is copied or moved in. If the range throws, every
+/// result before it is delivered, then the exception comes out of the iterator. Otherwise as do_threaded_work() says,
+/// `options` and what is thrown included; the iterator throws what is found out only on the way.
 template <class Items, class F>
 requires detail::ThreadedWork<Items, std::decay_t<F>>
 auto threaded_stream(Items&& items, F&& func, const WorkOptions& options = {}) -> ThreadedStream<Items, F> {
