@@ -174,13 +174,29 @@ requires(!std::is_arithmetic_v<T>) void prologue(SpanReader& archive, const T&) 
 template <class T>
 requires(!std::is_arithmetic_v<T>) void epilogue(SpanReader& archive, const T&) { archive.leave(); }
 
+/// A type that has both of these encodes itself, and cereal is not asked: for formats that know better (flatbuffers,
+/// your own), and for what is sent by the million, since an archive costs 50 ns.
+///
+/// `encode_into(bytes)` writes nothing where the whole does not fit, and returns the size of the whole either way.
+/// `decode_from(bytes)` is given those bytes, and must not believe them: it throws where they are damaged.
+template <class T>
+concept EncodesItself = requires(const T& value, std::span<std::byte> into, std::span<const std::byte> bytes) {
+  { value.encode_into(into) } -> std::same_as<std::size_t>;
+  { T::decode_from(bytes) } -> std::same_as<T>;
+};
+
+template <class T>
+inline constexpr bool is_text = std::is_same_v<T, std::string_view> || std::is_same_v<T, std::string>;
+
 /// Encodes into `into` as far as it fits; returns the size of the whole. Throws what the type's own functions throw.
 template <class T>
 std::size_t encode_into(std::span<std::byte> into, const T& value) {
-  if constexpr (std::is_arithmetic_v<T>) {
+  if constexpr (EncodesItself<T>) {
+    return value.encode_into(into);
+  } else if constexpr (std::is_arithmetic_v<T>) {
     if (into.size() >= sizeof value) std::memcpy(into.data(), &value, sizeof value);
     return sizeof value;
-  } else if constexpr (std::is_same_v<T, std::string_view>) {
+  } else if constexpr (is_text<T>) {
     if (!value.empty() && into.size() >= value.size()) std::memcpy(into.data(), value.data(), value.size());
     return value.size();
   } else if constexpr (std::is_empty_v<T> && std::is_trivially_copyable_v<T>) {
@@ -196,8 +212,10 @@ std::size_t encode_into(std::span<std::byte> into, const T& value) {
 /// type's own functions throw.
 template <class T>
 T decode(std::span<const std::byte> bytes) {
-  if constexpr (std::is_same_v<T, std::string_view>) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  if constexpr (EncodesItself<T>) {
+    return T::decode_from(bytes);
+  } else if constexpr (is_text<T>) {
+    return T(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   } else if constexpr (std::is_empty_v<T> && std::is_trivially_copyable_v<T>) {
     if (!bytes.empty()) throw DecodeError("bytes where none belong");
     return {};
@@ -218,7 +236,7 @@ T decode(std::span<const std::byte> bytes) {
 
 /// Whether a type can be an item or a result of work in processes.
 template <class T>
-concept Encodable = std::is_arithmetic_v<T> || std::is_same_v<T, std::string_view> ||
+concept Encodable = EncodesItself<T> || std::is_arithmetic_v<T> || std::is_same_v<T, std::string_view> ||
                     (std::is_empty_v<T>&& std::is_trivially_copyable_v<T>) ||
                     (!is_a_pointer<T> && cereal::traits::is_output_serializable<T, SpanWriter>::value &&
                      cereal::traits::is_input_serializable<T, SpanReader>::value);

@@ -50,7 +50,7 @@ void Coordinator::notify_of(EventKind kind, const Worker& worker, const ipc::Rec
           .failure = &failure});
 }
 
-void Coordinator::notify(Event event) const {
+void Coordinator::notify(Event&& event) const {
   if (!options_.on_event) return;
   event.when =
       std::chrono::steady_clock::time_point(now_);  // of this turn: to ask the clock anew costs as much as a task

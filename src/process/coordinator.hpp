@@ -162,7 +162,7 @@ class Coordinator {
   void release_item(const ipc::Record& record, ipc::LaneWriter& lane) noexcept;
   void left_one(Worker& worker);
   void announce_start(Worker& worker, std::uint64_t task, unsigned attempt);
-  void notify(Event event) const;
+  void notify(Event&& event) const;  // never copied: see add_value() in settling.cpp
   void notify_finished() const;
   void announce_what_is_lacking() const;
 

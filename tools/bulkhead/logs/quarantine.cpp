@@ -41,14 +41,14 @@ void Quarantine::add(const Task& task, const std::string& header) {
   warn(task);
   std::string text;
   if (std::exchange(empty_, false) && !header.empty()) text = header + settings_.delimiter;
-  for (const std::string& record : task.texts) text += record + settings_.delimiter;
+  for (const std::string& record : task.extras().texts) text += record + settings_.delimiter;
   log_.append(text);
 }
 
 // What would be read differently, said once.
 void Quarantine::warn(const Task& task) {
   if (warned_ || settings_.quiet) return;
-  for (const std::string& record : task.texts) {
+  for (const std::string& record : task.extras().texts) {
     if (record.find(settings_.delimiter) == std::string::npos) continue;
     warned_ = true;
     console_.say(fmt::format("--quarantine: record #{} holds a delimiter and will be read as two; use -0 or another -d",

@@ -29,12 +29,12 @@ void fill(Task& task, const Json& object) {
       for (const auto& [name, text] : value.items()) {
         if (name.empty() || name.find('=') != std::string::npos)
           throw std::invalid_argument("\"env\" has a name that cannot be one");
-        task.environment.push_back(name + "=" + text_of(text, "\"env\": " + name));
+        task.own_extras().environment.push_back(name + "=" + text_of(text, "\"env\": " + name));
       }
     } else if (key == "stdin") {
-      task.input = text_of(value, "\"stdin\"");
+      task.own_extras().input = text_of(value, "\"stdin\"");
     } else if (key == "id") {
-      task.id = text_of(value, "\"id\"");
+      task.own_extras().id = text_of(value, "\"id\"");
     } else {
       throw std::invalid_argument("there is no \"" + key + "\"; it takes argv, env, stdin and id");
     }
@@ -49,9 +49,10 @@ void read_task(Task& task) {
   try {
     fill(task, Json::parse(task.fields.front()));
   } catch (const std::exception& error) {  // of the parser too
-    task.problem = error.what();
-    task.environment.clear();
-    task.input.clear();
+    TaskExtras& extras = task.own_extras();
+    extras.problem = error.what();
+    extras.environment.clear();
+    extras.input.clear();
   }
 }
 

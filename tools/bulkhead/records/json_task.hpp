@@ -1,7 +1,7 @@
 // --input jsonl: one object a line that says all about a task.
 #pragma once
 
-#include "records/task_source.hpp"
+#include "records/task.hpp"
 
 namespace bulkhead::tool {
 

@@ -111,20 +111,19 @@ RecordStream::RecordStream(const std::vector<SourceSpec>& sources, const RecordR
 }
 
 Fetch RecordStream::Column::fetch(const RecordRules& rules, bool may_wait) {
-  if (current) return Fetch::record;
-  std::string value;
+  if (fetched) return Fetch::record;
+  fields.resize(1);
+  std::string& value = fields.front();
   if (reader) {
-    const Fetch fetched = reader->next(value, may_wait);
-    if (fetched != Fetch::record) return fetched;
+    const Fetch read = reader->next(value, may_wait);
+    if (read != Fetch::record) return read;
   } else {
     if (at == values.size()) return Fetch::end;
     value = values[at++];
   }
   if (rules.keep_text) text = value;
-  if (rules.column_separator)
-    current = rules.column_separator->split(value);
-  else
-    current = std::vector<std::string>{std::move(value)};
+  if (rules.column_separator) fields = rules.column_separator->split(value);
+  fetched = true;
   return Fetch::record;
 }
 
@@ -149,8 +148,8 @@ const std::vector<std::string>& RecordStream::columns() {
   for (Group& group : groups_)
     for (Column& column : group.columns) {
       if (fetch_header(column) != Fetch::record) continue;
-      std::vector<std::string> names = *std::exchange(column.current, std::nullopt);
-      column_names_.insert(column_names_.end(), names.begin(), names.end());
+      column.fetched = false;
+      column_names_.insert(column_names_.end(), column.fields.begin(), column.fields.end());
       append_text(header_text_, std::exchange(first, false), column.text);
     }
   return column_names_;
@@ -162,11 +161,15 @@ Fetch RecordStream::next_row(Group& group, Row& row, bool may_wait) {
     if (fetched == Fetch::pending) waiting_for_ = column.reader->descriptor();
     if (fetched != Fetch::record) return fetched;  // the shortest of them ends the group
   }
-  row.fields.clear();
+  const bool alone = group.columns.size() == 1;
+  if (!alone) row.fields.clear();
   row.text.clear();
   for (Column& column : group.columns) {
-    std::vector<std::string> fields = *std::exchange(column.current, std::nullopt);
-    std::move(fields.begin(), fields.end(), std::back_inserter(row.fields));
+    column.fetched = false;
+    if (alone)
+      row.fields.swap(column.fields);
+    else
+      std::move(column.fields.begin(), column.fields.end(), std::back_inserter(row.fields));
     if (rules_.keep_text) append_text(row.text, &column == &group.columns.front(), column.text);
   }
   return Fetch::record;
@@ -199,6 +202,12 @@ Fetch RecordStream::next(std::vector<std::string>& fields, bool may_wait) {
     const Fetch fetched = next_row(groups_.front(), first_row_, may_wait);
     if (fetched != Fetch::record) return fetched;
     in_row_ = true;
+  }
+  if (odometer_.empty()) {  // it is wanted once
+    in_row_ = false;
+    fields.swap(first_row_.fields);
+    text_.swap(first_row_.text);
+    return Fetch::record;
   }
   fields = first_row_.fields;
   text_ = first_row_.text;

@@ -76,6 +76,7 @@ class RecordStream {
   /// first next(). Throws UsageError naming a file that cannot be read.
   const std::vector<std::string>& columns();
 
+  /// `fields` may be those of an earlier record: their memory is used again.
   Fetch next(std::vector<std::string>& fields, bool may_wait);
   /// The record that next() gave last as it was read; where there are several sources, their texts with TABs between.
   const std::string& text() const noexcept { return text_; }
@@ -91,8 +92,9 @@ class RecordStream {
     std::vector<std::string> values{};
     std::size_t at = 0;
     std::optional<RecordReader> reader{};
-    std::optional<std::vector<std::string>> current{};  // fetched, its neighbours in the row are still pending
-    std::string text{};                                 // that it was split from, where it is kept
+    std::vector<std::string> fields{};  // of the record that was fetched; its neighbours in the row may be pending
+    bool fetched = false;
+    std::string text{};  // that it was split from, where it is kept
 
     Fetch fetch(const RecordRules& rules, bool may_wait);
   };

@@ -55,10 +55,11 @@ Fetch TaskSource::next_record(Record& record, bool may_wait) {
 // Records for one task: so many, and as many as its budget allows; one always.
 Fetch TaskSource::gather(bool may_wait) {
   while (gathered_records_ < rules_.records_per_task) {
-    Record record;
+    Record record{.fields = spare_fields()};
     if (too_many_) {
       record = *std::exchange(too_many_, std::nullopt);
     } else if (const Fetch fetched = next_record(record, may_wait); fetched != Fetch::record) {
+      reuse(std::move(record.fields));
       return fetched;
     }
     const std::size_t cost = rules_.budget > 0 ? rules_.cost(record.fields) : 0;
@@ -67,7 +68,10 @@ Fetch TaskSource::gather(bool may_wait) {
       break;
     }
     gathered_cost_ += cost;
-    std::move(record.fields.begin(), record.fields.end(), std::back_inserter(gathered_));
+    if (gathered_.empty())
+      gathered_.swap(record.fields);
+    else
+      std::move(record.fields.begin(), record.fields.end(), std::back_inserter(gathered_));
     if (rules_.keep_texts) texts_.push_back(std::move(record.text));
     ++gathered_records_;
   }
@@ -82,9 +86,12 @@ Fetch TaskSource::fetch_new(bool may_wait) {
     total_ = sequence_ + (gathered_records_ > 0 ? 1 : 0);
   }
   if (gathered_records_ == 0) return Fetch::end;
-  current_ = Task{.sequence = ++sequence_, .attempt = 1, .fields = std::move(gathered_), .texts = std::move(texts_)};
+  Task& task = current_.emplace();
+  task.sequence = ++sequence_;
+  task.fields = std::move(gathered_);
+  if (!texts_.empty()) task.own_extras().texts = std::move(texts_);
   current_was_looked_through_ = false;
-  if (rules_.jsonl) read_task(*current_);
+  if (rules_.jsonl) read_task(task);
   gathered_.clear();
   texts_.clear();
   gathered_records_ = gathered_cost_ = 0;
@@ -137,7 +144,7 @@ Fetch TaskSource::fetch(bool may_wait) {
     const Fetch fetched = fetch_new(may_wait);
     if (fetched != Fetch::end) return fetched;
   }
-  return waiting_.empty() && out_.empty() ? Fetch::end : Fetch::pending;
+  return waiting_.empty() && out_.size() == 0 ? Fetch::end : Fetch::pending;
 }
 
 bool TaskSource::ready() { return fetch(false) != Fetch::pending; }
@@ -166,18 +173,25 @@ bool TaskSource::at_end() {
 }
 
 const Task& TaskSource::front() {
-  if (in_hand_) return *in_hand_;
+  if (in_hand_) return out_.at(*in_hand_);
   if (at_end()) throw std::logic_error("there is no task left");
-  in_hand_ = &out_.insert_or_assign(next_index_++, *std::exchange(current_, std::nullopt)).first->second;
+  in_hand_ = next_index_++;
+  const Task& task = out_.put(*in_hand_, std::move(*current_));
+  current_.reset();
   if (rules_.spacing.count() > 0) not_before_ = Clock::now() + rules_.spacing;
-  return *in_hand_;
+  return task;
 }
 
 Task TaskSource::take(std::size_t index) {
-  auto node = out_.extract(index);
-  if (node.empty()) throw std::logic_error("a result came for a task that is not out");
-  if (in_hand_ == &node.mapped()) in_hand_ = nullptr;
-  return std::move(node.mapped());
+  if (in_hand_ == index) in_hand_.reset();
+  return out_.take(index);
+}
+
+std::vector<std::string> TaskSource::spare_fields() {
+  if (spare_fields_.empty()) return {};
+  std::vector<std::string> fields = std::move(spare_fields_.back());
+  spare_fields_.pop_back();
+  return fields;
 }
 
 void TaskSource::again(Task task, std::chrono::milliseconds pause) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "records/records.hpp"
+#include "records/task.hpp"
+#include "records/tasks_out.hpp"
 
 #include <bulkhead/wait_set.hpp>
 #include <bulkhead/work_clock.hpp>
@@ -15,29 +17,9 @@
 #include <optional>
 #include <ranges>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 namespace bulkhead::tool {
-
-/// One attempt at one record, as it goes to a worker.
-struct Task {
-  std::uint64_t sequence = 0;  ///< from 1; the same for every attempt
-  unsigned attempt = 1;
-  std::vector<std::string> fields{};
-  std::vector<std::string> environment{};  ///< K=V, its own (--input jsonl)
-  std::string input{};                     ///< its standard input (--input jsonl)
-  std::string id{};                        ///< its name in reports (--input jsonl)
-  std::string problem{};                   ///< why this record is no task; empty: it is one
-  std::vector<std::string> texts{};        ///< its records as they were read, where that is wanted; stays here
-
-  template <class Archive>
-  void serialize(Archive& archive) {
-    bool plain = environment.empty() && input.empty() && id.empty() && problem.empty();
-    archive(sequence, attempt, fields, plain);
-    if (!plain) archive(environment, input, id, problem);  // what nearly no task has is not sent with every task
-  }
-};
 
 struct TaskRules {
   bool skip_empty = false;           ///< -r
@@ -49,7 +31,7 @@ struct TaskRules {
   std::chrono::milliseconds spacing{0};    ///< --delay, between starts
   std::optional<std::uint64_t> shuffle{};  ///< --shuf: the seed
   bool read_ahead = false;                 ///< the total is needed: read all records first
-  bool keep_texts = false;                 ///< Task::texts is wanted
+  bool keep_texts = false;                 ///< TaskExtras::texts are wanted
 };
 
 /// An input range of tasks that does not end while one that is out may still come back to be tried again.
@@ -104,6 +86,10 @@ class TaskSource {
   const Task& at(std::size_t index) const { return out_.at(index); }
   /// It has come back, for good or to be given to again().
   Task take(std::size_t index);
+  /// The fields of a task that is done with: their memory serves another.
+  void reuse(std::vector<std::string>&& fields) {
+    if (fields.capacity() != 0 && spare_fields_.size() < most_spare) spare_fields_.push_back(std::move(fields));
+  }
   /// To be handed out once more after `pause`, as the next attempt.
   void again(Task task, std::chrono::milliseconds pause);
   /// Before anything is handed out: reads the first `count` tasks. Those that `skip` is true for are never handed out.
@@ -144,22 +130,25 @@ class TaskSource {
   Fetch next_record(Record& record, bool may_wait);
   void read_all();
   const Task& front();
-  void next() noexcept { in_hand_ = nullptr; }
+  std::vector<std::string> spare_fields();
+  void next() noexcept { in_hand_.reset(); }
   bool at_end();
 
   RecordStream records_;
   TaskRules rules_;
   std::deque<Record> ahead_;
+  static constexpr std::size_t most_spare = 4096;
+  std::vector<std::vector<std::string>> spare_fields_;
   std::vector<std::string> gathered_, texts_;  // of a task of several records
   std::size_t gathered_records_ = 0, gathered_cost_ = 0;
   std::optional<Record> too_many_;  // the record that did not fit any more
   std::optional<Task> current_;     // fetched, not yet looked at
   bool current_was_looked_through_ = false;
-  const Task* in_hand_ = nullptr;  // looked at, the iterator still stands on it
+  std::optional<std::size_t> in_hand_;  // looked at, the iterator still stands on it
   std::vector<Again> waiting_;
   std::deque<Task> looked_through_;
   std::uint64_t skipped_ = 0;
-  std::unordered_map<std::size_t, Task> out_;
+  TasksOut out_;
   std::size_t next_index_ = 0;
   std::uint64_t sequence_ = 0;
   std::optional<std::uint64_t> total_;

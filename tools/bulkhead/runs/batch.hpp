@@ -75,6 +75,7 @@ class Batch {
         Attempt attempt = attempt_of(result);
         attempt.task = source_.take(result.index);
         settle(std::move(attempt));
+        source_.reuse(std::move(attempt.task.fields));
         if (!stream.ready()) let_output_flow();
       }
     });

@@ -73,9 +73,10 @@ void Batch::settle(Attempt&& attempt) {
     attempt.error_tail = last_words.empty() ? printer_.error_tail(attempt) : std::move(last_words);
   name_refused_files(settings_.limits, attempt);
   if (printer_.stores()) attempt.output_bytes = attempt.output.size() + attempt.error.size() + attempt.result.size();
-  if (auto node = process_of_task_.extract(attempt.task.sequence)) attempt.process = node.mapped();
+  if (!process_of_task_.empty())
+    if (auto node = process_of_task_.extract(attempt.task.sequence)) attempt.process = node.mapped();
   if (may_retry(attempt)) return retry(std::move(attempt));
-  retrying_.erase(attempt.task.sequence);
+  if (!retrying_.empty()) retrying_.erase(attempt.task.sequence);
   conclude(attempt);
   if (source_.closed()) look_round();
 }

@@ -49,7 +49,8 @@ void Batch::on_event(const Event& event) {
 void Batch::on_task_started(const Event& event) {
   ++running_;
   running_tasks_.resize(std::max(running_tasks_.size(), static_cast<std::size_t>(event.worker) + 1));
-  running_tasks_[static_cast<std::size_t>(event.worker)] = {event.task, Clock::now(), true};
+  running_tasks_[static_cast<std::size_t>(event.worker)] = {event.task,
+                                                            Clock::time_point(event.when.time_since_epoch()), true};
   if (!settings_.verbose && listeners_.empty()) return;
   const Task& task = source_.at(event.task);
   const TaskStart start{task, event.worker, processes_[event.worker], shown_(task, event.worker)};

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::uint64_t most_respawns = 1'000'000;
 
-Attempt attempt_of(Indexed<std::optional<std::string>>& result, const Settings& settings) {
+Attempt attempt_of(Indexed<std::string>& result, const Settings& settings) {
   Attempt attempt;
   const TaskStats stats = result.outcome.stats();
   attempt.slot = stats.worker;
@@ -29,7 +29,7 @@ Attempt attempt_of(Indexed<std::optional<std::string>>& result, const Settings& 
     attempt.end = TaskEnd::ok;
     attempt.words = "OK";
     attempt.exit_code = 0;
-    if (*result.outcome) attempt.result = std::move(**result.outcome) + "\n";
+    attempt.result = std::move(*result.outcome);
   } else {
     describe(result.outcome.error(), settings.timeout, settings.limits, attempt);
     attempt.error_tail = last_lines(result.outcome.error().stderr_tail);
@@ -60,7 +60,10 @@ int function_batch(const Settings& settings, const RecordFunction& function) {
   options.respawn.period = std::chrono::hours(24);
   if (settings.crash_limit > 0)
     options.respawn.limit = static_cast<unsigned>(std::min<std::uint64_t>(settings.crash_limit - 1, most_respawns));
-  const auto call = [&](const Task& task) { return function.call(task.fields); };
+  const auto call = [&](const Task& task) {  // the line that it prints; empty: none
+    std::optional<std::string> line = function.call(task.fields);
+    return line ? *std::move(line) += '\n' : std::string();
+  };
   return batch.drive([&] { return process_stream(batch.source().tasks(), call, options); },
                      [&](auto& result) { return attempt_of(result, settings); });
 }

@@ -46,12 +46,13 @@ class CommandRunner {
         run_id_(std::move(run_id)) {}
 
   CommandResult operator()(const Task& task, std::stop_token stop) const {
-    if (!task.problem.empty()) throw NotATask("no task: " + task.problem);
+    if (!task.extras().problem.empty()) throw NotATask("no task: " + task.extras().problem);
     const int slot = this_task().value_or(ThisTask{}).worker;
     Command command = base_;
     command.arguments = command_.arguments(values_of(task, slot));
-    command.input = task.input;
-    command.environment.insert(command.environment.end(), task.environment.begin(), task.environment.end());
+    command.input = task.extras().input;
+    command.environment.insert(command.environment.end(), task.extras().environment.begin(),
+                               task.extras().environment.end());
     command.environment.push_back(fmt::format("BULKHEAD_SEQ={}", task.sequence));
     command.environment.push_back(fmt::format("BULKHEAD_SLOT={}", slot + 1));
     command.environment.push_back(fmt::format("BULKHEAD_ATTEMPT={}", task.attempt));
@@ -114,8 +115,8 @@ int print_commands(const Settings& settings, const CommandTemplate& command, Rec
   std::size_t index = 0;
   for (const Task& task : source.tasks()) {
     if (signals.stops() > 0) return 128 + signals.first_stop();
-    const std::string shown =
-        task.problem.empty() ? command.shown(values_of(task, 0)) : "# not a task: " + printable(task.problem);
+    const std::string shown = task.extras().problem.empty() ? command.shown(values_of(task, 0))
+                                                            : "# not a task: " + printable(task.extras().problem);
     if (!output.write(shown + "\n")) return reader_gone;
     source.take(index++);
   }
@@ -154,7 +155,7 @@ int run(const Settings& given) {
   }
   if (settings.dry_run) return print_commands(settings, command, std::move(records));
   const auto shown = [&](const Task& task, int slot) {
-    return task.problem.empty() ? command.shown(values_of(task, slot)) : joined_record(task);
+    return task.extras().problem.empty() ? command.shown(values_of(task, slot)) : joined_record(task);
   };
   Command base = program_command(settings);
   const std::vector<std::string> unguarded = isolate(settings, base);
