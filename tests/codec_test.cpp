@@ -1,14 +1,18 @@
 // Bytes that are not to be trusted: decoding stays within them, and within reason.
 #include <bulkhead/codec.hpp>
+#include <bulkhead/work.hpp>
 
 #include "catch.hpp"
 
 #include <cereal/types/memory.hpp>
 
 #include <array>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <variant>
@@ -54,15 +58,54 @@ TEST_CASE("every proper prefix of an encoding is refused", "[codec]") {
 }
 
 TEST_CASE("left-over bytes, wild sizes and odd bools are refused", "[codec]") {
-  auto bytes = encoded(std::string("abc"));
+  auto bytes = encoded(std::optional<std::string>("abc"));
   bytes.push_back(std::byte{0});
-  CHECK_THROWS_AS(decode<std::string>(bytes), DecodeError);
+  CHECK_THROWS_AS(decode<std::optional<std::string>>(bytes), DecodeError);
   const auto huge = encoded(std::uint64_t{1} << 40);
   CHECK_THROWS_AS(decode<std::vector<int>>(huge), DecodeError);
-  CHECK_THROWS_AS(decode<std::string>(huge), DecodeError);
+  CHECK_THROWS_AS(decode<std::vector<std::string>>(huge), DecodeError);
   const std::array two{std::byte{2}};
   CHECK_THROWS_AS(decode<bool>(two), DecodeError);
   CHECK_THROWS_AS(decode<long>(two), DecodeError);
+}
+
+TEST_CASE("a text travels as its bytes", "[codec]") {
+  const std::string text("a\0b", 3);
+  CHECK(encoded(text).size() == 3);
+  CHECK(decode<std::string>(encoded(text)) == text);
+  CHECK(encoded(std::string()).empty());
+  CHECK(decode<std::string>({}).empty());
+}
+
+namespace {
+
+// As somebody would who has a format of his own.
+struct Celsius {
+  double degrees = 0;
+
+  std::size_t encode_into(std::span<std::byte> into) const {
+    const std::string text = std::to_string(degrees) + "C";
+    if (text.size() <= into.size()) std::memcpy(into.data(), text.data(), text.size());
+    return text.size();
+  }
+  static Celsius decode_from(std::span<const std::byte> bytes) {
+    const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (!text.ends_with('C')) throw std::invalid_argument("no temperature: " + text);
+    return {std::stod(text)};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a type that encodes itself is asked, and cereal is not", "[codec]") {
+  const auto bytes = encoded(Celsius{21.5});
+  CHECK(bytes.back() == std::byte{'C'});
+  CHECK(decode<Celsius>(bytes).degrees == 21.5);
+  CHECK_THROWS_AS(decode<Celsius>(std::span(bytes).first(2)), std::invalid_argument);
+  const auto warmer = [](const Celsius& c) { return Celsius{c.degrees + 1}; };
+  const auto results = bulkhead::do_process_work(std::vector<Celsius>{{1}, {2}, {3}}, warmer, {.num_workers = 2});
+  REQUIRE(results.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) CHECK(results[i].value().degrees == static_cast<double>(i + 2));
 }
 
 TEST_CASE("nesting is bounded", "[codec]") {

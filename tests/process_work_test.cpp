@@ -176,9 +176,10 @@ TEST_CASE("items and results of every size up to the limit travel, larger ones a
   constexpr std::size_t limit = 3u << 20;
   std::vector<std::string> items;
   for (std::size_t size :
-       {std::size_t{0}, std::size_t{1}, std::size_t{1000}, std::size_t{1023}, std::size_t{4087}, std::size_t{4088},
-        std::size_t{8183}, std::size_t{8184}, std::size_t{8185}, std::size_t{32'759}, std::size_t{32'760},
-        std::size_t{32'761}, std::size_t{65'536}, std::size_t{300'000}, limit - 8, limit - 7})
+       {std::size_t{0}, std::size_t{1}, std::size_t{1000}, std::size_t{1023}, std::size_t{1024}, std::size_t{1025},
+        std::size_t{4095}, std::size_t{4096}, std::size_t{4097}, std::size_t{8191}, std::size_t{8192},
+        std::size_t{8193}, std::size_t{32'767}, std::size_t{32'768}, std::size_t{32'769}, std::size_t{65'536},
+        std::size_t{300'000}, limit, limit + 1})
     items.push_back(std::string(size, static_cast<char>('a' + items.size())));
   for (int round = 0; round < 2; ++round) {
     const auto results = do_process_work(items, [](std::string s) { return s; },

@@ -61,11 +61,11 @@ TEST_CASE("an endless input is pulled no further than needed", "[threaded_stream
   };
   Counter endless;
   {
-    auto stream = threaded_stream(endless, takes_its_time, {.num_workers = 2});
+    auto stream = threaded_stream(endless, takes_its_time, {.num_workers = 2, .preserve_result_ordering = false});
     CHECK(endless.at == 0);
     std::size_t taken = 0;
     for (auto& result : stream) {
-      REQUIRE(result.index == taken);
+      REQUIRE(result.outcome.value() == static_cast<int>(result.index));
       REQUIRE(static_cast<std::size_t>(endless.at) <= taken + 64 + 4 * 2);
       if (++taken == 1000) break;
     }
@@ -82,6 +82,24 @@ TEST_CASE("of tiny tasks more are pulled ahead, and not without bound", "[thread
     REQUIRE(static_cast<std::size_t>(endless.at) <= taken + 4096);
     if (++taken == 100'000) break;
   }
+}
+
+TEST_CASE("a task that holds up the order keeps no thread idle", "[threaded_stream]") {
+  constexpr int all = 3000;
+  std::atomic<int> ended = 0;
+  const auto first_waits_for_many = [&](int n) {
+    if (n == 0)
+      for (int seen = ended; seen < all - 1; seen = ended) ended.wait(seen);
+    else if (++ended == all - 1)
+      ended.notify_all();
+    return n;
+  };
+  std::vector<int> items(all);
+  std::iota(items.begin(), items.end(), 0);
+  std::size_t taken = 0;
+  for (auto& result : threaded_stream(items, first_waits_for_many, {.num_workers = 2}))
+    REQUIRE(result.index == taken++);
+  CHECK(taken == all);
 }
 
 TEST_CASE("a result is had though its worker stands in the next task of the same run", "[threaded_stream]") {

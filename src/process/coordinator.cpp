@@ -31,6 +31,8 @@ Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptio
       owner_(os::process_identity()),
       queue_(num_workers_, arena_bytes(options)),
       workers_(num_workers_),
+      idle_(num_workers_),
+      half_empty_(num_workers_),
       most_workers_(num_workers_),
       respawn_(options_.respawn),
       parallelism_(num_workers_),
@@ -124,9 +126,10 @@ bool Coordinator::poll() {
 
 // Takes in one thing that the poller reported, or one more chunk of what a dead worker left. False: nothing was left.
 bool Coordinator::take_one_ready() {
-  for (const auto& worker : workers_)
-    if (worker && worker->dying && (!worker->said_all || worker->may_be_buried()))
-      return see_death_through(*worker), true;
+  if (standing_.dying != 0)
+    for (const auto& worker : workers_)
+      if (worker && worker->dying && (!worker->said_all || worker->may_be_buried()))
+        return see_death_through(*worker), true;
   if (ready_.empty()) return false;
   const std::uint64_t key = ready_.front();
   ready_.pop_front();

@@ -23,6 +23,7 @@
 #include "parallelism.hpp"
 #include "process/backlog.hpp"
 #include "process/fork_server.hpp"
+#include "process/slot_set.hpp"
 #include "process/worker.hpp"
 #include "respawn_policy.hpp"
 
@@ -87,6 +88,10 @@ class Coordinator {
   // Dealing (dealing.cpp)
   bool open_lane_to_fill();
   Worker* worker_to_fill(bool may_deepen);
+  template <class Fits>
+  Worker* first_to_fill(SlotSet& among, std::size_t from, Fits&& fits);
+  void recount(Worker& worker) noexcept;
+  void recount_all() noexcept;
   std::size_t quota_of(Worker& worker) const noexcept;
   void close_fill();
   void publish_fill();
@@ -109,7 +114,6 @@ class Coordinator {
   void settle_death(Worker& worker, const ipc::Record& culprit, const Death& death);
   Death death_of(const Worker& worker, const ipc::Record* culprit);
   bool count_kills_for_memory();
-  std::size_t busy_workers() const noexcept;
   void count_death(const Worker& worker, const Death& death);
   void retire(Worker& worker);
   void kill_worker(Worker& worker);
@@ -178,6 +182,13 @@ class Coordinator {
 
   std::vector<std::unique_ptr<Worker>> workers_;  // by slot; null: nobody
   std::size_t live_ = 0;
+  // So that nobody has to be looked for among all: the sums of what they are counted as, and who may have room in his
+  // lane. The sets hold too many rather than too few; who turns out to have none is taken out, and comes in again with
+  // whatever changes that.
+  Standing standing_{};
+  SlotSet idle_, half_empty_;
+  std::size_t filled_last_ = 0;  // slot
+  Nanoseconds balanced_{}, next_kill_ = Nanoseconds::max();
   std::uint64_t next_number_ = 0;
   std::size_t most_workers_;  // fewer than num_workers_ where the kernel grants no more
   Nanoseconds may_ask_again_at_ = Nanoseconds::max();

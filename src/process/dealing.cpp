@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 std::size_t Coordinator::quota_of(Worker& worker) const noexcept {
   if (!worker.accepts()) return 0;
   // After memory ran out fewer tasks run at once, and none waits behind another.
-  if (parallelism_.lowered()) return worker.outstanding == 0 && busy_workers() < parallelism_.allowed() ? 1 : 0;
+  if (parallelism_.lowered()) return worker.outstanding == 0 && standing_.busy < parallelism_.allowed() ? 1 : 0;
   // As long as workers can be added, one that has proved nothing gets no second task.
   const bool unproven = worker.pace().mean() == 0ns && live_ < most_workers_;
   const std::size_t depth = unproven ? 1 : worker.pace().depth();
@@ -22,23 +22,42 @@ std::size_t Coordinator::quota_of(Worker& worker) const noexcept {
   return quota != 0 && worker.lane().room() == nullptr ? 0 : quota;
 }
 
-std::size_t Coordinator::busy_workers() const noexcept {
-  return static_cast<std::size_t>(
-      std::count_if(workers_.begin(), workers_.end(), [](const auto& w) { return w && w->outstanding != 0; }));
+// To be called when something has changed that a worker is counted by, or that may give it room.
+void Coordinator::recount(Worker& worker) noexcept {
+  standing_ -= worker.counted_as;
+  standing_ += worker.counted_as = worker.standing();
+  if (!worker.accepts()) return;
+  const auto slot = static_cast<std::size_t>(worker.slot());
+  if (worker.outstanding == 0) idle_.insert(slot);
+  half_empty_.insert(slot);
 }
 
-// An idle worker first, then a new one; then the lane that is emptiest for its depth, once it is half empty.
-Worker* Coordinator::worker_to_fill(bool may_deepen) {
-  Worker* best = nullptr;
-  for (const auto& worker : workers_) {
-    if (!worker || quota_of(*worker) == 0) continue;
-    if (worker->outstanding == 0) return worker.get();
-    if (worker->outstanding * 2 > worker->pace().depth()) continue;
-    if (!best || worker->outstanding < best->outstanding) best = worker.get();
+void Coordinator::recount_all() noexcept {
+  for (const auto& worker : workers_)
+    if (worker) recount(*worker);
+}
+
+template <class Fits>
+Worker* Coordinator::first_to_fill(SlotSet& among, std::size_t from, Fits&& fits) {
+  for (auto slot = among.next(from); slot; slot = among.next(*slot + 1)) {
+    Worker* const worker = workers_[*slot].get();
+    if (worker && fits(*worker) && quota_of(*worker) != 0) return worker;
+    if (!parallelism_.lowered()) among.erase(*slot);  // else others decide over its room
   }
-  if (live_ < most_workers_ && (!parallelism_.lowered() || busy_workers() < parallelism_.allowed()))
+  return nullptr;
+}
+
+// An idle worker first, then a new one; then the next whose lane is half empty for its depth.
+Worker* Coordinator::worker_to_fill(bool may_deepen) {
+  if (Worker* idle = first_to_fill(idle_, 0, [](const Worker& w) { return w.outstanding == 0; })) return idle;
+  if (live_ < most_workers_ && (!parallelism_.lowered() || standing_.busy < parallelism_.allowed()))
     if (Worker* fresh = start_worker()) return fresh;
-  return may_deepen ? best : nullptr;
+  if (!may_deepen) return nullptr;
+  const auto half_empty = [](Worker& w) { return w.outstanding * 2 <= w.pace().depth(); };
+  Worker* next = first_to_fill(half_empty_, filled_last_ + 1, half_empty);
+  if (!next) next = first_to_fill(half_empty_, 0, half_empty);
+  if (next) filled_last_ = static_cast<std::size_t>(next->slot());
+  return next;
 }
 
 bool Coordinator::open_lane_to_fill() {
@@ -60,7 +79,7 @@ bool Coordinator::open_lane_to_fill() {
 
 void Coordinator::close_fill() {
   publish_fill();
-  filling_ = nullptr;
+  if (filling_) recount(*std::exchange(filling_, nullptr));
   quota_ = 0;
 }
 
@@ -127,6 +146,7 @@ void Coordinator::deal(Worker& worker, PendingTask task) {
   worker.alone = task.alone;
   counted_.worker_wakeups += worker.publish(now_);
   ++counted_.dealt;
+  recount(worker);
   counted_.item_bytes += task.placed ? task.placed->size : task.item.size();
   count_batch(1);
 }
@@ -136,10 +156,10 @@ void Coordinator::balance() {
   if (closed()) return;
   deal_backlog();
   if (backlog_.has_ready(now_)) return;
-  const bool hands_free = live_ < most_workers_ || std::any_of(workers_.begin(), workers_.end(), [](const auto& w) {
-                            return w && w->accepts() && w->outstanding == 0;
-                          });
-  if (!hands_free) return;
+  constexpr auto between = 100us;  // looking at all of them is not free
+  const bool hands_free = live_ < most_workers_ || standing_.busy < live_;
+  if (!hands_free || standing_.several == 0 || now_ - balanced_ < between) return;
+  balanced_ = now_;
   Worker* richest = nullptr;
   for (const auto& worker : workers_) {
     if (!worker || worker->outstanding < 2) continue;
@@ -158,6 +178,7 @@ void Coordinator::take_back_from(Worker& worker, std::size_t most) {
   std::vector<PendingTask> taken;
   worker.take_back(most, [&](const ipc::Record& record) { taken.push_back(pending_from(record, worker.lane())); });
   counted_.taken_back += taken.size();
+  recount(worker);
   for (PendingTask& task : taken) backlog_.add(std::move(task));
 }
 

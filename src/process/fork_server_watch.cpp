@@ -94,6 +94,7 @@ void Coordinator::lose_server() {
       continue;
     }
     worker->orphaned = true;
+    recount(*worker);
     if (all_ended)  // their numbers may be somebody else's by now
       worker->be_ended_with_server();
     else if (worker->dying && !worker->ended)

@@ -21,32 +21,28 @@ constexpr auto idle_look = 2ms;    // no worker stays idle longer while another 
 
 Coordinator::Nanoseconds Coordinator::patience() const {
   Nanoseconds most = std::min(next_heartbeat_, may_ask_again_at_) - now_;
-  bool batches = false, idle = live_ < most_workers_, busy = false, waited_for = false;
-  for (const auto& worker : workers_) {
-    if (!worker) continue;
-    batches |= worker->outstanding > 1;
-    busy |= worker->outstanding > 0;
-    idle |= worker->outstanding == 0;
-    waited_for |= !worker->serving || worker->dying;
-    most = std::min(most, worker->kill_at - now_);
-  }
-  if (batches) most = std::min<Nanoseconds>(most, idle && !closed() ? idle_look : batch_look);
+  const bool idle = live_ < most_workers_ || standing_.busy < live_;
+  if (next_kill_ != Nanoseconds::max()) most = std::min(most, next_kill_ - now_);
+  if (standing_.several != 0) most = std::min<Nanoseconds>(most, idle && !closed() ? idle_look : batch_look);
   for (const auto limit : {options_.task_timeout, options_.cpu_time})
-    if (busy && limit > 0ms) most = std::min(most, std::clamp<Nanoseconds>(limit / 10, 1ms, batch_look));
-  if (waited_for) most = std::min<Nanoseconds>(most, 100ms);
+    if (standing_.busy != 0 && limit > 0ms) most = std::min(most, std::clamp<Nanoseconds>(limit / 10, 1ms, batch_look));
+  if (standing_.awaited != 0) most = std::min<Nanoseconds>(most, 100ms);
   if (const auto due = backlog_.next_due()) most = std::min(most, *due - now_);
   return std::max(most, Nanoseconds(0));
 }
 
 void Coordinator::look_round() {
+  recount_all();
   next_look_ = now_ + std::min<Nanoseconds>(batch_look, std::max<Nanoseconds>(patience(), 1ms));
   hear_server();  // first: if we were stopped for long, what it said meanwhile was said in time
   if (now_ >= may_ask_again_at_) {
     may_ask_again_at_ = Nanoseconds::max();
     most_workers_ = num_workers_;
   }
+  next_kill_ = Nanoseconds::max();
   for (const auto& worker : workers_) {
     if (worker && completions_.empty()) look_at(*worker);
+    if (worker) next_kill_ = std::min(next_kill_, worker->kill_at);
     if (worker && std::exchange(worker->words_wait, false))
       poller_.watch(worker->words.from().get(), key_of(static_cast<std::size_t>(worker->slot()), Sign::words));
   }
@@ -128,6 +124,7 @@ void Coordinator::look_at_death(Worker& worker) {
   poller_.forget(worker.process().pidfd().get());
   worker.dying = true;
   worker.since = now_;
+  recount(worker);
   // Nobody of ours reaps it. As long as its group has members the number is theirs; if it has none, it was free for no
   // longer than we took to wake up.
   if (worker.orphaned) os::signal_group(static_cast<int>(worker.pid()), os::GroupSignal::kill);

@@ -48,6 +48,7 @@ bool Coordinator::take_frames(Worker& worker) {
   }
   if (good) counted_.worker_wakeups += worker.acknowledge();
   if (completions_.size() > first) date_group(worker, first);
+  recount(worker);
   return good;
 }
 
@@ -231,8 +232,11 @@ void Coordinator::release_item(const ipc::Record& record, ipc::LaneWriter& lane)
   if (record.form == ipc::RecordForm::in_arena) queue_.release(lane.place(record));
 }
 
-// Answers that came together are dated together: the clock is read once for all of them.
+// Answers that came together are dated together: the clock is read once for all of them. A worker that did not measure
+// a task found it tiny; if it took long to come all the same, the worker waited for a core, and shallow lanes would
+// only add the cost of waking it to that.
 void Coordinator::date_group(Worker& worker, std::size_t first) {
+  constexpr float longest_unmeasured = 50'000;  // ns
   const auto count = completions_.size() - first;
   const float mean = static_cast<float>((now_ - worker.last_taken).count()) / static_cast<float>(count);
   const float waited = static_cast<float>((now_ - worker.oldest_published()).count());
@@ -241,10 +245,11 @@ void Coordinator::date_group(Worker& worker, std::size_t first) {
   for (std::size_t i = first; i < completions_.size(); ++i) {
     bytes += completions_[i].size;
     PackedStats& stats = completions_[i].stats;
-    if (stats.ran_ns == 0) stats.ran_ns = mean;
+    const bool measured = stats.ran_ns != 0;
+    if (!measured) stats.ran_ns = mean;
     stats.waited_ns = std::max(0.0f, waited - stats.ran_ns);
     stats.peak_rss_kib = worker.peak_rss_kib;
-    ran_in_all += static_cast<double>(stats.ran_ns);
+    ran_in_all += static_cast<double>(measured ? stats.ran_ns : std::min(mean, longest_unmeasured));
   }
   worker.pace().learn(Nanoseconds(static_cast<std::int64_t>(ran_in_all)), count);
   worker.last_taken = now_;

@@ -37,6 +37,23 @@ struct WorkerEnd {
   std::chrono::microseconds user_time{}, system_time{};
 };
 
+/// What the coordinator has counted a worker as.
+struct Standing {
+  std::size_t busy = 0;     // has a task
+  std::size_t several = 0;  // and more than one
+  std::size_t awaited = 0;  // it has not said yet that it was set up, or its end is not over
+  std::size_t dying = 0;
+
+  Standing& operator+=(const Standing& other) noexcept {
+    busy += other.busy, several += other.several, awaited += other.awaited, dying += other.dying;
+    return *this;
+  }
+  Standing& operator-=(const Standing& other) noexcept {
+    busy -= other.busy, several -= other.several, awaited -= other.awaited, dying -= other.dying;
+    return *this;
+  }
+};
+
 class Worker {
  public:
   /// Not born yet: the fork server was asked for it.
@@ -91,10 +108,12 @@ class Worker {
   /// What a dead worker noted of its end, if it noted anything plausible, and what is known of its life.
   void explain(Failure& failure) const;
 
+  Standing standing() const noexcept { return {outstanding > 0, outstanding > 1, !serving || dying, dying}; }
   bool accepts() const noexcept { return doom == KillReason::none && !alone && !orphaned && !dying; }
   /// Everything is known that will ever be: what it said, and how it ended where that can be known.
   bool may_be_buried() const noexcept { return said_all && (ended || orphaned); }
 
+  Standing counted_as{};
   std::size_t outstanding = 0;  // dealt and neither answered nor moved
   std::size_t dealt = 0;        // over its life, without what was taken back
   std::size_t most_tasks = 0;   // then it is renewed; 0: never

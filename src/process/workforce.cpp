@@ -37,6 +37,10 @@ Worker* Coordinator::start_worker() {
     return nullptr;
   }
   ++live_;
+  if (live_ >= most_workers_)
+    recount_all();  // one more may now be dealt to those that have proved nothing
+  else
+    recount(*workers_[slot]);
   return workers_[slot].get();
 }
 
@@ -79,6 +83,7 @@ std::unique_ptr<Worker> Coordinator::ask_for_worker(std::size_t slot) {
 // Fewer workers do the same work; with none left, the run ends rather than wait for ever.
 void Coordinator::be_refused(const std::string& why) {
   most_workers_ = live_;
+  recount_all();
   may_ask_again_at_ = now_ + before_asking_again;
   Failure failure;
   failure.ending = Ending::abandoned;
@@ -112,6 +117,7 @@ std::unique_ptr<Worker> Coordinator::take_out(Worker& worker) {
   if (worker.words.from()) poller_.forget(worker.words.from().get());
   if (worker.born() && !worker.dying) poller_.forget(worker.process().pidfd().get());
   if (filling_ == &worker) filling_ = nullptr, quota_ = 0;
+  standing_ -= std::exchange(worker.counted_as, {});
   --live_;
   return std::move(workers_[static_cast<std::size_t>(worker.slot())]);
 }
@@ -129,6 +135,7 @@ void Coordinator::end_worker(Worker& worker, KillReason reason, Nanoseconds grac
   worker.doom = reason;
   if (!closed()) take_back_from(worker, worker.outstanding);
   worker.kill_at = grace > 0ns ? now_ + grace : Nanoseconds::max();
+  next_kill_ = std::min(next_kill_, worker.kill_at);
   if (grace == 0ns)
     kill_worker(worker);
   else if (server_ && !worker.orphaned)
@@ -141,6 +148,7 @@ void Coordinator::end_worker(Worker& worker, KillReason reason, Nanoseconds grac
 void Coordinator::retire(Worker& worker) {
   worker.doom = KillReason::retired;
   worker.kill_at = now_ + std::max<Nanoseconds>(options_.kill_grace, 100ms);
+  next_kill_ = std::min(next_kill_, worker.kill_at);
   worker.lane().request_stop();
 }
 

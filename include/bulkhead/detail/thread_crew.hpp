@@ -178,6 +178,12 @@ class ThreadCrew final : private OutputSink {
 
   bool has_reports() const noexcept { return has_reports_; }
 
+  /// Whether a thread has nothing to do.
+  bool has_idle() const {
+    const std::scoped_lock lock(mutex_);
+    return asleep_ != 0 && pending_tasks_ == 0;
+  }
+
   /// What a task takes, as the last ones tell; 0: not known yet.
   std::chrono::nanoseconds mean() const noexcept { return std::chrono::nanoseconds(mean_ns_); }
   static constexpr std::chrono::microseconds tiny{10};  // below this a clock read and a lock a task cost too much
@@ -227,6 +233,7 @@ class ThreadCrew final : private OutputSink {
     ClaimedRange claimed;
     Block* block = nullptr;
     std::uint32_t reported = 0;  // places before this are the driver's again
+    bool is_run = false;         // of more than one task
     std::uint32_t run_size = 1;
     std::uint32_t tiny_in_a_row = 0;
     Clock::time_point began{}, dealt{};
@@ -267,10 +274,7 @@ class ThreadCrew final : private OutputSink {
   // With the mutex held. Whether a task may be waiting behind another, or its outcome for the end of a run.
   bool something_is_held_back() const {
     if (asleep_ != 0 && pending_tasks_ != 0) return true;
-    return std::any_of(hands_.begin(), hands_.end(), [](const Hand& hand) {
-      const auto left = hand.claimed.left();
-      return hand.block != nullptr && (left.size() != 0 || left.first - hand.reported > 1);
-    });
+    return runs_ != 0;
   }
 
   // With the mutex held. A run was meant to be short and is not: what it has done so far is reported for it, and
@@ -307,6 +311,7 @@ class ThreadCrew final : private OutputSink {
         const Clock::time_point ended = Clock::now();
         lock.lock();
         learn(hand, (ended - began) / done, done);
+        runs_ -= hand.is_run;
         report_run(hand, hand.claimed.left().first, ended);
         if (hand.claimed.left().size() == 0) hand.block = nullptr;  // after a stop there may be some to take back
       }
@@ -357,7 +362,9 @@ class ThreadCrew final : private OutputSink {
                .index = hand.block->tasks[*first].index,
                .attempt = hand.block->tasks[*first].attempt},
               1);
-    if (hand.claimed.left().size() > 0 && !std::exchange(driver_looks_, true)) driver_.notify_one();
+    hand.is_run = hand.claimed.left().size() > 0;
+    runs_ += hand.is_run;
+    if (hand.is_run && !std::exchange(driver_looks_, true)) driver_.notify_one();
     return first;
   }
 
@@ -520,7 +527,7 @@ class ThreadCrew final : private OutputSink {
   std::size_t news_ = 0;  // that these tell of
   std::size_t wanted_ = nobody_waits;
   std::size_t output_bytes_ = 0;
-  std::size_t alive_ = 0, asleep_ = 0;  // threads
+  std::size_t alive_ = 0, asleep_ = 0, runs_ = 0;  // threads; of these, those that have a run in hand
   bool driver_looks_ = true;  // round every now and then; false: it waits, and would not see a run stand still
   Usage usage_;
   bool nudged_ = false, closed_ = false, discarding_ = false;

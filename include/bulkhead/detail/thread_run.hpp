@@ -224,9 +224,14 @@ class ThreadRun {
 
   // A stream's window is small, so that its input is pulled no sooner than needed; but tasks that take less than it
   // costs to wait for them are needed by the thousand.
+  //
+  // So are more when one that takes long keeps those behind it from being delivered, and a thread has run out of tasks.
   void widen() {
+    if (window_ == largest_window_) return;
     const auto each = crew_.mean();
-    if (each != each.zero() && each < Crew::tiny) window_ = std::min(2 * window_, largest_window_);
+    const bool tiny = each != each.zero() && each < Crew::tiny;
+    const bool held_up = ordered_ && pulled_ - delivered_ >= window_ && crew_.has_idle();
+    if (tiny || held_up) window_ = std::min(2 * window_, largest_window_);
   }
 
   // The next item. A range that throws ends the input; the exception waits for the results before it.
