@@ -6,9 +6,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <latch>
 #include <list>
 #include <memory>
 #include <numeric>
+#include <ranges>
+#include <semaphore>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -100,6 +103,59 @@ TEST_CASE("a task that holds up the order keeps no thread idle", "[threaded_stre
   for (auto& result : threaded_stream(items, first_waits_for_many, {.num_workers = 2}))
     REQUIRE(result.index == taken++);
   CHECK(taken == all);
+}
+
+TEST_CASE("ready() knows whether the next result has come", "[threaded_stream]") {
+  std::latch may_end(1);
+  const auto second_waits = [&](int n) {
+    if (n == 1) may_end.wait();
+    return n;
+  };
+  const bool ordered = GENERATE(true, false);
+  auto stream =
+      threaded_stream(std::vector{0, 1}, second_waits, {.num_workers = 1, .preserve_result_ordering = ordered});
+  auto at = stream.begin();
+  CHECK(at->index == 0);
+  CHECK_FALSE(stream.ready());
+  may_end.count_down();
+  ++at;
+  CHECK(at->index == 1);
+  ++at;
+  CHECK(at == stream.end());
+  CHECK_FALSE(stream.ready());
+}
+
+TEST_CASE("an input that waits for the work itself gets what it waits for", "[threaded_stream]") {
+  std::counting_semaphore<> permits(40);
+  const auto with_permit = [&](int n) {
+    permits.acquire();
+    return n;
+  };
+  const auto gives_back = [&](int n) {
+    permits.release();
+    return n;
+  };
+  std::size_t taken = 0;
+  for (auto& result :
+       threaded_stream(std::views::iota(0, 2000) | std::views::transform(with_permit), gives_back, {.num_workers = 2}))
+    REQUIRE(result.index == taken++);
+  CHECK(taken == 2000);
+}
+
+TEST_CASE("a task may wait for what the last result owns", "[threaded_stream]") {
+  std::counting_semaphore<> buffers(1);
+  const auto release = [&](int*) { buffers.release(); };
+  int place = 0;
+  const auto takes_one = [&](int) {
+    buffers.acquire();
+    return std::shared_ptr<int>(&place, release);
+  };
+  std::size_t taken = 0;
+  for (auto& result : threaded_stream(std::vector<int>(100), takes_one, {.num_workers = 1})) {
+    CHECK(*result.outcome == std::shared_ptr<int>(*result.outcome));
+    ++taken;
+  }
+  CHECK(taken == 100);
 }
 
 TEST_CASE("a result is had though its worker stands in the next task of the same run", "[threaded_stream]") {

@@ -155,14 +155,23 @@ class Outcome {
       failure_ = std::exchange(other.failure_, nullptr);
     }
   }
-  Outcome& operator=(const Outcome& other) requires std::is_copy_constructible_v<R> { return *this = Outcome(other); }
-  /// Where moving a value throws, this is `abandoned`.
-  Outcome& operator=(Outcome&& other) noexcept(std::is_nothrow_move_constructible_v<R>) {
+  // By value: `other` may be a part of what is destroyed here. Where nothing is, a copy is spared.
+  Outcome& operator=(Outcome other) noexcept(std::is_nothrow_move_constructible_v<R>) requires(
+      !std::is_trivially_destructible_v<R>) {
+    std::destroy_at(this);
+    return *::new (static_cast<void*>(this)) Outcome(std::move(other));
+  }
+  Outcome& operator=(const Outcome& other) requires(
+      std::is_trivially_destructible_v<R>&& std::is_copy_constructible_v<R>) {
+    return *this = Outcome(other);
+  }
+  Outcome& operator=(Outcome&& other) noexcept(
+      std::is_nothrow_move_constructible_v<R>) requires std::is_trivially_destructible_v<R> {
     if (this == &other) return *this;
     destroy();
     if constexpr (!std::is_nothrow_move_constructible_v<R>) ::new (static_cast<void*>(this)) Outcome();
     if (other.has_value())
-      take_value(other);
+      ::new (static_cast<void*>(std::addressof(value_))) R(std::move(other.value_));
     else
       failure_ = std::exchange(other.failure_, nullptr);
     stats_ = other.stats_;
@@ -207,18 +216,6 @@ class Outcome {
       std::destroy_at(std::addressof(value_));
     else
       delete failure_;
-  }
-  void take_value(Outcome& other) noexcept(std::is_nothrow_move_constructible_v<R>) {
-    if constexpr (std::is_nothrow_move_constructible_v<R>) {
-      ::new (static_cast<void*>(std::addressof(value_))) R(std::move(other.value_));
-    } else {
-      try {
-        ::new (static_cast<void*>(std::addressof(value_))) R(std::move(other.value_));
-      } catch (...) {
-        failure_ = nullptr;
-        throw;
-      }
-    }
   }
 
   union {

@@ -37,6 +37,7 @@ class Reorder {
     if (!front_is_there()) return false;
     const std::size_t place = front_ & mask_;
     into = std::move(outcomes_[place]);
+    if constexpr (!std::is_trivially_destructible_v<R>) outcomes_[place] = {};  // moving may have been copying
     bytes_ -= std::exchange(sizes_[place], absent) - 1;
     --count_;
     ++front_;

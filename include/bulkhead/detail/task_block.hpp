@@ -4,6 +4,7 @@
 
 #include <bulkhead/outcome.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -24,7 +25,9 @@ struct ThreadTask {
 /// once.
 template <class Item, class R>
 struct TaskBlock {
-  static constexpr std::uint32_t size = 64;
+  // So many that one lock for them all is nothing, and no more than 64 KiB where they are large.
+  static constexpr std::uint32_t size = static_cast<std::uint32_t>(
+      std::clamp<std::size_t>((64u << 10) / (sizeof(ThreadTask<Item>) + sizeof(Outcome<R>)), 1, 64));
 
   std::array<ThreadTask<Item>, size> tasks;
   alignas(64) std::array<Outcome<R>, size> outcomes;

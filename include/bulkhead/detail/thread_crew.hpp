@@ -155,6 +155,7 @@ class ThreadCrew final : private OutputSink {
   bool collect(std::vector<Report>& into, std::size_t at_least, Clock::time_point until) {
     into.clear();
     std::unique_lock lock(mutex_);
+    if (Clock::now() - looked_ > between_looks) look_round();  // who asks seldom
     while (news_ < at_least && !nudged_) {
       wanted_ = at_least;
       const bool looks = driver_looks_ = something_is_held_back();
@@ -211,7 +212,8 @@ class ThreadCrew final : private OutputSink {
   void discard() noexcept {
     if (threads_.empty()) return;
     stop_.request_stop();
-    take_back();
+    for (const Span& span : take_back())
+      for (std::uint32_t place = span.first; place < span.last; ++place) span.block->tasks[place].item.reset();
     {
       const std::scoped_lock lock(mutex_);
       discarding_ = true;
@@ -232,6 +234,7 @@ class ThreadCrew final : private OutputSink {
   struct alignas(64) Hand {
     ClaimedRange claimed;
     Block* block = nullptr;
+    std::uint32_t seen_at = 0;   // when somebody looked last: the place behind the one in hand
     std::uint32_t reported = 0;  // places before this are the driver's again
     bool is_run = false;         // of more than one task
     std::uint32_t run_size = 1;
@@ -242,9 +245,10 @@ class ThreadCrew final : private OutputSink {
 
   void open_block() {
     if (spare_.empty()) {
-      blocks_.push_back(std::make_unique<Block>());
+      blocks_.push_back(std::make_unique_for_overwrite<Block>());
       spare_.push_back(blocks_.back().get());
     }
+    fresh_.reserve(fresh_.size() + 2);  // so that nothing fails once a task is in its place
     filling_ = spare_.back();
     spare_.pop_back();
     published_to_ = 0;
@@ -262,7 +266,7 @@ class ThreadCrew final : private OutputSink {
     std::size_t wanted = tasks;
     if (const std::chrono::nanoseconds each = mean(); each != each.zero() && each < tiny) {
       const auto runs = static_cast<std::size_t>(each * static_cast<std::int64_t>(pending_tasks_) / run_time);
-      wanted = runs + (asleep_ == alive_ ? 1 : 0);
+      wanted = runs + (asleep_ == alive_ || !watching_ ? 1 : 0);
     }
     if (wanted >= asleep_) {
       work_.notify_all();
@@ -277,14 +281,23 @@ class ThreadCrew final : private OutputSink {
     return runs_ != 0;
   }
 
-  // With the mutex held. A run was meant to be short and is not: what it has done so far is reported for it, and
-  // whoever sleeps may help with the rest.
+  // With the mutex held; by the driver while it waits, or by a thread that has nothing to do. A run was meant to be
+  // short: what it has done so far is reported for it, and the rest is taken back if it stands still.
   void look_round() {
-    const Clock::time_point now = Clock::now();
-    for (Hand& hand : hands_)
-      if (hand.block != nullptr) report_run(hand, hand.claimed.left().first - 1, now);
-    if (asleep_ != 0 && something_is_held_back()) work_.notify_all();
+    looked_ = Clock::now();
+    for (Hand& hand : hands_) {
+      if (hand.block == nullptr || !hand.is_run) continue;
+      const auto left = hand.claimed.left();
+      report_run(hand, left.first - 1, looked_);
+      if (std::exchange(hand.seen_at, left.first) != left.first) continue;
+      const auto rest = hand.claimed.take_back(ClaimedRange::Share::all);
+      if (rest.size() != 0) pending_.push_front({hand.block, rest.first, rest.last, hand.dealt});
+      pending_tasks_ += rest.size();
+      end_run(hand);
+    }
+    if (asleep_ != 0 && pending_tasks_ != 0) work_.notify_all();
   }
+  void end_run(Hand& hand) { runs_ -= std::exchange(hand.is_run, false); }
 
   // A worker thread, from its first instruction to its last.
   void live(int slot, Hand& hand) {
@@ -311,7 +324,7 @@ class ThreadCrew final : private OutputSink {
         const Clock::time_point ended = Clock::now();
         lock.lock();
         learn(hand, (ended - began) / done, done);
-        runs_ -= hand.is_run;
+        end_run(hand);
         report_run(hand, hand.claimed.left().first, ended);
         if (hand.claimed.left().size() == 0) hand.block = nullptr;  // after a stop there may be some to take back
       }
@@ -342,16 +355,13 @@ class ThreadCrew final : private OutputSink {
   // With the mutex held. The first place of a run, which nobody can take away any more; nothing if there will be none.
   std::optional<std::uint32_t> claim(std::unique_lock<std::mutex>& lock, Hand& hand) {
     std::optional<std::uint32_t> first;
-    while (!first) {
+    for (bool watch = true; !first;) {
       if (!stop_.stop_requested() && (claim_pending(hand) || claim_from_another(hand))) {
         first = hand.claimed.pop();
         continue;
       }
       if (closed_) return std::nullopt;
-      ++asleep_;
-      work_.wait(lock);
-      --asleep_;
-      usage_.wakeups += !closed_;
+      watch = sleep(lock, watch);
     }
     hand.reported = *first;
     hand.began = Clock::now();
@@ -365,7 +375,29 @@ class ThreadCrew final : private OutputSink {
     hand.is_run = hand.claimed.left().size() > 0;
     runs_ += hand.is_run;
     if (hand.is_run && !std::exchange(driver_looks_, true)) driver_.notify_one();
+    if (hand.is_run && asleep_ != 0 && !watching_) work_.notify_one();
     return first;
+  }
+
+  // With the mutex held. One of those who sleep watches: so that few need be woken for tiny tasks, and still none waits
+  // long behind another that turns out not to be. Returns whether to watch the next time: not where nothing was to see.
+  bool sleep(std::unique_lock<std::mutex>& lock, bool watch) {
+    watch = watch && !std::exchange(watching_, true);
+    ++asleep_;
+    bool timed_out = false;
+    if (watch)
+      timed_out = work_.wait_for(lock, between_looks) == std::cv_status::timeout;
+    else
+      work_.wait(lock);
+    --asleep_;
+    if (watch) watching_ = false;
+    if (!timed_out) {
+      usage_.wakeups += !closed_;
+      return true;
+    }
+    const bool held_back = runs_ != 0 || pending_tasks_ != 0;
+    if (held_back) look_round();
+    return held_back;
   }
 
   // As many as were tiny of late, but no more than leaves as many for each of the others.
@@ -528,6 +560,8 @@ class ThreadCrew final : private OutputSink {
   std::size_t wanted_ = nobody_waits;
   std::size_t output_bytes_ = 0;
   std::size_t alive_ = 0, asleep_ = 0, runs_ = 0;  // threads; of these, those that have a run in hand
+  bool watching_ = false;                          // one that sleeps
+  Clock::time_point looked_{};                     // round, the last time
   bool driver_looks_ = true;  // round every now and then; false: it waits, and would not see a run stand still
   Usage usage_;
   bool nudged_ = false, closed_ = false, discarding_ = false;

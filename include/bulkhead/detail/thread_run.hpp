@@ -39,7 +39,7 @@ class ThreadRun {
         ordered_(delivery == Delivery::each && options.preserve_result_ordering),
         prompt_(delivery == Delivery::each || options.on_event || options.retry.max_retries > 0),
         most_workers_(options.num_workers ? options.num_workers : max_default_threads),
-        largest_window_(std::max<std::size_t>(4096, 4 * most_workers_)),
+        largest_window_(std::max<std::size_t>(4096, 64 + 4 * most_workers_)),
         window_(delivery == Delivery::each ? 64 + 4 * most_workers_ : largest_window_) {
     if (options_.stop.stop_possible()) on_stop_.emplace(options_.stop, StopCrew{&crew_});
   }
@@ -59,10 +59,11 @@ class ThreadRun {
 
   /// Whether next() takes a result that has come already.
   bool ready() const {
+    if (finished_) return false;
     if (!aside_.empty() || waiting_.front_is_there()) return true;
     for (std::size_t i = at_report_; i < reports_.size(); ++i) {
       const Report& report = reports_[i];
-      if (report.kind != ReportKind::finished) continue;
+      if (report.kind != ReportKind::finished || report.done.size() == 0) continue;
       const auto& block = *report.done.block;
       const bool final = options_.retry.max_retries == 0 || block.outcomes[report.done.first].has_value();
       return final && (!ordered_ || waiting_.is_next(block.tasks[report.done.first].index));
@@ -79,13 +80,10 @@ class ThreadRun {
       begin();
       while (!take_next(into)) {
         if (options_.stop.stop_requested()) give_up(Ending::cancelled, "stopped on request before it was started");
-        if (crew_.has_reports()) {
-          collect(Clock::now());
-          continue;
-        }
+        if (crew_.has_reports()) collect(Clock::now());
         put_due_retries();
         refill();
-        if (!aside_.empty() || waiting_.front_is_there()) continue;
+        if (has_come()) continue;
         if (unsettled_ == 0 && source_done_) return finish(), false;
         wait();
       }
@@ -129,8 +127,7 @@ class ThreadRun {
     Item item;
   };
 
-  // An input that can be gone through once may block at any step.
-  static constexpr bool may_batch = std::ranges::forward_range<std::remove_reference_t<Items>>;
+  static constexpr bool may_batch = elements_are_there<std::remove_reference_t<Items>>;
   static constexpr std::chrono::milliseconds patience{1};  // of a finished result, while more input is being pulled
 
   static void check(const WorkOptions& options) {
@@ -196,6 +193,8 @@ class ThreadRun {
     return now || waiting_took_its_turn(into);
   }
 
+  bool has_come() const { return at_report_ < reports_.size() || !aside_.empty() || waiting_.front_is_there(); }
+
   bool waiting_took_its_turn(Indexed<R>& into) {
     if (!waiting_.take_front(into.outcome)) return false;
     into.index = static_cast<std::size_t>(waiting_.front_index() - 1);
@@ -213,10 +212,10 @@ class ThreadRun {
         continue;
       }
       if (!pull()) break;
-      if (!may_batch || input_pace_.clock_is_due()) {
+      if (!may_batch || input_pace_.clock_is_due()) {  // what may block at the next step is not held back
         const Clock::time_point since = std::exchange(now_, Clock::now());
         if (input_pace_.hand_over(since.time_since_epoch(), now_.time_since_epoch()) || !may_batch) publish();
-        if (prompt_ && crew_.has_reports() && now_ - began > patience) break;
+        if (prompt_ && (has_come() || crew_.has_reports()) && now_ - began > patience) break;
       }
     }
     publish();

@@ -92,7 +92,9 @@ class ThreadedStream {
     State(Items&& items, std::decay_t<F>&& func, const WorkOptions& options)
         : run(std::forward<Items>(items), std::move(func), options, detail::Delivery::each) {}
     void advance() {
-      at_end = true;  // also if the next line throws
+      if constexpr (!std::is_trivially_destructible_v<typename Run::R>)
+        current.outcome = {};  // a task may wait for what the last result owns
+      at_end = true;           // also if the next line throws
       at_end = !run.next(current);
     }
     Run run;
