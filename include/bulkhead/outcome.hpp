@@ -130,6 +130,8 @@ const Failure& undecided() noexcept;  // what a default-made Outcome reports: ab
 /// `value()` throws WorkError. The failure lives out of line, so an Outcome<long> takes 32 bytes.
 template <class R>
 class Outcome {
+  static constexpr bool plain = std::is_trivially_copyable_v<R>;
+
  public:
   using value_type = R;
 
@@ -155,21 +157,15 @@ class Outcome {
       failure_ = std::exchange(other.failure_, nullptr);
     }
   }
-  // By value: `other` may be a part of what is destroyed here. Where nothing is, a copy is spared.
-  Outcome& operator=(Outcome other) noexcept(std::is_nothrow_move_constructible_v<R>) requires(
-      !std::is_trivially_destructible_v<R>) {
+  // By value: `other` may be a part of what is destroyed here. For plain values, which own nothing, a copy is spared.
+  Outcome& operator=(Outcome other) noexcept(std::is_nothrow_move_constructible_v<R>) requires(!plain) {
     std::destroy_at(this);
     return *::new (static_cast<void*>(this)) Outcome(std::move(other));
   }
-  Outcome& operator=(const Outcome& other) requires(
-      std::is_trivially_destructible_v<R>&& std::is_copy_constructible_v<R>) {
-    return *this = Outcome(other);
-  }
-  Outcome& operator=(Outcome&& other) noexcept(
-      std::is_nothrow_move_constructible_v<R>) requires std::is_trivially_destructible_v<R> {
+  Outcome& operator=(const Outcome& other) requires(plain) { return *this = Outcome(other); }
+  Outcome& operator=(Outcome&& other) noexcept requires(plain) {
     if (this == &other) return *this;
     destroy();
-    if constexpr (!std::is_nothrow_move_constructible_v<R>) ::new (static_cast<void*>(this)) Outcome();
     if (other.has_value())
       ::new (static_cast<void*>(std::addressof(value_))) R(std::move(other.value_));
     else
