@@ -1,19 +1,19 @@
 // The mechanism of a threaded run: threads that claim tasks and hand reports in. It decides nothing.
 //
-//     driving thread --put, publish--> blocks --claim--> worker thread: func(item) --report--> driver --settle-->
-//     blocks
+//     driver --put, publish--> blocks --claim--> thread: func(item) --report--> driver --settle--> blocks
 //
 // One mutex, held only to move spans of tasks over, never while a task runs. Tiny tasks are claimed and reported by the
 // run of them; what a thread has claimed and not begun goes to any other that has nothing to do. The driver alone
 // starts, closes and joins; it is woken only if it waits.
 #pragma once
 
+#include <bulkhead/detail/block_filler.hpp>
 #include <bulkhead/detail/claimed_range.hpp>
 #include <bulkhead/detail/cpu_clock.hpp>
 #include <bulkhead/detail/current_task.hpp>
 #include <bulkhead/detail/exception_failure.hpp>
-#include <bulkhead/detail/task_block.hpp>
-#include <bulkhead/detail/task_function.hpp>
+#include <bulkhead/detail/task_runner.hpp>
+#include <bulkhead/detail/thread_report.hpp>
 #include <bulkhead/options.hpp>
 
 #include <algorithm>
@@ -23,11 +23,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <limits>
-#include <memory>
 #include <mutex>
-#include <new>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -42,35 +39,19 @@ namespace bulkhead::detail {
 /// Writes a warning to spdlog's default logger: an exception that can become no task's outcome.
 void log_lost_exception(const char* where, const Failure& failure) noexcept;
 
-enum class ReportKind : std::uint8_t { started, output, finished, gave_up };
-
-template <class Block>
-struct ThreadReport {
-  using Clock = std::chrono::steady_clock;
-
-  ReportKind kind{};
-  int worker = 0;
-  Clock::time_point when{};
-  BlockSpan<Block> done{};           // finished: their outcomes stand there
-  std::size_t index = 0;             // started, output
-  unsigned attempt = 0;              // started, output
-  std::optional<Failure> failure{};  // gave_up
-  int channel = 0;                   // output
-  std::vector<std::byte> bytes{};    // output
-};
-
 /// `F` may be a reference. Called by the driving thread only, request_stop() excepted.
 template <class Item, class R, class F>
 class ThreadCrew final : private OutputSink {
  public:
-  using Task = ThreadTask<Item>;
   using Block = TaskBlock<Item, R>;
   using Span = BlockSpan<Block>;
   using Report = ThreadReport<Block>;
   using Clock = std::chrono::steady_clock;
 
   ThreadCrew(std::remove_reference_t<F>& func, const WorkOptions& options)
-      : func_(func), options_(options), keep_items_(options.retry.max_retries > 0), announce_(!!options.on_event) {}
+      : options_(options),
+        announce_(!!options.on_event),
+        runner_(func, stop_.get_token(), options.retry.max_retries > 0) {}
   ThreadCrew(const ThreadCrew&) = delete;
   ThreadCrew& operator=(const ThreadCrew&) = delete;
   ~ThreadCrew() { discard(); }
@@ -104,35 +85,22 @@ class ThreadCrew final : private OutputSink {
   }
 
   /// Puts a task into its place. Workers see it after publish().
-  void put(std::size_t index, unsigned attempt, Item&& item) {
-    if (filling_ == nullptr || filling_->filled == Block::size) open_block();
-    Task& task = filling_->tasks[filling_->filled];
-    task.index = index;
-    task.attempt = attempt;
-    task.item.emplace(std::move(item));
-    ++filling_->filled;
-    ++unpublished_;
-    if (filling_->filled == Block::size) close_span();
-  }
-  std::size_t unpublished() const noexcept { return unpublished_; }
+  void put(std::size_t index, unsigned attempt, Item&& item) { filler_.put(index, attempt, std::move(item)); }
+  std::size_t unpublished() const noexcept { return filler_.tasks(); }
 
   void publish(Clock::time_point now) {
-    if (unpublished_ == 0) return;
-    close_span();
-    for (Span& span : fresh_) span.dealt = now;
+    const std::size_t tasks = filler_.tasks();
+    if (tasks == 0) return;
+    const std::vector<Span> fresh = filler_.take(now);
     const std::scoped_lock lock(mutex_);
-    pending_.insert(pending_.end(), fresh_.begin(), fresh_.end());
-    pending_tasks_ += unpublished_;
-    wake_workers(unpublished_);
-    fresh_.clear();
-    unpublished_ = 0;
+    pending_.insert(pending_.end(), fresh.begin(), fresh.end());
+    pending_tasks_ += tasks;
+    wake_workers(tasks);
   }
 
   /// What no worker has begun yet, published or not: settle() it.
   std::vector<Span> take_back() {
-    if (unpublished_ != 0) close_span();
-    std::vector<Span> all = std::exchange(fresh_, {});
-    unpublished_ = 0;
+    std::vector<Span> all = filler_.take({});
     const std::scoped_lock lock(mutex_);
     all.insert(all.begin(), pending_.begin(), pending_.end());
     pending_.clear();
@@ -144,11 +112,7 @@ class ThreadCrew final : private OutputSink {
   }
 
   /// The driver is done with one task of a block, of which there is a report or which was taken back.
-  void settle(Block& block) {
-    if (++block.settled < Block::size) return;
-    block.filled = block.settled = 0;
-    spare_.push_back(&block);
-  }
+  void settle(Block& block) { filler_.settle(block); }
 
   /// Swaps the reports so far into `into` (which is emptied), waiting until they tell of `at_least` things, or
   /// request_stop() is called, or the time has come. False: there are none.
@@ -158,7 +122,8 @@ class ThreadCrew final : private OutputSink {
     if (Clock::now() - looked_ > between_looks) look_round();  // who asks seldom
     while (news_ < at_least && !nudged_) {
       wanted_ = at_least;
-      const bool looks = driver_looks_ = something_is_held_back();
+      // Whether a task may be waiting behind another, or its outcome for the end of a run.
+      const bool looks = driver_looks_ = runs_ != 0 || (asleep_ != 0 && pending_tasks_ != 0);
       const auto next = looks ? std::min(until, Clock::now() + between_looks) : until;
       driver_.wait_until(lock, next, [&] { return news_ >= at_least || nudged_ || looks != driver_looks_; });
       driver_looks_ = true;
@@ -243,23 +208,6 @@ class ThreadCrew final : private OutputSink {
     int slot = 0;
   };
 
-  void open_block() {
-    if (spare_.empty()) {
-      blocks_.push_back(std::make_unique_for_overwrite<Block>());
-      spare_.push_back(blocks_.back().get());
-    }
-    fresh_.reserve(fresh_.size() + 2);  // so that nothing fails once a task is in its place
-    filling_ = spare_.back();
-    spare_.pop_back();
-    published_to_ = 0;
-  }
-  void close_span() {
-    if (filling_ == nullptr || published_to_ == filling_->filled) return;
-    fresh_.push_back({filling_, published_to_, filling_->filled, {}});
-    published_to_ = filling_->filled;
-    if (published_to_ == Block::size) filling_ = nullptr;
-  }
-
   // With the mutex held. As many as there is work for: one can do a thousand tiny tasks before another has woken up.
   void wake_workers(std::size_t tasks) {
     if (asleep_ == 0) return;
@@ -275,16 +223,12 @@ class ThreadCrew final : private OutputSink {
     }
   }
 
-  // With the mutex held. Whether a task may be waiting behind another, or its outcome for the end of a run.
-  bool something_is_held_back() const {
-    if (asleep_ != 0 && pending_tasks_ != 0) return true;
-    return runs_ != 0;
-  }
-
   // With the mutex held; by the driver while it waits, or by a thread that has nothing to do. A run was meant to be
-  // short: what it has done so far is reported for it, and the rest is taken back if it stands still.
-  void look_round() {
+  // short: what it has done so far is reported for it, and the rest is taken back if it stands still. False: there was
+  // nothing to see.
+  bool look_round() {
     looked_ = Clock::now();
+    if (runs_ == 0 && pending_tasks_ == 0) return false;
     for (Hand& hand : hands_) {
       if (hand.block == nullptr || !hand.is_run) continue;
       const auto left = hand.claimed.left();
@@ -296,6 +240,7 @@ class ThreadCrew final : private OutputSink {
       end_run(hand);
     }
     if (asleep_ != 0 && pending_tasks_ != 0) work_.notify_all();
+    return true;
   }
   void end_run(Hand& hand) { runs_ -= std::exchange(hand.is_run, false); }
 
@@ -320,7 +265,7 @@ class ThreadCrew final : private OutputSink {
         const Clock::time_point began = Clock::now();
         std::uint32_t done = 0;
         for (; place; place = stop_.stop_requested() ? std::nullopt : hand.claimed.pop(), ++done)
-          run(block, *place, current);
+          runner_.run(block, *place, current);
         const Clock::time_point ended = Clock::now();
         lock.lock();
         learn(hand, (ended - began) / done, done);
@@ -395,9 +340,7 @@ class ThreadCrew final : private OutputSink {
       usage_.wakeups += !closed_;
       return true;
     }
-    const bool held_back = runs_ != 0 || pending_tasks_ != 0;
-    if (held_back) look_round();
-    return held_back;
+    return look_round();
   }
 
   // As many as were tiny of late, but no more than leaves as many for each of the others.
@@ -436,48 +379,6 @@ class ThreadCrew final : private OutputSink {
     hand.run_size = announce_ || hand.tiny_in_a_row < proof
                         ? 1
                         : static_cast<std::uint32_t>(std::clamp<std::int64_t>(fit, 1, hand.run_size * 2));
-  }
-
-  void run(Block& block, std::uint32_t place, CurrentTask& current) {
-    Task& task = block.tasks[place];
-    Outcome<R>& outcome = block.outcomes[place];
-    current.task.index = task.index;
-    current.task.attempt = task.attempt;
-    current.active = true;
-    const TaskStats stats{.attempts = task.attempt, .worker = current.task.worker};
-    bool keep = false;
-    void* const here = std::addressof(outcome);
-    std::destroy_at(std::addressof(outcome));
-    try {
-      if constexpr (std::is_void_v<R>) {
-        static_cast<void>(call(*task.item));
-        ::new (here) Outcome<R>(stats);
-      } else {
-        ::new (here) Outcome<R>(call(*task.item), stats);
-      }
-    } catch (...) {
-      ::new (here) Outcome<R>(failed(stats));
-      keep = keep_items_;
-    }
-    // What the item owns ends before anybody can see its outcome.
-    if constexpr (!std::is_trivially_destructible_v<Item>)
-      if (!keep) task.item.reset();
-    current.active = false;
-  }
-
-  decltype(auto) call(Item& item) {
-    if constexpr (item_survives<F, Item>) {
-      if (keep_items_) return static_cast<R>(invoke_keeping(func_, item, stop_token_));
-    }
-    return static_cast<R>(invoke_task(func_, std::move(item), stop_token_));
-  }
-
-  static Outcome<R> failed(const TaskStats& stats) noexcept {
-    try {
-      return Outcome<R>(failure_from_current_exception(), stats);
-    } catch (...) {
-      return {};  // no memory for a Failure: abandoned
-    }
   }
 
   static Failure failure_of_init() noexcept {
@@ -536,19 +437,11 @@ class ThreadCrew final : private OutputSink {
     hand_in(std::move(report), 1);
   }
 
-  std::remove_reference_t<F>& func_;
   const WorkOptions& options_;
-  const bool keep_items_, announce_;
+  const bool announce_;
   std::stop_source stop_;
-  const std::stop_token stop_token_ = stop_.get_token();  // one for all tasks: each copy is counted, by all threads
-
-  // The driver's own.
-  std::vector<std::unique_ptr<Block>> blocks_;
-  std::vector<Block*> spare_;
-  Block* filling_ = nullptr;
-  std::uint32_t published_to_ = 0;  // of the block that is being filled
-  std::vector<Span> fresh_;         // filled, not published
-  std::size_t unpublished_ = 0;     // tasks
+  TaskRunner<Item, R, F> runner_;
+  BlockFiller<Item, R> filler_;  // the driver's own
 
   mutable std::mutex mutex_;
   std::condition_variable work_, driver_, output_room_;

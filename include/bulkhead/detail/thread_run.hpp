@@ -147,10 +147,7 @@ class ThreadRun {
 
   // What has come so far, in its turn where there is one.
   bool take_next(Indexed<R>& into) {
-    if (ordered_ && waiting_.take_front(into.outcome)) {
-      into.index = static_cast<std::size_t>(waiting_.front_index() - 1);
-      return true;
-    }
+    if (waiting_took_its_turn(into)) return true;
     if (!aside_.empty()) {
       into = std::move(aside_.front());
       aside_.pop_front();
