@@ -17,10 +17,11 @@ bool judge_limits(const Death& death, Failure& failure) {
   } else if (death.signaled && death.number == SIGKILL && death.killed_for_memory) {
     failure.ending = Ending::out_of_memory;
     failure.what = how + " by the kernel, which counted a process of this control group ended for want of memory";
-  } else if (death.allocation_refused && death.memory_limit != 0) {
+  } else if (death.allocation_refused) {
     failure.ending = Ending::out_of_memory;
-    failure.what = how + " after `new` was refused memory (WorkOptions::memory_limit is " +
-                   std::to_string(death.memory_limit) + ")";
+    failure.what = death.memory_limit != 0 ? how + " after `new` was refused memory (WorkOptions::memory_limit is " +
+                                                 std::to_string(death.memory_limit) + ")"
+                                           : how + " after the system had refused it memory for its results";
   } else {
     return false;
   }

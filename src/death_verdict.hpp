@@ -29,7 +29,7 @@ struct Death {
   KillReason reason = KillReason::none;
   std::chrono::milliseconds task_timeout{0}, init_timeout{0}, cpu_time{0};
   std::uint64_t memory_limit = 0, file_size = 0;
-  bool allocation_refused = false;  // `new` had found no memory while this task was in its hands
+  bool allocation_refused = false;  // it had found no memory while this task was in its hands
   bool killed_for_memory = false;   // the kernel counted a kill for want of memory in our control group
 
   bool left_in_order() const noexcept { return status_known && !signaled && number == 0; }

@@ -238,7 +238,7 @@ std::size_t set_the_scene() {
       say(1);
       plan->go.pass();
       fill(result_pipe());
-      work_for(2ms);  // long enough for its result to be written at once
+      work_for(10ms);  // longer than a result waits for others: it is written at once
       return 0;
     default:
       return 0;

@@ -249,6 +249,14 @@ TEST_CASE("a death for want of memory is told by the kernel's count alone", "[li
   CHECK(judge_death(death).ending == Ending::crashed);
 }
 
+TEST_CASE("a death behind memory that was refused is told as that, with the limit where there is one", "[limits]") {
+  Death death{.number = 1, .allocation_refused = true};
+  CHECK(judge_death(death).ending == Ending::out_of_memory);
+  CHECK(judge_death(death).what.find("memory_limit") == std::string::npos);
+  death.memory_limit = 1 << 20;
+  CHECK(judge_death(death).what.find("memory_limit is 1048576") != std::string::npos);
+}
+
 TEST_CASE("parallelism is halved by each task out of memory, and comes back by successes", "[limits]") {
   Parallelism parallelism(8);
   CHECK(parallelism.allowed() == 8);

@@ -5,6 +5,10 @@
 
 #include "catch.hpp"
 #include "left_behind.hpp"
+#include "os/child.hpp"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
@@ -29,8 +33,15 @@ std::string payload_of(std::uint64_t task, std::size_t size) {
 // A worker's memory, as it was when the worker died.
 class Remains {
  public:
-  Remains() : file_("test-worker", worker_memory_bytes) { REQUIRE(file_.occupy(0, worker_memory_bytes)); }
+  explicit Remains(std::size_t ring = outbox_ring_bytes) : file_("test-worker", worker_memory_bytes) {
+    REQUIRE(file_.occupy(0, worker_page_bytes + ring));
+  }
   Mapping map(Access access) const { return Mapping(file_, access, 0, worker_memory_bytes); }
+  std::size_t occupied() const {
+    struct stat status {};
+    REQUIRE(::fstat(file_.fd().get(), &status) == 0);
+    return static_cast<std::size_t>(status.st_blocks) * 512;
+  }
 
  private:
   os::MemoryFile file_;
@@ -39,8 +50,9 @@ class Remains {
 // A worker without a process: its outbox, and everything that it has written to its pipe.
 class Speaker {
  public:
-  Speaker()
-      : lane_(queue_.open_lane(0)),
+  explicit Speaker(std::size_t ring = outbox_ring_bytes)
+      : remains(ring),
+        lane_(queue_.open_lane(0)),
         view_(queue_, 0),
         memory_(remains.map(Access::read_write)),
         page_(*::new (static_cast<void*>(memory_.data())) WorkerPage{}),
@@ -152,6 +164,50 @@ TEST_CASE("results that were composed are taken once, wherever the pipe was cut"
   speaker.flush();
   for (std::size_t length = 0; length <= speaker.written.size(); ++length)
     REQUIRE(taken_after_death(speaker.remains, speaker.written, length) == speaker.frames);
+}
+
+TEST_CASE("a ring is occupied as it comes to be used, and small while little is said", "[outbox]") {
+  const NothingLeftBehind check;
+  Speaker said_little(ring_bytes_at_birth);
+  const std::size_t at_birth = said_little.remains.occupied();
+  REQUIRE(at_birth < worker_memory_bytes / 4);
+  said_little.say(100);
+  CHECK(said_little.remains.occupied() == at_birth);
+  Speaker said_much(ring_bytes_at_birth);
+  while (said_much.written.size() < 2 * outbox_ring_bytes) {
+    said_much.say(1000);
+    said_much.be_acknowledged();
+  }
+  CHECK(said_much.remains.occupied() == worker_memory_bytes);
+  CHECK(taken_after_death(said_much.remains, said_much.written, said_much.written.size()) == said_much.frames);
+}
+
+TEST_CASE("a worker that finds no memory for its results says so and ends", "[outbox]") {
+  const NothingLeftBehind check;
+  constexpr std::uint64_t record = 64;
+  const os::MemoryFile file("test-worker", worker_memory_bytes);
+  auto child = os::fork_child();
+  if (!child) {
+    TaskQueue queue(1, 4096);
+    queue.open_lane(0);
+    const TaskQueueView view(queue, 0);
+    const Mapping memory(file, Access::read_write, 0, file.size());
+    constexpr std::size_t there = worker_page_bytes + ring_bytes_at_birth;
+    ::munmap(memory.data() + there, file.size() - there);
+    auto& page = *::new (static_cast<void*>(memory.data())) WorkerPage{};
+    page.move_to(record, Phase::running, seed);
+    os::Pipe pipe = os::make_pipe(64u << 10);
+    Outbox outbox(page, memory.data() + worker_page_bytes, view.lane(), std::move(pipe.write_end), seed);
+    const std::vector<std::byte> words(1000);
+    for (std::size_t said = 0; said < outbox_ring_bytes; said += words.size())
+      outbox.put_copy(FrameKind::value, 0, 1, words);
+    os::leave_at_once(0);
+  }
+  const os::ExitStatus end = child->reap();
+  CHECK_FALSE(end.signaled);
+  CHECK(end.number == 1);
+  const Mapping left(file, Access::read_only, 0, file.size());
+  CHECK(reinterpret_cast<const WorkerPage*>(left.data())->was_refused(record, seed));
 }
 
 TEST_CASE("results that were never written are taken from the ring, once", "[outbox]") {

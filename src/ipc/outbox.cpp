@@ -1,6 +1,7 @@
 #include "ipc/outbox.hpp"
 
 #include "os/child.hpp"
+#include "os/memory_file.hpp"
 
 #include <algorithm>
 #include <array>
@@ -27,12 +28,28 @@ void Outbox::make_room(std::uint64_t needed) {
   // A header more than needed: what is left at the ring's end always holds the filler's own header.
   if (to_end < needed + sizeof(FrameHeader)) {
     wait_for_acknowledgement(end_ + to_end + needed);
+    occupy(outbox_ring_bytes);
     put(FrameKind::skip, 0, 0, to_end - sizeof(FrameHeader));
   } else {
     wait_for_acknowledgement(end_ + needed);
   }
-  const std::uint64_t lap_end = end_ + outbox_ring_bytes - end_ % outbox_ring_bytes - sizeof(FrameHeader);
-  room_end_ = std::min(lap_end, std::max(lane_.acknowledged(), straight_) + outbox_ring_bytes);
+  occupy(end_ % outbox_ring_bytes + needed + sizeof(FrameHeader));
+  const std::uint64_t lap = end_ - end_ % outbox_ring_bytes;
+  room_end_ =
+      std::min(lap + occupied_ - sizeof(FrameHeader), std::max(lane_.acknowledged(), straight_) + outbox_ring_bytes);
+}
+
+// Where there is no memory for it the process ends, and its death is told as what it is.
+void Outbox::occupy(std::uint64_t bytes) {
+  constexpr std::uint64_t growth = 4;
+  if (bytes <= occupied_) return;
+  std::uint64_t enough = occupied_;
+  while (enough < bytes) enough = std::min(enough * growth, outbox_ring_bytes);
+  if (!os::occupy_pages(ring_ + occupied_, enough - occupied_)) {
+    page_.note_refusal();
+    os::leave_worker(1);
+  }
+  occupied_ = enough;
 }
 
 void Outbox::wait_for_acknowledgement(std::uint64_t until) {

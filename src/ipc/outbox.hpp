@@ -62,6 +62,7 @@ class Outbox {
     end_ += frame_stride(size);
   }
   void make_room(std::uint64_t needed);
+  void occupy(std::uint64_t bytes);
   void wait_for_acknowledgement(std::uint64_t until);
   void put_straight(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload);
 
@@ -70,9 +71,10 @@ class Outbox {
   LaneReader lane_;
   os::Fd pipe_;
   std::uint32_t seed_;
-  std::uint64_t end_ = 0, sent_ = 0;  // stream offsets: composed up to, written up to
-  std::uint64_t room_end_ = 0;        // composing may go on up to here without asking anyone
-  std::uint64_t straight_ = 0;        // bytes before this never stood in the ring
+  std::uint64_t end_ = 0, sent_ = 0;              // stream offsets: composed up to, written up to
+  std::uint64_t room_end_ = 0;                    // composing may go on up to here without asking anyone
+  std::uint64_t occupied_ = ring_bytes_at_birth;  // of the ring: nothing is stored behind it
+  std::uint64_t straight_ = 0;                    // bytes before this never stood in the ring
 };
 
 }  // namespace bulkhead::ipc

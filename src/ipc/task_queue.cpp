@@ -56,15 +56,17 @@ TaskQueue::TaskQueue(std::size_t lanes, std::size_t arena_bytes)
     : arena_offset_(lanes * lane_bytes),
       arena_bytes_(arena_bytes),
       file_("bulkhead-queue", arena_offset_ + arena_bytes),
-      mapping_(file_, Access::read_write, 0, arena_offset_ + arena_bytes) {
+      mapping_(file_, Access::read_write, 0, arena_offset_ + arena_bytes),
+      occupied_lanes_(lanes) {
   file_.seal();
 }
 
 TaskQueue::~TaskQueue() = default;
 
 LaneWriter TaskQueue::open_lane(std::size_t slot) {
-  if (!file_.occupy(slot * lane_bytes, lane_bytes))
+  if (!occupied_lanes_[slot] && !file_.occupy(slot * lane_bytes, lane_bytes))
     throw std::system_error(ENOMEM, std::generic_category(), "fallocate of a task lane");
+  occupied_lanes_[slot] = true;
   return LaneWriter(mapping_.data() + slot * lane_bytes);
 }
 

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 namespace bulkhead::ipc {
 
@@ -43,7 +44,8 @@ class TaskQueue {
   std::size_t arena_offset_, arena_bytes_;
   os::MemoryFile file_;
   Mapping mapping_;
-  std::unique_ptr<Arena> arena_;  // made with the first large item: a queue of small ones pays nothing for it
+  std::vector<bool> occupied_lanes_;  // those that were opened once
+  std::unique_ptr<Arena> arena_;      // made with the first large item: a queue of small ones pays nothing for it
 };
 
 /// A worker's view: its lane and the arena, both read-only.

@@ -13,6 +13,9 @@ namespace bulkhead::ipc {
 
 inline constexpr std::size_t worker_page_bytes = 4096;
 inline constexpr std::size_t outbox_ring_bytes = 256u << 10;
+/// Occupied before a worker is born; it occupies the rest itself as it comes to need it, so that one that dies young
+/// has cost few pages.
+inline constexpr std::size_t ring_bytes_at_birth = 12u << 10;
 inline constexpr std::size_t worker_memory_bytes = worker_page_bytes + outbox_ring_bytes;
 
 /// What a worker does with the record its cursor names.

@@ -5,6 +5,7 @@
 #include <unwind.h>
 
 #include <array>
+#include <utility>
 
 namespace bulkhead::os {
 
@@ -48,9 +49,14 @@ _Unwind_Reason_Code stop_at_once(_Unwind_Context*, void*) { return _URC_END_OF_S
 
 }  // namespace
 
+void prepare_to_note_crashes() noexcept {
+  static bool prepared = false;  // also before this process was forked
+  if (!std::exchange(prepared, true)) _Unwind_Backtrace(stop_at_once, nullptr);
+}
+
 void note_crashes_in(CrashRecord& record) noexcept {
   noted_in = &record;
-  _Unwind_Backtrace(stop_at_once, nullptr);
+  prepare_to_note_crashes();
   alignas(16) static std::array<char, 64u << 10> stack;
   stack_t alternate{};
   alternate.ss_sp = stack.data();

@@ -15,6 +15,9 @@ struct CrashRecord {
   std::uint64_t frames[max_frames] = {};  // innermost first
 };
 
+/// Does once what the first unwinding of a process has to: what is forked from here on need not.
+void prepare_to_note_crashes() noexcept;
+
 /// From here on a fatal signal of this thread's notes its frames in `record` before it ends the process as it would
 /// have without us. Signals that already have a handler (a sanitizer's, the task's own) are left to it. The handler
 /// runs on a stack of its own, so that a stack overflow is noted too; it takes no lock and allocates nothing.

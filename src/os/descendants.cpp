@@ -19,6 +19,7 @@
 #include <charconv>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace bulkhead::os {
 
@@ -193,8 +194,11 @@ void forget_spared_children() noexcept {
 }
 
 void note_forks() noexcept {
-  ::pthread_atfork(
-      nullptr, [] { forked = true; }, nullptr);
+  static bool noted = false;  // also before this process was forked
+  if (!std::exchange(noted, true))
+    ::pthread_atfork(
+        nullptr, [] { forked = true; }, nullptr);
+  forked = false;
 }
 
 bool forked_meanwhile() noexcept { return forked && forked.exchange(false); }

@@ -61,7 +61,8 @@ void spare_child_no_more(int pid) noexcept;
 /// They were another process', in another pid namespace: here the same numbers are somebody else.
 void forget_spared_children() noexcept;
 
-/// From here on calls of fork() in this process are noted (not those of vfork() and posix_spawn()).
+/// From here on calls of fork() in this process, and in those forked from it, are noted (not those of vfork() and
+/// posix_spawn()); those before are forgotten.
 void note_forks() noexcept;
 /// Whether there was one since this was asked last.
 bool forked_meanwhile() noexcept;

@@ -1,67 +1,26 @@
 #include "os/frame_names.hpp"
 
-#include "os/elf_table.hpp"
+#include "os/child.hpp"
+#include "os/function_table.hpp"
 #include "os/loaded_file.hpp"
 #include "os/source_lines.hpp"
 
 #include <cxxabi.h>
 #include <dlfcn.h>
+#include <link.h>
 
-#include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 #include <utility>
-#include <vector>
 
 namespace bulkhead::os {
 
 namespace {
-
-struct Function {
-  std::uint64_t begin = 0, size = 0;
-  std::string name;
-};
-using Functions = std::vector<Function>;  // by address
-
-// The functions of an ELF file's symbol table, static ones included.
-Functions functions_of(const std::string& path) {
-  Functions functions;
-  std::ifstream file(path, std::ios::binary);
-  const auto header = read_elf_header(file);
-  if (!header) return functions;
-  const auto sections = read_table<ElfW(Shdr)>(file, header->e_shoff, header->e_shnum);
-  for (const ElfW(Shdr) & section : sections) {
-    if (section.sh_type != SHT_SYMTAB || section.sh_link >= sections.size()) continue;
-    const ElfW(Shdr)& texts = sections[section.sh_link];
-    const auto symbols = read_table<ElfW(Sym)>(file, section.sh_offset, section.sh_size / sizeof(ElfW(Sym)));
-    auto names = read_table<char>(file, texts.sh_offset, texts.sh_size);
-    names.push_back('\0');
-    for (const ElfW(Sym) & symbol : symbols)
-      if (ELF64_ST_TYPE(symbol.st_info) == STT_FUNC && symbol.st_size != 0 && symbol.st_name < names.size())
-        functions.push_back({symbol.st_value, symbol.st_size, names.data() + symbol.st_name});
-  }
-  std::sort(functions.begin(), functions.end(), [](const auto& a, const auto& b) { return a.begin < b.begin; });
-  return functions;
-}
-
-struct Module {
-  Functions functions;
-  SourceLines lines;
-};
-
-// Of a file that is no longer what was loaded nothing is believed.
-Module& known_module(const std::string& path, std::uint64_t base) {
-  static auto& known =
-      *new std::map<std::pair<std::string, std::uint64_t>, Module>;  // for good: also crashes at exit have names
-  const auto [module, fresh] = known.try_emplace({path, base});
-  if (fresh && is_file_as_loaded(path, base)) module->second = {functions_of(path), SourceLines(path)};
-  return module->second;
-}
 
 std::string demangled(const char* name) {
   int status = 0;
@@ -90,42 +49,116 @@ std::string with_offset(std::string name, std::uint64_t offset) {
   return std::move(name) + words;
 }
 
-// A symbol of the file's own table, or the dynamic linker's, or the file alone.
-std::string function_at(const Functions& functions, std::uint64_t in_file, std::uint64_t address, const Dl_info& info) {
-  auto after = std::upper_bound(functions.begin(), functions.end(), in_file,
-                                [](std::uint64_t value, const Function& f) { return value < f.begin; });
-  if (after != functions.begin() && in_file - std::prev(after)->begin < std::prev(after)->size)
-    return with_offset(without_parameters(demangled(std::prev(after)->name.c_str())),
-                       in_file - std::prev(after)->begin);
-  if (info.dli_sname)
-    return with_offset(without_parameters(demangled(info.dli_sname)),
-                       address - reinterpret_cast<std::uint64_t>(info.dli_saddr));
-  const std::string file = info.dli_fname;
-  return with_offset(file.substr(file.rfind('/') + 1), in_file);
+/// What has been loaded into this process and unloaded again, so far.
+struct Loads {
+  unsigned long long added = 0, removed = 0;
+  bool operator==(const Loads&) const = default;
+};
+
+Loads loads_so_far() {
+  Loads loads;
+  const auto note = [](dl_phdr_info* module, std::size_t, void* argument) {
+    *static_cast<Loads*>(argument) = {module->dlpi_adds, module->dlpi_subs};
+    return 1;  // every module says the same
+  };
+  ::dl_iterate_phdr(note, &loads);
+  return loads;
 }
 
-std::string name_of(std::uint64_t address) {
-  Dl_info info{};
-  link_map* object = nullptr;
-  if (::dladdr1(reinterpret_cast<void*>(address), &info, reinterpret_cast<void**>(&object), RTLD_DL_LINKMAP) == 0)
-    return with_offset("", address).substr(1);
-  const std::string path = object->l_name[0] != '\0' ? object->l_name : "/proc/self/exe";
-  const std::uint64_t in_file = address - object->l_addr;
-  Module& module = known_module(path, object->l_addr);
-  const std::string function = function_at(module.functions, in_file, address, info);
-  const std::string line = module.lines.at(in_file);
-  return line.empty() ? function : function + " (" + line + ")";
+class NameBook {
+ public:
+  /// Crashes come in many copies: what was asked for before is known.
+  std::string name(std::uint64_t address) {
+    constexpr std::size_t most_known = 4096;
+    if (const Loads now = loads_so_far(); now != loads_ || known_.size() >= most_known) {
+      known_.clear();
+      loads_ = now;
+    }
+    if (const auto found = known_.find(address); found != known_.end()) return found->second;
+    return known_[address] = find_out(address);
+  }
+
+  void close_files() { modules_.clear(); }
+
+ private:
+  struct Module {
+    FunctionTable functions;
+    SourceLines lines;
+  };
+
+  std::string find_out(std::uint64_t address) {
+    Dl_info info{};
+    link_map* object = nullptr;
+    if (::dladdr1(reinterpret_cast<void*>(address), &info, reinterpret_cast<void**>(&object), RTLD_DL_LINKMAP) == 0)
+      return with_offset("", address).substr(1);
+    const std::string path = object->l_name[0] != '\0' ? object->l_name : "/proc/self/exe";
+    const std::uint64_t in_file = address - object->l_addr;
+    Module& module = open(path, object->l_addr);
+    const std::string function = function_at(module.functions, in_file, address, info);
+    const std::string line = module.lines.at(in_file);
+    return line.empty() ? function : function + " (" + line + ")";
+  }
+
+  // Of a file that is no longer what was loaded nothing is believed.
+  Module& open(const std::string& path, std::uint64_t base) {
+    const auto [module, fresh] = modules_.try_emplace({path, base});
+    if (fresh && is_file_as_loaded(path, base)) module->second = {FunctionTable(path), SourceLines(path)};
+    return module->second;
+  }
+
+  // A symbol of the file's own table, or the dynamic linker's, or the file alone.
+  static std::string function_at(const FunctionTable& functions, std::uint64_t in_file, std::uint64_t address,
+                                 const Dl_info& info) {
+    if (const FunctionTable::Function* function = functions.at(in_file))
+      return with_offset(without_parameters(demangled(function->name.c_str())), in_file - function->begin);
+    if (info.dli_sname)
+      return with_offset(without_parameters(demangled(info.dli_sname)),
+                         address - reinterpret_cast<std::uint64_t>(info.dli_saddr));
+    const std::string file = info.dli_fname;
+    return with_offset(file.substr(file.rfind('/') + 1), in_file);
+  }
+
+  std::map<std::pair<std::string, std::uint64_t>, Module> modules_;
+  std::unordered_map<std::uint64_t, std::string> known_;
+  Loads loads_;
+};
+
+struct SharedBook {
+  std::mutex mutex;
+  NameBook names;
+  std::uint64_t owner = process_identity();
+};
+
+// For good: also crashes at exit have names. A child that was forked begins its own, since another thread of its parent
+// may have been reading in this one.
+SharedBook& shared_book() {
+  static std::atomic<SharedBook*> current{nullptr};
+  SharedBook* book = current.load();
+  while (book == nullptr || book->owner != process_identity()) {
+    auto fresh = std::make_unique<SharedBook>();
+    if (current.compare_exchange_strong(book, fresh.get())) return *fresh.release();
+  }
+  return *book;
 }
 
 }  // namespace
 
 std::string frame_name(std::uint64_t address) noexcept {
-  static std::mutex mutex;  // what was read of files is kept, for all threads
   try {
-    const std::lock_guard lock(mutex);
-    return name_of(address);
+    SharedBook& book = shared_book();
+    const std::lock_guard lock(book.mutex);
+    return book.names.name(address);
   } catch (...) {  // out of memory: a backtrace is not worth the run
     return {};
+  }
+}
+
+void close_debug_information() noexcept {
+  try {
+    SharedBook& book = shared_book();
+    const std::lock_guard lock(book.mutex);
+    book.names.close_files();
+  } catch (...) {  // no memory for a book: then none is open
   }
 }
 

@@ -12,4 +12,8 @@ namespace bulkhead::os {
 /// files, and believes those that are not as they were loaded nothing: for a healthy process. Never throws.
 std::string frame_name(std::uint64_t address) noexcept;
 
+/// Gives back what was read of files, megabytes where they have debug information: every child that is forked later
+/// would pay for them. Names that were asked for stay known, and the files are read again where a new one is.
+void close_debug_information() noexcept;
+
 }  // namespace bulkhead::os

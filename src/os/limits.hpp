@@ -21,10 +21,6 @@ void limit_this_process(const ProcessLimits& limits);
 /// 0, a number that is not known.
 std::optional<std::chrono::nanoseconds> processor_time(long pid) noexcept;
 
-/// How many processes of this one's control group the kernel has ended for want of memory; nothing where no group
-/// counts them.
-std::optional<std::uint64_t> out_of_memory_kills();
-
 /// Where memory runs out for all, let it be this process rather than its coordinator.
 void prefer_for_out_of_memory() noexcept;
 

@@ -9,6 +9,9 @@
 #include <string>
 #include <system_error>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif
@@ -63,6 +66,14 @@ bool MemoryFile::occupy(std::size_t offset, std::size_t size) const {
     if (errno == ENOMEM || errno == ENOSPC) return false;
     if (errno != EINTR) throw_errno("fallocate(memfd)");
   }
+}
+
+bool occupy_pages(void* address, std::size_t size) noexcept {
+  while (::madvise(address, size, MADV_POPULATE_WRITE) != 0) {
+    if (errno == EINVAL) return true;
+    if (errno != EINTR && errno != EAGAIN) return false;
+  }
+  return true;
 }
 
 void keep_from_children(void* address, std::size_t size) noexcept { ::madvise(address, size, MADV_DONTFORK); }

@@ -31,6 +31,9 @@ class MemoryFile {
   std::size_t size_;
 };
 
+/// Occupies whole pages of a mapping now, so that short memory is an answer and never a SIGBUS at a store. False: no
+/// memory. A kernel before 5.14 cannot be asked: true.
+bool occupy_pages(void* address, std::size_t size) noexcept;
 /// Children forked from here on do not have this range. Must be whole pages.
 void keep_from_children(void* address, std::size_t size) noexcept;
 /// Leaves the range out of core dumps.

@@ -57,9 +57,6 @@ void ProgramStreams::give_to(ProgramImage& image) const {
 }
 
 ProgramEvents ProgramStreams::wait(int pidfd, int stop, int parent, std::optional<std::chrono::nanoseconds> timeout) {
-  // Our copy of the write end is the program's to close; poll() ignores a descriptor of -1.
-  output_.pipe.write_end.reset();
-  error_.pipe.write_end.reset();
   std::array<pollfd, 5> waiting{{{pidfd, POLLIN, 0},
                                  {stop, POLLIN, 0},
                                  {parent, POLLIN, 0},
@@ -68,8 +65,10 @@ ProgramEvents ProgramStreams::wait(int pidfd, int stop, int parent, std::optiona
   const timespec limit = to_timespec(timeout.value_or(std::chrono::nanoseconds(0)));
   const int ready = ::ppoll(waiting.data(), waiting.size(), timeout ? &limit : nullptr, nullptr);
   if (ready <= 0) return {};
-  if (waiting[3].revents != 0 && !move(output_) && (waiting[3].revents & POLLHUP)) output_.pipe.read_end.reset();
-  if (waiting[4].revents != 0 && !move(error_) && (waiting[4].revents & POLLHUP)) error_.pipe.read_end.reset();
+  // Our own copies of the write ends stay open: that a program has closed its output says nothing about its end, and
+  // would wake us twice for each.
+  if (waiting[3].revents != 0) move(output_);
+  if (waiting[4].revents != 0) move(error_);
   return {.ended = waiting[0].revents != 0,
           .stop = waiting[1].revents != 0,
           .parent_gone = waiting[2].revents != 0,

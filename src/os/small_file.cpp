@@ -1,23 +1,38 @@
 #include "os/small_file.hpp"
 
-#include "os/fd.hpp"
-
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace bulkhead::os {
 
 std::string read_small_file(const std::string& path) {
-  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return read_small_file(Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)));
+}
+
+std::string read_small_file(const Fd& file) {
   std::string text;
   std::array<char, 4096> chunk;
   for (;;) {
-    const ssize_t n = file ? ::read(file.get(), chunk.data(), chunk.size()) : 0;
+    const ssize_t n = file ? ::pread(file.get(), chunk.data(), chunk.size(), static_cast<off_t>(text.size())) : 0;
     if (n <= 0) return text;
     text.append(chunk.data(), static_cast<std::size_t>(n));
   }
+}
+
+std::optional<std::uint64_t> number_after(std::string_view text, std::string_view label) {
+  for (std::size_t at = 0; at < text.size();) {
+    std::string_view line = text.substr(at, text.find('\n', at) - at);
+    at += line.size() + 1;
+    if (!line.starts_with(label)) continue;
+    line.remove_prefix(std::min(line.size(), line.find_first_of("0123456789", label.size())));
+    std::uint64_t number = 0;
+    if (std::from_chars(line.data(), line.data() + line.size(), number).ec == std::errc()) return number;
+  }
+  return std::nullopt;
 }
 
 }  // namespace bulkhead::os

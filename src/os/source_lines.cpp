@@ -130,14 +130,7 @@ SourceLines::SourceLines(const std::string& path) {
   if (elf_) dwarf_.reset(libdw().open_dwarf(elf_.get(), DWARF_C_READ, nullptr));
 }
 
-std::string SourceLines::at(std::uint64_t address) {
-  constexpr std::size_t most_known = 4096;
-  if (!dwarf_) return {};
-  const auto found = known_.find(address);
-  if (found != known_.end()) return found->second;
-  if (known_.size() >= most_known) known_.clear();
-  return known_[address] = line_in(dwarf_.get(), address);
-}
+std::string SourceLines::at(std::uint64_t address) { return dwarf_ ? line_in(dwarf_.get(), address) : std::string(); }
 
 }  // namespace bulkhead::os
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 
@@ -31,8 +30,7 @@ class SourceLines {
   static ElfFile open_elf(const std::string& path);
 
   ElfFile elf_;
-  std::unique_ptr<Dwarf, Close> dwarf_;         // null: it has none
-  std::map<std::uint64_t, std::string> known_;  // asked for before: crashes come in many copies
+  std::unique_ptr<Dwarf, Close> dwarf_;  // null: it has none
 };
 
 }  // namespace bulkhead::os

@@ -38,13 +38,6 @@ void Coordinator::bury(Worker& alive) {
   if (!culprit && !worker.orphaned) count_death(worker, death);
 }
 
-// Whether the kernel has ended a process of our control group for want of memory since this was asked last.
-bool Coordinator::count_kills_for_memory() {
-  if (!kills_for_memory_) return false;
-  const auto kills = os::out_of_memory_kills().value_or(*kills_for_memory_);
-  return kills > std::exchange(*kills_for_memory_, kills);
-}
-
 Death Coordinator::death_of(const Worker& worker, const ipc::Record* culprit) {
   Death death{.reason = worker.doom,
               .task_timeout = options_.task_timeout,
@@ -59,7 +52,7 @@ Death Coordinator::death_of(const Worker& worker, const ipc::Record* culprit) {
   }
   death.allocation_refused = culprit && worker.was_refused_memory();
   if (death.signaled && death.number == kill_signal && worker.doom == KillReason::none)
-    death.killed_for_memory = count_kills_for_memory();
+    death.killed_for_memory = kills_for_memory_.any_since_last_asked();
   return death;
 }
 

@@ -1,6 +1,7 @@
 #include "process/coordinator.hpp"
 
 #include "os/clock.hpp"
+#include "os/frame_names.hpp"
 #include "os/limits.hpp"
 #include "os/sandbox.hpp"
 #include "process/poll_keys.hpp"
@@ -36,7 +37,6 @@ Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptio
       most_workers_(num_workers_),
       respawn_(options_.respawn),
       parallelism_(num_workers_),
-      kills_for_memory_(os::out_of_memory_kills()),
       random_(std::random_device{}()) {
   completions_.reserve(4096);
   if (options_.stop.stop_possible() || options_.drain.stop_possible()) poller_.watch(stop_wake_.fd().get(), stop_key);
@@ -66,6 +66,7 @@ Coordinator::~Coordinator() {
   server_.reset();
   for (const auto& worker : workers_)  // those whose fork server was lost: nobody of ours reaps them
     if (worker && worker->orphaned) os::wait_readable(worker->process().pidfd(), 2s);
+  os::close_debug_information();
 }
 
 bool Coordinator::belongs_to_this_process() const noexcept { return os::process_identity() == owner_; }
@@ -113,7 +114,7 @@ bool Coordinator::poll() {
   const bool heartbeat = keys.empty() || now_ >= next_heartbeat_;
   if (heartbeat) {
     next_heartbeat_ = now_ + options_.per_sync_timeout;
-    static_cast<void>(count_kills_for_memory());
+    static_cast<void>(kills_for_memory_.any_since_last_asked());
     notify({.kind = EventKind::heartbeat});
   }
   if (options_.stop.stop_requested() && !std::exchange(stopped_, true))

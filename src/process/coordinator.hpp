@@ -19,6 +19,7 @@
 
 #include "ipc/task_queue.hpp"
 #include "os/caller_memory.hpp"
+#include "os/out_of_memory_kills.hpp"
 #include "os/poller.hpp"
 #include "parallelism.hpp"
 #include "process/backlog.hpp"
@@ -113,7 +114,6 @@ class Coordinator {
   std::unique_ptr<Worker> take_out(Worker& worker);
   void settle_death(Worker& worker, const ipc::Record& culprit, const Death& death);
   Death death_of(const Worker& worker, const ipc::Record* culprit);
-  bool count_kills_for_memory();
   void count_death(const Worker& worker, const Death& death);
   void retire(Worker& worker);
   void kill_worker(Worker& worker);
@@ -195,7 +195,7 @@ class Coordinator {
   RespawnBook respawn_;
   Parallelism parallelism_;
   std::unordered_map<std::uint64_t, unsigned> out_of_memory_;  // how often, of tasks that may be tried again
-  std::optional<std::uint64_t> kills_for_memory_;              // counted by the kernel so far
+  os::OutOfMemoryKills kills_for_memory_;
 
   Worker* filling_ = nullptr;
   std::size_t quota_ = 0;  // how many more the lane being filled should get

@@ -1,5 +1,6 @@
 #include "process/fork_server_loop.hpp"
 
+#include "os/crash_record.hpp"
 #include "os/descendants.hpp"
 #include "os/pid_namespace.hpp"
 #include "os/private_descriptors.hpp"
@@ -29,6 +30,8 @@ ForkServerLoop::ForkServerLoop(const ForkServer::Life& life, os::DescriptorSocke
   kept.push_back(poller_.fd().get());
   kept.push_back(host_.get());
   os::close_private_descriptors(kept);
+  os::note_forks();  // every worker has these by inheritance, and need not do them for itself
+  os::prepare_to_note_crashes();
   poller_.watch(socket_.fd().get(), orders_key);
   poller_.watch(host_.get(), host_key);
 }

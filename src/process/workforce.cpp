@@ -46,7 +46,7 @@ Worker* Coordinator::start_worker() {
 
 std::unique_ptr<Worker> Coordinator::ask_for_worker(std::size_t slot) {
   os::MemoryFile memory("bulkhead-worker", ipc::worker_memory_bytes);
-  if (!memory.occupy(0, ipc::worker_memory_bytes))
+  if (!memory.occupy(0, ipc::worker_page_bytes + ipc::ring_bytes_at_birth))
     throw std::system_error(ENOMEM, std::generic_category(), "fallocate of a worker's memory");
   os::Pipe pipe = os::make_private_pipe(pipe_bytes);
   std::uint32_t seed = 0;

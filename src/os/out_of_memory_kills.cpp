@@ -1,0 +1,56 @@
+#include "os/out_of_memory_kills.hpp"
+
+#include "os/small_file.hpp"
+
+#include <fcntl.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace bulkhead::os {
+
+namespace {
+
+// The path of this process' group in the hierarchy of `controller`; empty: the unified one. Nothing: in none.
+std::optional<std::string> group_path(std::string_view controller) {
+  const std::string groups = read_small_file("/proc/self/cgroup");
+  for (std::size_t at = 0; at < groups.size();) {
+    const std::string_view line = std::string_view(groups).substr(at, groups.find('\n', at) - at);
+    at += line.size() + 1;
+    const std::size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (second == line.npos) continue;
+    if (line.substr(first + 1, second - first - 1) == controller) return std::string(line.substr(second + 1));
+  }
+  return std::nullopt;
+}
+
+Fd open_for_reading(const std::string& path) {
+  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return file ? kept_from_children(std::move(file)) : Fd();
+}
+
+std::optional<std::uint64_t> kills_in(const Fd& file) { return number_after(read_small_file(file), "oom_kill "); }
+
+Fd find_counter() {
+  if (const auto unified = group_path("")) {
+    for (const char* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"})
+      if (Fd file = open_for_reading(root + *unified + "/memory.events"); kills_in(file)) return file;
+  }
+  if (const auto separate = group_path("memory"))
+    return open_for_reading("/sys/fs/cgroup/memory" + *separate + "/memory.oom_control");
+  return {};
+}
+
+}  // namespace
+
+OutOfMemoryKills::OutOfMemoryKills() : file_(find_counter()), known_(kills_in(file_).value_or(0)) {}
+
+bool OutOfMemoryKills::any_since_last_asked() {
+  const std::uint64_t now = kills_in(file_).value_or(known_);
+  return now > std::exchange(known_, now);
+}
+
+}  // namespace bulkhead::os
