@@ -24,7 +24,7 @@ using namespace bulkhead::ipc;
 namespace {
 
 constexpr std::uint32_t seed = 0x2468ace0;
-constexpr std::uint64_t limit = 1 << 20;
+constexpr std::uint64_t limit = 4 << 20;
 
 std::string payload_of(std::uint64_t task, std::size_t size) {
   return std::string(size, static_cast<char>('a' + task % 26));
@@ -57,7 +57,7 @@ class Speaker {
         memory_(remains.map(Access::read_write)),
         page_(*::new (static_cast<void*>(memory_.data())) WorkerPage{}),
         pipe_(os::make_pipe(1 << 20)),
-        outbox_(page_, memory_.data() + worker_page_bytes, view_.lane(), std::move(pipe_.write_end), seed) {
+        outbox_(page_, view_.lane(), std::move(pipe_.write_end), seed) {
     os::set_nonblocking(pipe_.read_end);
   }
 
@@ -65,6 +65,20 @@ class Speaker {
     const std::string payload = payload_of(frames, size);
     outbox_.put_copy(FrameKind::value, frames++, 1, std::as_bytes(std::span(payload)));
   }
+  // Through the annex.
+  void say_large(std::size_t size) {
+    const std::string payload = payload_of(frames, size);
+    const std::span<std::byte> room = outbox_.large_room(size);
+    REQUIRE(room.size() == size);
+    std::ranges::copy(std::as_bytes(std::span(payload)), room.begin());
+    outbox_.put_large(frames++, 1, room);
+    annexed_ =
+        std::max<std::size_t>(annexed_, static_cast<std::size_t>(room.data() + size - memory_.data()) - annex_offset);
+  }
+  void lie(const AnnexPayload& where) {
+    outbox_.put_copy(FrameKind::value_in_annex, 0, 1, std::as_bytes(std::span(&where, 1)));
+  }
+  std::byte* annex() { return memory_.data() + annex_offset; }
   void flush() {
     outbox_.flush();
     hear();
@@ -81,7 +95,7 @@ class Speaker {
   }
   std::unique_ptr<Remains> copy() const {
     auto copied = std::make_unique<Remains>();
-    std::memcpy(copied->map(Access::read_write).data(), memory_.data(), worker_memory_bytes);
+    std::memcpy(copied->map(Access::read_write).data(), memory_.data(), annex_offset + annexed_);
     return copied;
   }
 
@@ -97,6 +111,7 @@ class Speaker {
   WorkerPage& page_;
   os::Pipe pipe_;
   Outbox outbox_;
+  std::size_t annexed_ = 0;
 };
 
 // The coordinator's side of a worker that is given to it bit by bit.
@@ -119,9 +134,11 @@ class Listener {
   bool take_ring() {
     if (!inbox_.pull_from_ring(scratch())) return false;
     take_frames();
+    while (inbox_.holds_back()) take_pipe();
     return true;
   }
   std::uint64_t taken = 0;  // frames 0, 1, 2, ... up to here
+  std::vector<std::size_t> sizes;
   bool wrong = false;
 
  private:
@@ -136,6 +153,7 @@ class Listener {
       wrong |= frame.check == FrameCheck::bad;
       if (frame.check == FrameCheck::bad) return;
       if (frame.header.kind == FrameKind::skip) continue;
+      sizes.push_back(frame.payload.size());
       const char letter = payload_of(taken, 1)[0];
       wrong |= frame.header.task != taken++ || std::any_of(frame.payload.begin(), frame.payload.end(),
                                                            [&](std::byte b) { return b != std::byte(letter); });
@@ -178,7 +196,7 @@ TEST_CASE("a ring is occupied as it comes to be used, and small while little is 
     said_much.say(1000);
     said_much.be_acknowledged();
   }
-  CHECK(said_much.remains.occupied() == worker_memory_bytes);
+  CHECK(said_much.remains.occupied() == annex_offset);
   CHECK(taken_after_death(said_much.remains, said_much.written, said_much.written.size()) == said_much.frames);
 }
 
@@ -197,7 +215,7 @@ TEST_CASE("a worker that finds no memory for its results says so and ends", "[ou
     auto& page = *::new (static_cast<void*>(memory.data())) WorkerPage{};
     page.move_to(record, Phase::running, seed);
     os::Pipe pipe = os::make_pipe(64u << 10);
-    Outbox outbox(page, memory.data() + worker_page_bytes, view.lane(), std::move(pipe.write_end), seed);
+    Outbox outbox(page, view.lane(), std::move(pipe.write_end), seed);
     const std::vector<std::byte> words(1000);
     for (std::size_t said = 0; said < outbox_ring_bytes; said += words.size())
       outbox.put_copy(FrameKind::value, 0, 1, words);
@@ -294,7 +312,7 @@ TEST_CASE("a frame that goes straight to the pipe may end anywhere in the ring",
 
     std::thread worker([&] {  // what is large does not fit into the pipe
       auto& page = *reinterpret_cast<WorkerPage*>(memory.data());
-      Outbox outbox(page, memory.data() + worker_page_bytes, view.lane(), std::move(pipe.write_end), seed);
+      Outbox outbox(page, view.lane(), std::move(pipe.write_end), seed);
       outbox.put_copy(FrameKind::value, 1, 1, large);
       std::ranges::fill(outbox.room(100), std::byte{'s'});
       outbox.put(FrameKind::value, 2, 1, 100);
@@ -316,5 +334,66 @@ TEST_CASE("a frame that goes straight to the pipe may end anywhere in the ring",
     CHECK(values[0] == large);
     CHECK(values[1] == std::vector<std::byte>(100, std::byte{'s'}));
     CHECK_FALSE(inbox.ring_is_ahead());
+  }
+}
+
+TEST_CASE("results in the annex are taken like others, by the pipe or from the ring, wherever it was cut", "[outbox]") {
+  const NothingLeftBehind check;
+  Speaker speaker;
+  const std::vector<std::size_t> sizes{10, 40u << 10, 100u << 10, 5, 700u << 10, 600u << 10, 9, 2u << 20};
+  for (const std::size_t size : sizes) {
+    if (size < in_place_payload)
+      speaker.say(size);
+    else
+      speaker.say_large(size);
+  }
+  speaker.flush();
+  for (std::size_t length = 0; length <= speaker.written.size(); length += 8) {
+    Listener listener(speaker.remains);
+    listener.give(std::span(speaker.written).first(length));
+    listener.take_ring();
+    REQUIRE_FALSE(listener.wrong);
+    REQUIRE(listener.sizes == sizes);
+  }
+}
+
+TEST_CASE("the annex is used again behind what was acknowledged, and no more of it than a few results need",
+          "[outbox]") {
+  const NothingLeftBehind check;
+  Speaker speaker;
+  Listener listener(speaker.remains);
+  std::size_t heard = 0;
+  for (int i = 0; i < 100; ++i) {
+    speaker.say_large(300'000 + static_cast<std::size_t>(i));
+    speaker.be_acknowledged();
+    listener.give(std::span(speaker.written).subspan(heard));
+    heard = speaker.written.size();
+  }
+  CHECK_FALSE(listener.wrong);
+  CHECK(listener.taken == 100);
+  CHECK(speaker.remains.occupied() < annex_offset + (8u << 20));
+}
+
+TEST_CASE("what a frame says of the annex is not believed where it does not check out", "[outbox]") {
+  const NothingLeftBehind check;
+  Speaker speaker;
+  speaker.say(3);
+  speaker.say_large(50'000);
+  speaker.flush();
+  speaker.annex()[20'000] ^= std::byte{1};
+  Listener listener(speaker.remains);
+  listener.give(speaker.written);
+  CHECK(listener.wrong);
+  CHECK(listener.taken == 1);
+  for (const AnnexPayload where :
+       {AnnexPayload{annex_bytes, 1, 0}, AnnexPayload{annex_bytes - 8, 9, 0}, AnnexPayload{~std::uint64_t{0}, 2, 0},
+        AnnexPayload{0, annex_bytes + 1, 0}, AnnexPayload{0, limit + 1, 0}, AnnexPayload{8, 0, 0}}) {
+    Speaker liar;
+    liar.lie(where);
+    liar.flush();
+    Listener careful(liar.remains);
+    careful.give(liar.written);
+    CHECK(careful.wrong);
+    CHECK(careful.taken == 0);
   }
 }

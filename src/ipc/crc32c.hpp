@@ -7,8 +7,11 @@
 
 namespace bulkhead::ipc {
 
+inline constexpr std::size_t quartered = 512;
+
 /// Of twelve bytes (`first`, then `second`) and then a byte range, continued from `seed`. One call for a whole frame,
-/// with its header in registers: frames are many and small.
+/// with its header in registers: frames are many and small. Of a range of `quartered` bytes or more the quarters are
+/// taken each by itself, and their sums then: the processor works on four at once.
 std::uint32_t crc32c(std::uint32_t seed, std::uint64_t first, std::uint32_t second,
                      std::span<const std::byte> bytes) noexcept;
 

@@ -27,7 +27,8 @@ enum class FrameKind : std::uint8_t {
   skip,       // filler up to the end of the ring
   serving,    // the first frame of all: the worker was set up, and what it dies of now is no death at birth
   left,       // how many processes the task left, which were ended; attempt 0: one of those since the last such look
-  last = left,
+  value_in_annex,  // the encoded result lies in the worker's annex; see AnnexPayload
+  last = value_in_annex,
 };
 
 struct FrameHeader {
@@ -50,6 +51,12 @@ struct MeasuredPayload {
   std::uint64_t peak_rss_kib;
 };
 
+struct AnnexPayload {
+  std::uint64_t offset;  // in the annex
+  std::uint64_t size;
+  std::uint64_t checksum;  // over these bytes, seeded like a frame's
+};
+
 struct LeftPayload {
   std::uint64_t count;
 };
@@ -66,6 +73,10 @@ inline std::uint32_t frame_checksum(const FrameHeader& header, std::uint32_t see
       header.attempt | static_cast<std::uint32_t>(header.kind) << 16 | static_cast<std::uint32_t>(header.magic) << 24;
   // Filler is skipped, never read: its bytes are whatever stood there.
   return crc32c(seed, first, second, header.kind == FrameKind::skip ? std::span<const std::byte>{} : payload);
+}
+
+inline std::uint64_t annex_checksum(std::uint32_t seed, std::span<const std::byte> value) noexcept {
+  return crc32c(seed, value.size(), 0, value);
 }
 
 enum class FrameCheck : std::uint8_t { whole, incomplete, bad };

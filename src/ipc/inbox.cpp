@@ -1,6 +1,8 @@
 #include "ipc/inbox.hpp"
 
 #include <algorithm>
+#include <cstring>
+#include <utility>
 
 namespace bulkhead::ipc {
 
@@ -9,7 +11,35 @@ Inbox::Inbox(Mapping memory, os::Fd pipe, std::uint32_t seed, std::uint64_t max_
   os::set_nonblocking(pipe_);
 }
 
+Scratch::~Scratch() {
+  os::free_unforked(memory_, bytes);
+  if (places_ != nullptr) os::free_unforked(places_, places_bytes_);
+}
+
+std::byte* Scratch::place(std::size_t size) {
+  constexpr std::size_t at_least = 1u << 20;
+  if (placed_ == 0 && size > places_bytes_) {
+    const std::size_t larger = std::max(size, at_least);
+    auto* const memory = static_cast<std::byte*>(os::allocate_unforked(larger));
+    if (places_ != nullptr) os::free_unforked(places_, places_bytes_);
+    places_ = memory;
+    places_bytes_ = larger;
+  }
+  if (size > places_bytes_ - placed_) return nullptr;
+  std::byte* const place = places_ + placed_;
+  placed_ = std::min(places_bytes_, placed_ + frame_stride(size));
+  return place;
+}
+
 bool Inbox::pull_from_pipe(Scratch& scratch) {
+  scratch_ = &scratch;
+  scratch.clear();
+  if (std::exchange(held_back_, false)) {
+    unread_ = scratch.span().first(carry_.size());
+    std::copy(carry_.begin(), carry_.end(), scratch.span().begin());
+    carry_.clear();
+    return true;
+  }
   from_ring_ = false;
   if (large_filled_ < large_size_) return pull_large();
   large_.reset();
@@ -49,6 +79,8 @@ bool Inbox::pull_large() {
 }
 
 bool Inbox::pull_from_ring(Scratch& scratch) {
+  scratch_ = &scratch;
+  scratch.clear();
   const std::uint64_t committed = page().read_committed();
   const std::uint64_t from = page().read_ring_from();
   // A frame that went straight to the pipe is in flight, or the page is not to be believed.
@@ -64,10 +96,40 @@ bool Inbox::pull_from_ring(Scratch& scratch) {
   std::copy_n(ring, size - first, into.begin() + static_cast<std::ptrdiff_t>(first));
   unread_ = into.first(size);
   from_ring_ = true;
+  held_back_ = false;
   carry_.clear();
   large_.reset();
   large_size_ = large_filled_ = 0;
   return true;
+}
+
+// What the frame says of the annex is believed as little as all else. The bytes are copied before they are checked: the
+// worker may still write there.
+bool Inbox::fetch(ParsedFrame& frame) {
+  AnnexPayload where{};
+  frame.check = FrameCheck::bad;
+  if (frame.payload.size() != sizeof where) return false;
+  std::memcpy(&where, frame.payload.data(), sizeof where);
+  const bool fits = where.size <= annex_bytes && where.offset <= annex_bytes - where.size;
+  if (!fits || where.size == 0 || where.size > max_payload_) return false;
+  std::byte* const place = scratch_->place(where.size);
+  if (place == nullptr) {
+    hold_back();
+    frame.check = FrameCheck::incomplete;
+    return false;
+  }
+  std::copy_n(memory_.data() + annex_offset + where.offset, where.size, place);
+  frame.payload = {place, where.size};
+  if (annex_checksum(seed_, frame.payload) != where.checksum) return false;
+  frame.header.kind = FrameKind::value;
+  frame.check = FrameCheck::whole;
+  return true;
+}
+
+void Inbox::hold_back() {
+  held_back_ = true;
+  carry_.assign(unread_.begin(), unread_.end());
+  unread_ = {};
 }
 
 FrameCheck Inbox::end_of_what_is_there() {

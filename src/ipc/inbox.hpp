@@ -22,14 +22,21 @@ class Scratch {
  public:
   static constexpr std::size_t bytes = outbox_ring_bytes + 2 * frame_stride(max_ring_payload);
   Scratch() = default;
-  ~Scratch() { os::free_unforked(memory_, bytes); }
+  ~Scratch();
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 
   std::span<std::byte> span() const noexcept { return {memory_, bytes}; }
 
+  /// Place for what is fetched from an annex, not nought; null: what was fetched before must be used first.
+  std::byte* place(std::size_t size);
+  /// All has been used.
+  void clear() noexcept { placed_ = 0; }
+
  private:
   std::byte* memory_ = static_cast<std::byte*>(os::allocate_unforked(bytes));
+  std::byte* places_ = nullptr;  // as large as the largest so far
+  std::size_t places_bytes_ = 0, placed_ = 0;
 };
 
 class Inbox {
@@ -43,7 +50,9 @@ class Inbox {
   bool pipe_ended() const noexcept { return pipe_ended_; }
   /// Copies what the ring holds beyond the last frame that was taken. False: nothing, or the ring cannot be right.
   bool pull_from_ring(Scratch& scratch);
-  /// The next frame: whole or bad, or incomplete: no more for now.
+  /// Frames wait for what was pulled with them to be used: the next pull, from the pipe, is of these.
+  bool holds_back() const noexcept { return held_back_; }
+  /// The next frame: whole or bad, or incomplete: no more for now. A value in the annex is like any other.
   ParsedFrame next() {
     ParsedFrame frame = parse_frame(unread_, seed_, max_payload_);  // never copied: see add_value() in settling.cpp
     if (frame.check != FrameCheck::whole) {
@@ -51,6 +60,7 @@ class Inbox {
       return frame;
     }
     const std::uint64_t stride = frame_stride(frame.header.size);
+    if (frame.header.kind == FrameKind::value_in_annex && !fetch(frame)) return frame;
     consumed_ += stride;
     unread_ = unread_.subspan(stride);
     return frame;
@@ -81,6 +91,8 @@ class Inbox {
  private:
   std::ptrdiff_t read_pipe(std::span<std::byte> into);
   bool pull_large();
+  bool fetch(ParsedFrame& frame);
+  void hold_back();
   FrameCheck end_of_what_is_there();
   void keep_rest();
   void begin_large(const FrameHeader& header);
@@ -94,6 +106,8 @@ class Inbox {
   std::uint64_t pipe_at_ = 0;            // stream offset of the pipe's next byte
   std::span<const std::byte> unread_{};  // pulled, from consumed_ on
   bool from_ring_ = false;               // unread_ is: then it must end with a whole frame
+  Scratch* scratch_ = nullptr;           // of the last pull
+  bool held_back_ = false;               // carry_ begins with whole frames
   std::vector<std::byte> carry_;         // the beginning of a frame whose rest is still in the pipe
   std::unique_ptr<std::byte[]> large_;   // the same, for a frame too large for the scratch
   std::size_t large_size_ = 0, large_filled_ = 0;

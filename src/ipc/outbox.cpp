@@ -9,34 +9,63 @@
 
 namespace bulkhead::ipc {
 
+template <class Free>
+void Outbox::wait_until(Free&& free) {
+  if (free()) return;
+  flush();
+  while (!free()) {
+    const std::uint32_t heard = lane_.bell();
+    page_.set_asleep(Sleep::for_acknowledgement);
+    if (!free()) lane_.sleep(heard);
+    page_.set_asleep(Sleep::awake);
+  }
+}
+
 void Outbox::put_copy(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload) {
   if (payload.size() > max_ring_payload) return put_straight(kind, task, attempt, payload);
   std::copy(payload.begin(), payload.end(), room(payload.size()).begin());
   put(kind, task, attempt, payload.size());
 }
 
+std::span<std::byte> Outbox::large_room(std::size_t size) {
+  for (;;) {
+    annex_.release(lane_.acknowledged());
+    if (std::byte* const place = annex_.place(size)) return {place, size};
+    if (annex_.is_free()) return {};
+    wait_until([&] { return lane_.acknowledged() >= annex_.next_release(); });
+  }
+}
+
+void Outbox::put_large(std::uint64_t task, unsigned attempt, std::span<const std::byte> value) {
+  const AnnexPayload where{annex_.offset_of(value.data()), value.size(), annex_checksum(seed_, value)};
+  put_copy(FrameKind::value_in_annex, task, attempt, std::as_bytes(std::span(&where, 1)));
+  annex_.keep(value.size(), end_);
+  unsent_in_annex_ += value.size();
+}
+
 void Outbox::flush() {
   const std::uint64_t from = sent_ % outbox_ring_bytes;
-  const std::uint64_t first = std::min(unsent(), outbox_ring_bytes - from);
+  const std::uint64_t size = end_ - sent_;
+  const std::uint64_t first = std::min(size, outbox_ring_bytes - from);
   const std::span<const std::byte> ring(ring_, outbox_ring_bytes);
-  if (!os::write_all(pipe_, ring.subspan(from, first), ring.first(unsent() - first))) os::leave_worker(0);
+  if (!os::write_all(pipe_, ring.subspan(from, first), ring.first(size - first))) os::leave_worker(0);
   sent_ = end_;
+  unsent_in_annex_ = 0;
 }
 
 void Outbox::make_room(std::uint64_t needed) {
   const std::uint64_t to_end = outbox_ring_bytes - end_ % outbox_ring_bytes;
   // A header more than needed: what is left at the ring's end always holds the filler's own header.
   if (to_end < needed + sizeof(FrameHeader)) {
-    wait_for_acknowledgement(end_ + to_end + needed);
+    wait_until([&] { return end_ + to_end + needed <= acknowledged() + outbox_ring_bytes; });
     occupy(outbox_ring_bytes);
     put(FrameKind::skip, 0, 0, to_end - sizeof(FrameHeader));
   } else {
-    wait_for_acknowledgement(end_ + needed);
+    wait_until([&] { return end_ + needed <= acknowledged() + outbox_ring_bytes; });
   }
   occupy(end_ % outbox_ring_bytes + needed + sizeof(FrameHeader));
   const std::uint64_t lap = end_ - end_ % outbox_ring_bytes;
-  room_end_ =
-      std::min(lap + occupied_ - sizeof(FrameHeader), std::max(lane_.acknowledged(), straight_) + outbox_ring_bytes);
+  room_end_ = std::min(lap + occupied_ - sizeof(FrameHeader), acknowledged() + outbox_ring_bytes);
 }
 
 // Where there is no memory for it the process ends, and its death is told as what it is.
@@ -50,18 +79,6 @@ void Outbox::occupy(std::uint64_t bytes) {
     os::leave_worker(1);
   }
   occupied_ = enough;
-}
-
-void Outbox::wait_for_acknowledgement(std::uint64_t until) {
-  const auto free = [&] { return until <= std::max(lane_.acknowledged(), straight_) + outbox_ring_bytes; };
-  if (free()) return;
-  flush();
-  while (!free()) {
-    const std::uint32_t heard = lane_.bell();
-    page_.set_asleep(Sleep::for_acknowledgement);
-    if (!free()) lane_.sleep(heard);
-    page_.set_asleep(Sleep::awake);
-  }
 }
 
 void Outbox::put_straight(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload) {

@@ -5,11 +5,13 @@
 // straight to the pipe, and `committed` passes it afterwards.
 #pragma once
 
+#include "ipc/annex.hpp"
 #include "ipc/frame.hpp"
 #include "ipc/lane.hpp"
 #include "ipc/worker_page.hpp"
 #include "os/fd.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -22,8 +24,14 @@ inline constexpr std::size_t in_place_payload = 4u << 10;
 
 class Outbox {
  public:
-  Outbox(WorkerPage& page, std::byte* ring, LaneReader lane, os::Fd pipe, std::uint32_t seed) noexcept
-      : page_(page), ring_(ring), lane_(lane), pipe_(std::move(pipe)), seed_(seed) {}
+  /// `page` is the beginning of the worker's memory; ring and annex lie behind it.
+  Outbox(WorkerPage& page, LaneReader lane, os::Fd pipe, std::uint32_t seed) noexcept
+      : page_(page),
+        ring_(reinterpret_cast<std::byte*>(&page) + worker_page_bytes),
+        annex_(reinterpret_cast<std::byte*>(&page) + annex_offset, annex_bytes),
+        lane_(lane),
+        pipe_(std::move(pipe)),
+        seed_(seed) {}
 
   /// Contiguous place for a payload of `size`, at most max_ring_payload. Waits for the coordinator where the ring is
   /// full.
@@ -39,7 +47,14 @@ class Outbox {
   /// A frame with a payload that lies elsewhere; of any size.
   void put_copy(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload);
 
-  std::uint64_t unsent() const noexcept { return end_ - sent_; }
+  /// Place for a result of `size` that is too large for room(): it need not be copied any more. Waits for the
+  /// coordinator where others have not been taken yet. Empty: there will be none.
+  std::span<std::byte> large_room(std::size_t size);
+  /// The value that was composed in the last large_room().
+  void put_large(std::uint64_t task, unsigned attempt, std::span<const std::byte> value);
+
+  /// Results in the annex included.
+  std::uint64_t unsent() const noexcept { return end_ - sent_ + unsent_in_annex_; }
   /// Writes everything to the pipe. Leaves the process where the coordinator has gone.
   void flush();
   const os::Fd& pipe() const noexcept { return pipe_; }
@@ -63,11 +78,15 @@ class Outbox {
   }
   void make_room(std::uint64_t needed);
   void occupy(std::uint64_t bytes);
-  void wait_for_acknowledgement(std::uint64_t until);
+  /// Bytes of the ring before this may be overwritten.
+  std::uint64_t acknowledged() const noexcept { return std::max(lane_.acknowledged(), straight_); }
+  template <class Free>
+  void wait_until(Free&& free);
   void put_straight(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload);
 
   WorkerPage& page_;
   std::byte* ring_;
+  Annex annex_;
   LaneReader lane_;
   os::Fd pipe_;
   std::uint32_t seed_;
@@ -75,6 +94,7 @@ class Outbox {
   std::uint64_t room_end_ = 0;                    // composing may go on up to here without asking anyone
   std::uint64_t occupied_ = ring_bytes_at_birth;  // of the ring: nothing is stored behind it
   std::uint64_t straight_ = 0;                    // bytes before this never stood in the ring
+  std::uint64_t unsent_in_annex_ = 0;
 };
 
 }  // namespace bulkhead::ipc

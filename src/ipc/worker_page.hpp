@@ -1,5 +1,5 @@
-// The one page that a worker writes, and behind it the ring of its outbox. The coordinator maps both read-only, and
-// believes nothing in them that does not check out.
+// The one page that a worker writes, behind it the ring of its outbox, and behind that the annex, for results that are
+// too large for the ring. The coordinator maps all of it read-only, and believes nothing that does not check out.
 #pragma once
 
 #include "os/crash_record.hpp"
@@ -16,7 +16,10 @@ inline constexpr std::size_t outbox_ring_bytes = 256u << 10;
 /// Occupied before a worker is born; it occupies the rest itself as it comes to need it, so that one that dies young
 /// has cost few pages.
 inline constexpr std::size_t ring_bytes_at_birth = 12u << 10;
-inline constexpr std::size_t worker_memory_bytes = worker_page_bytes + outbox_ring_bytes;
+/// Reserved, and occupied only by workers with results for it, as far as these need.
+inline constexpr std::size_t annex_bytes = 64u << 20;
+inline constexpr std::size_t annex_offset = worker_page_bytes + outbox_ring_bytes;
+inline constexpr std::size_t worker_memory_bytes = annex_offset + annex_bytes;
 
 /// What a worker does with the record its cursor names.
 enum class Phase : std::uint8_t {

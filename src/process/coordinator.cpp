@@ -169,6 +169,8 @@ bool Coordinator::take_chunk(Worker& worker) {
     return false;
   }
   if (!take_frames(worker)) distrust(worker);  // what comes after a bad frame means nothing; the ring may still tell
+  if (worker.inbox().holds_back())             // what was taken is to be used first: it is long
+    ready_.push_back(key_of(static_cast<std::size_t>(worker.slot()), Sign::frames));
   return true;
 }
 

@@ -45,7 +45,7 @@ WorkerLoop::WorkerLoop(WorkerPlace place, detail::TaskBody& body, const WorkOpti
       options_(options),
       page_(*::new (static_cast<void*>(place_.memory.data())) ipc::WorkerPage{}),
       lane_(place_.queue.lane()),
-      outbox_(page_, place_.memory.data() + ipc::worker_page_bytes, lane_, std::move(place_.pipe), place_.seed),
+      outbox_(page_, lane_, std::move(place_.pipe), place_.seed),
       current_(detail::current_task()) {}
 
 void WorkerLoop::run() noexcept {
@@ -70,6 +70,7 @@ void WorkerLoop::leave_with_words(const Failure& failure) {
 void WorkerLoop::start() {
   current_.task.worker = place_.slot;
   current_.sink = this;
+  reused_.large = this;
   current_.active = false;
   if (options_.crash_notes) os::note_crashes_in(page_.crash);
   os::prefer_for_out_of_memory();
@@ -154,7 +155,8 @@ void WorkerLoop::do_task(const ipc::Record& record) {
     answer(record, reused_);
   }
   current_.active = false;
-  if (!reused_.overflow.empty()) reused_.overflow = {};
+  reused_.elsewhere = {};
+  if (!apart_.empty()) apart_ = {};
   reused_.failure.reset();
 }
 
@@ -170,7 +172,7 @@ void WorkerLoop::do_measured(const ipc::Record& record, detail::ResultSlot& slot
     const ipc::MeasuredPayload measured{static_cast<std::uint64_t>(ran.count()), peak_rss_kib_};
     outbox_.put_copy(FrameKind::measured, record.task, record.attempt, std::as_bytes(std::span(&measured, 1)));
   }
-  if (!slot.failure && slot.overflow.empty())
+  if (!slot.failure && slot.elsewhere.empty())
     outbox_.put_copy(FrameKind::value, record.task, record.attempt, std::span(apart).first(slot.size));
   else
     answer(record, slot);
@@ -180,8 +182,10 @@ void WorkerLoop::answer(const ipc::Record& record, const detail::ResultSlot& slo
   if (slot.failure) {
     const std::string words = ipc::encode_failure(*slot.failure);
     outbox_.put_copy(FrameKind::failure, record.task, record.attempt, std::as_bytes(std::span(words)));
-  } else if (!slot.overflow.empty()) {
-    outbox_.put_copy(FrameKind::value, record.task, record.attempt, slot.overflow);
+  } else if (!apart_.empty()) {
+    outbox_.put_copy(FrameKind::value, record.task, record.attempt, apart_);
+  } else if (!slot.elsewhere.empty()) {
+    outbox_.put_large(record.task, record.attempt, slot.elsewhere);
   } else {
     outbox_.put(FrameKind::value, record.task, record.attempt, slot.size);
   }
@@ -221,7 +225,7 @@ void WorkerLoop::end_what_was_left(std::uint64_t task, unsigned attempt) {
 // What is said of a task stands before its result in the stream, and that was composed where it is sent from.
 void WorkerLoop::look_after_fork(const ipc::Record& record) {
   const auto composed = reused_.room.first(std::min(reused_.size, reused_.room.size()));
-  if (!reused_.failure && reused_.overflow.empty()) reused_.overflow.assign(composed.begin(), composed.end());
+  if (!reused_.failure && reused_.elsewhere.empty()) apart_.assign(composed.begin(), composed.end());
   end_what_was_left(record.task, record.attempt);
   reused_.room = outbox_.room();
 }
@@ -240,6 +244,13 @@ void WorkerLoop::idle(std::uint64_t head) {
   page_.set_asleep(ipc::Sleep::awake);
   group_start_ = last_flush_ = os::now();
   group_left_ = group_;
+}
+
+std::span<std::byte> WorkerLoop::large_room(std::size_t size) {
+  const std::span<std::byte> room = outbox_.large_room(size);
+  if (!room.empty()) return room;
+  apart_.resize(size);
+  return apart_;
 }
 
 void WorkerLoop::emit(const ThisTask& task, int channel, std::span<const std::byte> bytes) {

@@ -19,12 +19,12 @@ namespace bulkhead::process {
 struct WorkerPlace {
   int slot = 0;
   ipc::TaskQueueView queue;
-  ipc::Mapping memory;  // page and ring
+  ipc::Mapping memory;  // page, ring and annex
   os::Fd pipe;
   std::uint32_t seed = 0;
 };
 
-class WorkerLoop final : public detail::OutputSink {
+class WorkerLoop final : public detail::OutputSink, public detail::LargeRoom {
  public:
   WorkerLoop(WorkerPlace place, detail::TaskBody& body, const WorkOptions& options);
   [[noreturn]] void run() noexcept;
@@ -44,6 +44,7 @@ class WorkerLoop final : public detail::OutputSink {
   void flush();
   void idle(std::uint64_t head);
   void emit(const ThisTask& task, int channel, std::span<const std::byte> bytes) override;
+  std::span<std::byte> large_room(std::size_t size) override;
 
   WorkerPlace place_;
   detail::TaskBody& body_;
@@ -54,6 +55,7 @@ class WorkerLoop final : public detail::OutputSink {
   detail::CurrentTask& current_;
   detail::ResultSlot* slot_ = nullptr;  // of the task in hand
   detail::ResultSlot reused_;
+  std::vector<std::byte> apart_;  // a result that has no place where it is sent from
 
   // The clock is read once per group of tasks, and a group of one is measured exactly.
   std::uint32_t group_ = 1, group_left_ = 1;

@@ -39,10 +39,20 @@ class WorkerEnd {
   bool honest() const noexcept { return honest_; }
   std::uint64_t end() const noexcept { return stream_.size(); }
   std::uint64_t committed() { return page().read_committed(); }
-  /// All that it ever said, by the ring or straight.
-  std::span<const std::byte> stream() const noexcept { return stream_; }
+  /// The payload of the frame at `offset`, wherever it lies.
+  std::span<const std::byte> sent_at(std::uint64_t offset) const {
+    ipc::FrameHeader header{};
+    std::memcpy(&header, stream_.data() + offset, sizeof header);
+    const auto payload = std::span(stream_).subspan(offset + sizeof header, header.size);
+    if (header.kind != ipc::FrameKind::value_in_annex) return payload;
+    ipc::AnnexPayload where{};
+    std::memcpy(&where, payload.data(), sizeof where);
+    return {memory_.data() + ipc::annex_offset + where.offset, where.size};
+  }
 
   void put_frame(ipc::FrameKind kind, std::size_t size, std::uint8_t fill, std::uint64_t consumed);
+  /// A value behind all others in the annex, and its frame.
+  void put_in_annex(std::size_t size, std::uint8_t fill, std::uint64_t consumed);
   /// Bytes of the script's choice on the stream, as they are.
   void put_raw(std::span<const std::byte> bytes) {
     if (in_flight()) return;
@@ -52,7 +62,7 @@ class WorkerEnd {
   void write_to_pipe(std::size_t most);
   void scribble(std::size_t at, std::span<const std::byte> bytes) {
     honest_ = honest_ && bytes.empty();
-    std::copy_n(bytes.begin(), std::min(bytes.size(), ipc::worker_memory_bytes - at), memory_.data() + at);
+    std::copy_n(bytes.begin(), bytes.size(), memory_.data() + at);
   }
   void lie(std::uint64_t committed, std::uint64_t ring_from) {
     honest_ = false;
@@ -61,6 +71,7 @@ class WorkerEnd {
   }
 
  private:
+  void put(ipc::FrameKind kind, std::span<const std::byte> payload, std::uint64_t consumed);
   ipc::WorkerPage& page() { return *reinterpret_cast<ipc::WorkerPage*>(memory_.data()); }
   /// A frame that stands in no ring is committed when the pipe has had all of it; until then nothing may follow.
   bool in_flight() const noexcept { return straight_to_ > sent_; }
@@ -68,17 +79,34 @@ class WorkerEnd {
   ipc::Mapping memory_;
   os::Fd pipe_;
   std::vector<std::byte> stream_;
-  std::size_t sent_ = 0, straight_to_ = 0;
+  std::size_t sent_ = 0, straight_to_ = 0, annexed_ = 0;
   bool honest_ = true;
 };
 
 inline void WorkerEnd::put_frame(ipc::FrameKind kind, std::size_t size, std::uint8_t fill, std::uint64_t consumed) {
+  const std::vector<std::byte> payload(size, std::byte{fill});
+  put(kind, payload, consumed);
+}
+
+inline void WorkerEnd::put_in_annex(std::size_t size, std::uint8_t fill, std::uint64_t consumed) {
+  constexpr std::size_t enough = 8u << 20;
+  if (annexed_ + size > enough) return;
+  std::byte* const place = memory_.data() + ipc::annex_offset + annexed_;
+  std::fill_n(place, size, std::byte{fill});
+  const ipc::AnnexPayload where{annexed_, size, ipc::annex_checksum(seed, {place, size})};
+  annexed_ += size;
+  put(ipc::FrameKind::value_in_annex, std::as_bytes(std::span(&where, 1)), consumed);
+}
+
+inline void WorkerEnd::put(ipc::FrameKind kind, std::span<const std::byte> payload, std::uint64_t consumed) {
+  const std::size_t size = payload.size();
   const bool straight = size > ipc::max_ring_payload;
   const std::uint64_t start = end(), stride = ipc::frame_stride(size);
   if (in_flight() || (straight && sent_ != start)) return;
   if (!straight && start + stride > std::max<std::uint64_t>(consumed, straight_to_) + ipc::outbox_ring_bytes) return;
-  stream_.resize(start + stride, std::byte{fill});
+  stream_.resize(start + stride);
   const auto frame = std::span(stream_).subspan(start);
+  std::copy(payload.begin(), payload.end(), frame.begin() + sizeof(ipc::FrameHeader));
   ipc::FrameHeader header{0, static_cast<std::uint32_t>(size), 7, 1, kind, ipc::frame_magic};
   header.checksum = ipc::frame_checksum(header, seed, frame.subspan(sizeof header, size));
   std::memcpy(frame.data(), &header, sizeof header);
@@ -126,6 +154,8 @@ class CoordinatorEnd {
     while (pull_pipe(worker)) {
     }
     pull_ring(worker);
+    while (inbox_.holds_back() && pull_pipe(worker)) {
+    }
     require(!worker.honest() || consumed() >= worker.committed(), "what an honest worker committed is never lost");
   }
 
@@ -151,11 +181,13 @@ inline void CoordinatorEnd::take_frames(const WorkerEnd& worker) {
       return;
     }
     require(consumed() == before + ipc::frame_stride(frame.header.size), "a frame moves the inbox on by its stride");
-    require(frame.payload.size() == frame.header.size && frame.header.size <= max_payload, "a payload has its size");
+    require(frame.payload.size() <= max_payload && frame.header.size <= max_payload,
+            "no payload is larger than allowed");
     static_cast<void>(ipc::decode_failure(frame.payload));
     if (!worker.honest()) continue;
     require(consumed() <= worker.end(), "no frame comes from beyond the stream");
-    const auto sent = worker.stream().subspan(before + sizeof frame.header, frame.payload.size());
+    const auto sent = worker.sent_at(before);
+    require(sent.size() == frame.payload.size(), "a payload has its size");
     require(std::equal(sent.begin(), sent.end(), frame.payload.begin()), "a payload arrives as it was sent");
   }
 }
@@ -167,10 +199,12 @@ inline void take_step(Script& script, WorkerEnd& worker, CoordinatorEnd& coordin
     case 1:
     case 2: {  // mostly frames for the ring, now and then one that goes straight to the pipe
       const unsigned kind = 1 + script.number<std::uint8_t>() % static_cast<unsigned>(ipc::FrameKind::last);
+      const bool annex = kind == static_cast<unsigned>(ipc::FrameKind::value_in_annex);
       const std::size_t low = script.number<std::uint8_t>(), high = script.number<std::uint8_t>();
       const std::size_t size = low + high * (high > 0xf0 ? 1024 : 128);
-      return worker.put_frame(static_cast<ipc::FrameKind>(kind), size, script.number<std::uint8_t>(),
-                              coordinator.consumed());
+      const std::uint8_t fill = script.number<std::uint8_t>();
+      if (annex) return worker.put_in_annex(size + 1, fill, coordinator.consumed());
+      return worker.put_frame(static_cast<ipc::FrameKind>(kind), size, fill, coordinator.consumed());
     }
     case 3:
       return worker.write_to_pipe(script.number<std::uint16_t>());
@@ -181,7 +215,7 @@ inline void take_step(Script& script, WorkerEnd& worker, CoordinatorEnd& coordin
       coordinator.pull_ring(worker);
       return;
     case 6: {
-      const std::size_t at = script.number<std::uint32_t>() % ipc::worker_memory_bytes;
+      const std::size_t at = script.number<std::uint32_t>() % (ipc::annex_offset + (1u << 20));
       return worker.scribble(at, script.stretch(script.number<std::uint8_t>()));
     }
     case 7: {  // near the truth, where the checks are, or anywhere

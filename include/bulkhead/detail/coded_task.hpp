@@ -58,8 +58,8 @@ class CodedTask final : public TaskBody {
       result.failure.emplace().ending = Ending::too_large;
       result.failure->what = too_large_words("result", result.size, "max_result_bytes", limits_.max_result_bytes);
     } else if (result.size > result.room.size()) {
-      result.overflow.resize(result.size);
-      encode_into(result.overflow, value);
+      result.elsewhere = result.large->large_room(result.size);
+      encode_into(result.elsewhere, value);
     }
   }
 

@@ -14,13 +14,23 @@
 
 namespace bulkhead::detail {
 
+/// Has place for a result that is larger than ResultSlot::room.
+class LargeRoom {
+ public:
+  virtual std::span<std::byte> large_room(std::size_t size) = 0;
+
+ protected:
+  ~LargeRoom() = default;
+};
+
 /// Where a worker puts the result of the task in hand.
 struct ResultSlot {
-  std::span<std::byte> room;        // results that fit are encoded here, where they are sent from
-  std::size_t size = 0;             // bytes of the result
-  std::vector<std::byte> overflow;  // a result larger than `room` is encoded here instead
-  std::optional<Failure> failure;   // or there is none, for a reason
-  bool encoding = false;            // `room` is being written: nothing may be sent now
+  std::span<std::byte> room;       // results that fit are encoded here, where they are sent from
+  LargeRoom* large = nullptr;      // others where this says
+  std::size_t size = 0;            // bytes of the result
+  std::span<std::byte> elsewhere;  // it is not in `room`, but here
+  std::optional<Failure> failure;  // or there is none, for a reason
+  bool encoding = false;           // the rooms are being written: nothing may be sent now
 };
 
 /// What is done with one item, in a worker: decode, call, encode. Whatever it throws is caught inside.
