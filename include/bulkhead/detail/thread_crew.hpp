@@ -114,9 +114,9 @@ class ThreadCrew final : private OutputSink {
   /// The driver is done with one task of a block, of which there is a report or which was taken back.
   void settle(Block& block) { filler_.settle(block); }
 
-  /// Swaps the reports so far into `into` (which is emptied), waiting until they tell of `at_least` things, or
-  /// request_stop() is called, or the time has come. False: there are none.
-  bool collect(std::vector<Report>& into, std::size_t at_least, Clock::time_point until) {
+  /// Swaps the reports so far into `into` (which is emptied), waiting until they tell of `at_least` things (of one,
+  /// once it is `no_longer`), or request_stop() is called, or the time has come. False: there are none.
+  bool collect(std::vector<Report>& into, std::size_t at_least, Clock::time_point no_longer, Clock::time_point until) {
     into.clear();
     std::unique_lock lock(mutex_);
     if (Clock::now() - looked_ > between_looks) look_round();  // who asks seldom
@@ -124,12 +124,15 @@ class ThreadCrew final : private OutputSink {
       wanted_ = at_least;
       // Whether a task may be waiting behind another, or its outcome for the end of a run.
       const bool looks = driver_looks_ = runs_ != 0 || (asleep_ != 0 && pending_tasks_ != 0);
-      const auto next = looks ? std::min(until, Clock::now() + between_looks) : until;
+      auto next = looks ? std::min(until, Clock::now() + between_looks) : until;
+      if (at_least > 1) next = std::min(next, no_longer);
       driver_.wait_until(lock, next, [&] { return news_ >= at_least || nudged_ || looks != driver_looks_; });
       driver_looks_ = true;
       wanted_ = nobody_waits;
       look_round();
-      if (Clock::now() >= until) break;
+      const auto now = Clock::now();
+      if (now >= no_longer) at_least = 1;
+      if (now >= until) break;
     }
     nudged_ = false;
     into.swap(reports_);

@@ -129,6 +129,7 @@ class ThreadRun {
 
   static constexpr bool may_batch = elements_are_there<std::remove_reference_t<Items>>;
   static constexpr std::chrono::milliseconds patience{1};  // of a finished result, while more input is being pulled
+  static constexpr std::chrono::microseconds gathering{200};
 
   static void check(const WorkOptions& options) {
     check_thread_options(options);
@@ -340,9 +341,19 @@ class ThreadRun {
   }
 
   bool collect(Clock::time_point until) {
-    const std::size_t in_hand = unsettled_ - std::min(unsettled_, later_.size());
     at_report_ = 0;
-    return crew_.collect(reports_, prompt_ ? 1 : std::max<std::size_t>(1, in_hand / 2), until);
+    return crew_.collect(reports_, worth_waking_for(), prompt_ ? Clock::now() + gathering : until, until);
+  }
+
+  // Half of what is in hand, so that no thread runs out of tasks meanwhile. Where each result is wanted soon, what
+  // comes within a moment: to wake up for every short task would cost more than these tasks.
+  std::size_t worth_waking_for() const {
+    const std::size_t in_hand = unsettled_ - std::min(unsettled_, later_.size());
+    const std::size_t half = std::max<std::size_t>(1, in_hand / 2);
+    if (!prompt_) return half;
+    const auto each = crew_.mean();
+    if (each == each.zero()) return 1;
+    return std::clamp<std::size_t>(alive_ * static_cast<std::size_t>(gathering / each), 1, half);
   }
 
   void take_in(Report& report) {
