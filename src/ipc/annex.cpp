@@ -12,36 +12,38 @@ constexpr std::size_t alignment = 64;
 constexpr std::size_t granule = 64u << 10;       // occupied at a time, at least
 constexpr std::size_t used_at_least = 2u << 20;  // before places are given out again from the beginning
 constexpr std::size_t results_at_once = 2;       // one is taken while the next is composed
+constexpr std::size_t much_more = 4;             // than is needed now: then it is given back
 
 constexpr std::size_t rounded_up(std::size_t size, std::size_t to) { return (size + to - 1) / to * to; }
 
 }  // namespace
 
 std::byte* Annex::place(std::size_t size) {
-  if (size > bytes_) return nullptr;
+  if (!places_.empty() && places_.back().stream_end == unclaimed) places_.pop_back();
   const std::size_t needed = rounded_up(std::max<std::size_t>(size, 1), alignment);
-  largest_ = std::max(largest_, needed);
-  given_ = find(needed);
-  if (given_ == npos || !occupy(given_ + needed)) return nullptr;
-  return memory_ + given_;
-}
-
-void Annex::keep(std::size_t size, std::uint64_t end) {
-  kept_.push_back({given_, given_ + rounded_up(std::max<std::size_t>(size, 1), alignment), end});
+  if (places_.empty()) give_back_beyond(enough_for(needed));
+  const std::size_t begin = find(needed);
+  if (begin == nowhere || !occupy(begin + needed)) return nullptr;
+  places_.push_back({begin, begin + needed});
+  return memory_ + begin;
 }
 
 void Annex::release(std::uint64_t acknowledged) noexcept {
-  while (!kept_.empty() && kept_.front().stream_end <= acknowledged) kept_.pop_front();
+  while (!places_.empty() && places_.front().stream_end <= acknowledged) places_.pop_front();
 }
 
-// Behind the youngest, and from the beginning again where the end has come; never past the oldest.
+std::size_t Annex::enough_for(std::size_t size) const noexcept {
+  for (const Place& place : places_) size = std::max(size, place.end - place.begin);
+  return std::min(bytes_, std::max(used_at_least, results_at_once * size));
+}
+
+// Behind the youngest, and from the beginning again where there has been enough; never past the oldest.
 std::size_t Annex::find(std::size_t size) const noexcept {
-  const std::size_t limit = std::min(bytes_, std::max(used_at_least, results_at_once * largest_));
-  if (kept_.empty()) return size <= bytes_ ? 0 : npos;
-  const std::size_t oldest = kept_.front().begin, behind = kept_.back().end;
-  if (kept_.back().begin < oldest) return behind + size <= oldest ? behind : npos;
-  if (behind + size <= limit) return behind;
-  return size <= oldest ? 0 : npos;
+  if (places_.empty()) return size <= bytes_ ? 0 : nowhere;
+  const std::size_t oldest = places_.front().begin, behind = places_.back().end;
+  if (places_.back().begin < oldest) return behind + size <= oldest ? behind : nowhere;
+  if (behind + size <= enough_for(size)) return behind;
+  return size <= oldest ? 0 : nowhere;
 }
 
 // Where there is no memory for it, the annex ends there.
@@ -54,6 +56,13 @@ bool Annex::occupy(std::size_t end) noexcept {
   }
   bytes_ = occupied_;
   return false;
+}
+
+void Annex::give_back_beyond(std::size_t end) noexcept {
+  end = rounded_up(end, granule);
+  if (occupied_ / much_more <= end) return;
+  os::give_back_pages(memory_ + end, occupied_ - end);
+  occupied_ = end;
 }
 
 }  // namespace bulkhead::ipc

@@ -8,41 +8,46 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <span>
+#include <limits>
 
 namespace bulkhead::ipc {
 
 class Annex {
  public:
   /// `memory` is `bytes` long, mapped, and nothing of it need be occupied.
-  Annex(std::byte* memory, std::size_t bytes) noexcept : memory_(memory), bytes_(bytes) {}
+  Annex(std::byte* memory, std::size_t bytes) : memory_(memory), bytes_(bytes) {}
 
-  /// Place for a result; null: nothing that large is free now, or ever where is_free(). Occupies what it gives.
+  /// Place for a result, until it is kept or the next one is asked for; null: nothing that large is free now. Occupies
+  /// what it gives.
   std::byte* place(std::size_t size);
-  /// Keeps the first `size` bytes of the place that was given out last until the stream is acknowledged up to `end`.
-  void keep(std::size_t size, std::uint64_t end);
+  /// Keeps the last place until the stream is acknowledged up to `end`.
+  void keep_until(std::uint64_t end) noexcept { places_.back().stream_end = end; }
   void release(std::uint64_t acknowledged) noexcept;
 
-  bool is_free() const noexcept { return kept_.empty(); }
-  /// Up to where the stream must be acknowledged for the next place to be free; something must be kept.
-  std::uint64_t next_release() const noexcept { return kept_.front().stream_end; }
-  bool holds(const std::byte* bytes) const noexcept { return bytes >= memory_ && bytes < memory_ + bytes_; }
+  /// Whether a result of `size` has a place once enough was acknowledged.
+  bool may_hold(std::size_t size) const noexcept { return size <= bytes_; }
+  /// The stream offset that must be acknowledged for more places to be free; nought: all are.
+  std::uint64_t next_release() const noexcept { return places_.empty() ? 0 : places_.front().stream_end; }
   std::size_t offset_of(const std::byte* bytes) const noexcept { return static_cast<std::size_t>(bytes - memory_); }
 
  private:
-  struct Kept {
+  static constexpr std::uint64_t unclaimed = std::numeric_limits<std::uint64_t>::max();
+  static constexpr std::size_t nowhere = std::numeric_limits<std::size_t>::max();
+
+  struct Place {
     std::size_t begin, end;
-    std::uint64_t stream_end;
+    std::uint64_t stream_end = unclaimed;
   };
-  static constexpr std::size_t npos = ~std::size_t{0};
 
   std::size_t find(std::size_t size) const noexcept;
+  std::size_t enough_for(std::size_t size) const noexcept;
   bool occupy(std::size_t end) noexcept;
+  void give_back_beyond(std::size_t end) noexcept;
 
   std::byte* memory_;
   std::size_t bytes_;
-  std::size_t occupied_ = 0, largest_ = 0, given_ = 0;
-  std::deque<Kept> kept_;  // oldest first
+  std::size_t occupied_ = 0;
+  std::deque<Place> places_;  // oldest first; only the youngest may be unclaimed
 };
 
 }  // namespace bulkhead::ipc

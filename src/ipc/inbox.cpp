@@ -1,5 +1,7 @@
 #include "ipc/inbox.hpp"
 
+#include "os/memory_file.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -90,6 +92,7 @@ bool Inbox::pull_from_ring(Scratch& scratch) {
   const std::size_t size = committed - consumed_;
   const std::size_t start = consumed_ % outbox_ring_bytes;
   const std::size_t first = std::min(size, outbox_ring_bytes - start);
+  if (!is_there(worker_page_bytes + (first < size ? outbox_ring_bytes : start + size))) return false;
   const std::byte* const ring = memory_.data() + worker_page_bytes;
   const auto into = scratch.span();
   std::copy_n(ring + start, first, into.begin());
@@ -103,6 +106,16 @@ bool Inbox::pull_from_ring(Scratch& scratch) {
   return true;
 }
 
+// An honest worker has occupied what it speaks of. That another has not must not be found out by a SIGBUS.
+bool Inbox::is_there(std::size_t end) {
+  constexpr std::size_t granule = 64u << 10;
+  if (end <= there_) return true;
+  const std::size_t enough = std::min((end + granule - 1) / granule * granule, worker_memory_bytes);
+  if (!os::occupy_pages_to_read(memory_.data() + there_, enough - there_)) return false;
+  there_ = enough;
+  return true;
+}
+
 // What the frame says of the annex is believed as little as all else. The bytes are copied before they are checked: the
 // worker may still write there.
 bool Inbox::fetch(ParsedFrame& frame) {
@@ -112,6 +125,7 @@ bool Inbox::fetch(ParsedFrame& frame) {
   std::memcpy(&where, frame.payload.data(), sizeof where);
   const bool fits = where.size <= annex_bytes && where.offset <= annex_bytes - where.size;
   if (!fits || where.size == 0 || where.size > max_payload_) return false;
+  if (!is_there(annex_offset + where.offset + where.size)) return false;
   std::byte* const place = scratch_->place(where.size);
   if (place == nullptr) {
     hold_back();

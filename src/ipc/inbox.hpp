@@ -41,7 +41,7 @@ class Scratch {
 
 class Inbox {
  public:
-  /// `memory` is the worker's page and ring, mapped read-only. `pipe` is made non-blocking.
+  /// `memory` is the worker's page, ring and annex, mapped read-only. `pipe` is made non-blocking.
   Inbox(Mapping memory, os::Fd pipe, std::uint32_t seed, std::uint64_t max_payload);
 
   /// Reads once from the pipe. False: it holds nothing now. Then take frames with next() until it has none.
@@ -91,6 +91,7 @@ class Inbox {
  private:
   std::ptrdiff_t read_pipe(std::span<std::byte> into);
   bool pull_large();
+  bool is_there(std::size_t end);
   bool fetch(ParsedFrame& frame);
   void hold_back();
   FrameCheck end_of_what_is_there();
@@ -99,6 +100,7 @@ class Inbox {
 
   Mapping memory_;
   os::Fd pipe_;
+  std::size_t there_ = worker_page_bytes + ring_bytes_at_birth;  // of the memory: to look there costs no page
   bool pipe_ended_ = false;
   std::uint32_t seed_;
   std::uint64_t max_payload_;

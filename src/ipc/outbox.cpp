@@ -1,6 +1,7 @@
 #include "ipc/outbox.hpp"
 
 #include "os/child.hpp"
+#include "os/clock.hpp"
 #include "os/memory_file.hpp"
 
 #include <algorithm>
@@ -12,6 +13,7 @@ namespace bulkhead::ipc {
 template <class Free>
 void Outbox::wait_until(Free&& free) {
   if (free()) return;
+  const auto began = os::now();
   flush();
   while (!free()) {
     const std::uint32_t heard = lane_.bell();
@@ -19,6 +21,7 @@ void Outbox::wait_until(Free&& free) {
     if (!free()) lane_.sleep(heard);
     page_.set_asleep(Sleep::awake);
   }
+  waited_ += os::now() - began;
 }
 
 void Outbox::put_copy(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload) {
@@ -28,18 +31,18 @@ void Outbox::put_copy(FrameKind kind, std::uint64_t task, unsigned attempt, std:
 }
 
 std::span<std::byte> Outbox::large_room(std::size_t size) {
-  for (;;) {
+  while (annex_.may_hold(size)) {
     annex_.release(lane_.acknowledged());
     if (std::byte* const place = annex_.place(size)) return {place, size};
-    if (annex_.is_free()) return {};
     wait_until([&] { return lane_.acknowledged() >= annex_.next_release(); });
   }
+  return {};
 }
 
 void Outbox::put_large(std::uint64_t task, unsigned attempt, std::span<const std::byte> value) {
   const AnnexPayload where{annex_.offset_of(value.data()), value.size(), annex_checksum(seed_, value)};
   put_copy(FrameKind::value_in_annex, task, attempt, std::as_bytes(std::span(&where, 1)));
-  annex_.keep(value.size(), end_);
+  annex_.keep_until(end_);
   unsent_in_annex_ += value.size();
 }
 
@@ -82,6 +85,7 @@ void Outbox::occupy(std::uint64_t bytes) {
 }
 
 void Outbox::put_straight(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload) {
+  page_.set_asleep(Sleep::awake);  // a child of a task's, which has no page, must end before it has written anything
   flush();
   const FrameHeader made = header(kind, task, attempt, payload);
   std::array<std::byte, frame_alignment + sizeof(FrameHeader)> behind{};

@@ -12,10 +12,12 @@
 #include "os/fd.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <new>
 #include <span>
+#include <utility>
 
 namespace bulkhead::ipc {
 
@@ -25,7 +27,7 @@ inline constexpr std::size_t in_place_payload = 4u << 10;
 class Outbox {
  public:
   /// `page` is the beginning of the worker's memory; ring and annex lie behind it.
-  Outbox(WorkerPage& page, LaneReader lane, os::Fd pipe, std::uint32_t seed) noexcept
+  Outbox(WorkerPage& page, LaneReader lane, os::Fd pipe, std::uint32_t seed)
       : page_(page),
         ring_(reinterpret_cast<std::byte*>(&page) + worker_page_bytes),
         annex_(reinterpret_cast<std::byte*>(&page) + annex_offset, annex_bytes),
@@ -58,6 +60,8 @@ class Outbox {
   /// Writes everything to the pipe. Leaves the process where the coordinator has gone.
   void flush();
   const os::Fd& pipe() const noexcept { return pipe_; }
+  /// How long it has waited for the coordinator since this was asked last: no task's time.
+  std::chrono::nanoseconds take_waited() noexcept { return std::exchange(waited_, {}); }
 
  private:
   FrameHeader header(FrameKind kind, std::uint64_t task, unsigned attempt,
@@ -95,6 +99,7 @@ class Outbox {
   std::uint64_t occupied_ = ring_bytes_at_birth;  // of the ring: nothing is stored behind it
   std::uint64_t straight_ = 0;                    // bytes before this never stood in the ring
   std::uint64_t unsent_in_annex_ = 0;
+  std::chrono::nanoseconds waited_{};
 };
 
 }  // namespace bulkhead::ipc

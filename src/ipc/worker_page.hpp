@@ -54,7 +54,7 @@ struct WorkerPage {
   alignas(64) std::atomic<std::uint32_t> asleep;
   std::atomic<std::uint64_t> ring_from;  // outbox stream: bytes before this went straight to the pipe
 
-  std::atomic<std::uint64_t> refused;  // the cursor when `new` was last refused memory
+  std::atomic<std::uint64_t> refused;  // the cursor when memory was last refused
 
   alignas(64) os::CrashRecord crash;  // its last words, written by a signal handler
 

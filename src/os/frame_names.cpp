@@ -70,8 +70,10 @@ class NameBook {
   /// Crashes come in many copies: what was asked for before is known.
   std::string name(std::uint64_t address) {
     constexpr std::size_t most_known = 4096;
-    if (const Loads now = loads_so_far(); now != loads_ || known_.size() >= most_known) {
+    if (known_.size() >= most_known) known_.clear();
+    if (const Loads now = loads_so_far(); now != loads_) {
       known_.clear();
+      modules_.clear();
       loads_ = now;
     }
     if (const auto found = known_.find(address); found != known_.end()) return found->second;

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_READ 22
 #define MADV_POPULATE_WRITE 23
 #endif
 #ifndef F_SEAL_FUTURE_WRITE
@@ -45,6 +46,14 @@ class FileSizeLimitLifted {
   bool lifted_ = false;
 };
 
+bool populate(void* address, std::size_t size, int how) noexcept {
+  while (::madvise(address, size, how) != 0) {
+    if (errno == EINVAL) return true;
+    if (errno != EINTR && errno != EAGAIN) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 MemoryFile::MemoryFile(const char* label, std::size_t size)
@@ -68,13 +77,11 @@ bool MemoryFile::occupy(std::size_t offset, std::size_t size) const {
   }
 }
 
-bool occupy_pages(void* address, std::size_t size) noexcept {
-  while (::madvise(address, size, MADV_POPULATE_WRITE) != 0) {
-    if (errno == EINVAL) return true;
-    if (errno != EINTR && errno != EAGAIN) return false;
-  }
-  return true;
+bool occupy_pages(void* address, std::size_t size) noexcept { return populate(address, size, MADV_POPULATE_WRITE); }
+bool occupy_pages_to_read(void* address, std::size_t size) noexcept {
+  return populate(address, size, MADV_POPULATE_READ);
 }
+void give_back_pages(void* address, std::size_t size) noexcept { ::madvise(address, size, MADV_REMOVE); }
 
 void keep_from_children(void* address, std::size_t size) noexcept { ::madvise(address, size, MADV_DONTFORK); }
 void keep_from_core(void* address, std::size_t size) noexcept { ::madvise(address, size, MADV_DONTDUMP); }

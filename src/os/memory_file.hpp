@@ -34,6 +34,10 @@ class MemoryFile {
 /// Occupies whole pages of a mapping now, so that short memory is an answer and never a SIGBUS at a store. False: no
 /// memory. A kernel before 5.14 cannot be asked: true.
 bool occupy_pages(void* address, std::size_t size) noexcept;
+/// The same for a mapping that may only be read: what nobody has stored to reads as nought afterwards.
+bool occupy_pages_to_read(void* address, std::size_t size) noexcept;
+/// Occupied no longer, by any process: what lies there reads as nought.
+void give_back_pages(void* address, std::size_t size) noexcept;
 /// Children forked from here on do not have this range. Must be whole pages.
 void keep_from_children(void* address, std::size_t size) noexcept;
 /// Leaves the range out of core dumps.

@@ -8,7 +8,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace bulkhead::os {
 
@@ -46,11 +45,14 @@ Fd find_counter() {
 
 }  // namespace
 
-OutOfMemoryKills::OutOfMemoryKills() : file_(find_counter()), known_(kills_in(file_).value_or(0)) {}
+OutOfMemoryKills::OutOfMemoryKills() : file_(find_counter()), claimed_(kills_in(file_).value_or(0)) {}
 
-bool OutOfMemoryKills::any_since_last_asked() {
-  const std::uint64_t now = kills_in(file_).value_or(known_);
-  return now > std::exchange(known_, now);
+bool OutOfMemoryKills::claim() {
+  if (kills_in(file_).value_or(0) <= claimed_) return false;
+  ++claimed_;
+  return true;
 }
+
+void OutOfMemoryKills::forget() { claimed_ = kills_in(file_).value_or(claimed_); }
 
 }  // namespace bulkhead::os

@@ -13,12 +13,14 @@ class OutOfMemoryKills {
  public:
   OutOfMemoryKills();
 
-  /// Whether there were more of them since this was asked last, or since the beginning. False where no group counts.
-  bool any_since_last_asked();
+  /// Whether there was one that no death was told to be yet: this one is. False where no group counts.
+  bool claim();
+  /// Those so far were nobody's that is of interest.
+  void forget();
 
  private:
   Fd file_;
-  std::uint64_t known_ = 0;
+  std::uint64_t claimed_ = 0;
 };
 
 }  // namespace bulkhead::os

@@ -52,7 +52,7 @@ Death Coordinator::death_of(const Worker& worker, const ipc::Record* culprit) {
   }
   death.allocation_refused = culprit && worker.was_refused_memory();
   if (death.signaled && death.number == kill_signal && worker.doom == KillReason::none)
-    death.killed_for_memory = kills_for_memory_.any_since_last_asked();
+    death.killed_for_memory = kills_for_memory_.claim();
   return death;
 }
 

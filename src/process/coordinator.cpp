@@ -114,7 +114,7 @@ bool Coordinator::poll() {
   const bool heartbeat = keys.empty() || now_ >= next_heartbeat_;
   if (heartbeat) {
     next_heartbeat_ = now_ + options_.per_sync_timeout;
-    static_cast<void>(kills_for_memory_.any_since_last_asked());
+    if (keys.empty() && standing_.dying == 0) kills_for_memory_.forget();
     notify({.kind = EventKind::heartbeat});
   }
   if (options_.stop.stop_requested() && !std::exchange(stopped_, true))
@@ -169,8 +169,6 @@ bool Coordinator::take_chunk(Worker& worker) {
     return false;
   }
   if (!take_frames(worker)) distrust(worker);  // what comes after a bad frame means nothing; the ring may still tell
-  if (worker.inbox().holds_back())             // what was taken is to be used first: it is long
-    ready_.push_back(key_of(static_cast<std::size_t>(worker.slot()), Sign::frames));
   return true;
 }
 

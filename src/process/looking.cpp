@@ -58,7 +58,7 @@ void Coordinator::look_at(Worker& worker) {
   }
   if (!worker.serving) return;
   worker.look_at_hand(now_);
-  look_at_ring(worker);
+  if (completions_.empty()) look_at_ring(worker);
   if (completions_.empty() && worker.doom == KillReason::none) look_at_time(worker);
   if (completions_.empty() && worker.doom == KillReason::none) look_whether_it_works(worker);
 }

@@ -4,6 +4,7 @@
 #include "ipc/frame.hpp"
 #include "os/clock.hpp"
 #include "process/coordinator.hpp"
+#include "process/poll_keys.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -47,7 +48,12 @@ bool Coordinator::take_frames(Worker& worker) {
     more = frame.check == ipc::FrameCheck::whole && take_frame(worker, frame);
   }
   if (good) counted_.worker_wakeups += worker.acknowledge();
-  if (completions_.size() > first) date_group(worker, first);
+  if (completions_.size() > first) {
+    date_group(worker, first);
+    worker.date_hand(now_);  // it may have waited for us until now
+  }
+  if (worker.inbox().holds_back())  // what was taken is to be used first
+    ready_.push_back(key_of(static_cast<std::size_t>(worker.slot()), Sign::frames));
   recount(worker);
   return good;
 }

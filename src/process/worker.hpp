@@ -86,6 +86,8 @@ class Worker {
 
   /// Dates the task in hand: when was it first seen there. True while there is one.
   bool look_at_hand(std::chrono::nanoseconds now) noexcept;
+  /// What is in hand counts from now on.
+  void date_hand(std::chrono::nanoseconds now) noexcept { hand_since_ = now; }
   /// Whether it says itself that its oldest unanswered task is in its hands.
   bool runs_its_front() noexcept;
   /// Since when it has had something to do and taken nothing of it; nothing if it is at work, or has nothing.

@@ -162,10 +162,10 @@ void WorkerLoop::do_task(const ipc::Record& record) {
 
 // The time must stand before the result in the stream, so the result is composed apart: such tasks can afford a copy.
 void WorkerLoop::do_measured(const ipc::Record& record, detail::ResultSlot& slot) {
-  std::byte apart[1024];
+  std::byte apart[ipc::in_place_payload];
   slot.room = apart;
   body_.run(place_.queue.item(record), slot);
-  const auto ran = os::now() - group_start_;
+  const auto ran = os::now() - group_start_ - outbox_.take_waited();
   if (ran >= group_time || os::forked_meanwhile()) end_what_was_left(record.task, record.attempt);
   if (ran >= tiny_task) {
     if (ran >= group_time) peak_rss_kib_ = os::peak_rss_kib();
@@ -194,7 +194,7 @@ void WorkerLoop::answer(const ipc::Record& record, const detail::ResultSlot& slo
 void WorkerLoop::after_task() {
   if (--group_left_ == 0) {
     const auto now = os::now();
-    const auto mean = (now - group_start_) / group_;
+    const auto mean = (now - group_start_ - outbox_.take_waited()) / group_;
     group_start_ = now;
     if (mean >= tiny_task)
       group_ = 1;

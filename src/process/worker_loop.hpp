@@ -15,7 +15,7 @@
 
 namespace bulkhead::process {
 
-/// What a worker holds of the outside: read-only its tasks, its own page and ring, its end of the pipe.
+/// What a worker holds of the outside: read-only its tasks, its own page, ring and annex, its end of the pipe.
 struct WorkerPlace {
   int slot = 0;
   ipc::TaskQueueView queue;

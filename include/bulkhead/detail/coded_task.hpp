@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <type_traits>
@@ -59,7 +60,8 @@ class CodedTask final : public TaskBody {
       result.failure->what = too_large_words("result", result.size, "max_result_bytes", limits_.max_result_bytes);
     } else if (result.size > result.room.size()) {
       result.elsewhere = result.large->large_room(result.size);
-      encode_into(result.elsewhere, value);
+      if (encode_into(result.elsewhere, value) != result.size)
+        throw std::logic_error("the result has another size each time that it is serialized");
     }
   }
 

@@ -124,7 +124,7 @@ class ProcessStream {
 
     void wait() {
       const int input = feed.feed(engine, [this](std::uint64_t index) {
-        return !ordered || (index - waiting.front_index() < window && waiting.bytes() < window_bytes);
+        return !ordered || (index - waiting.front_index() < window && waiting.bytes_expected(index) < window_bytes);
       });
       if (engine.wait(input) == detail::Wake::completions) {
         fresh = engine.completions();

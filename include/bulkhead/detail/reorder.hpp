@@ -18,6 +18,10 @@ class Reorder {
  public:
   std::uint64_t front_index() const noexcept { return front_; }
   std::size_t bytes() const noexcept { return bytes_; }
+  /// What may wait here if all before `index` come before the next one does, and are like those of late.
+  std::size_t bytes_expected(std::uint64_t index) const noexcept {
+    return bytes_ + (index - front_ - count_) * static_cast<std::size_t>(typical_);
+  }
   bool is_next(std::uint64_t index) const noexcept { return index == front_; }
   bool front_is_there() const noexcept { return count_ != 0 && sizes_[front_ & mask_] != absent; }
 
@@ -29,6 +33,7 @@ class Reorder {
     outcomes_[index & mask_] = std::move(outcome);
     sizes_[index & mask_] = std::uint64_t{bytes} + 1;
     bytes_ += bytes;
+    typical_ += (std::int64_t{bytes} - typical_) / 8;
     ++count_;
   }
 
@@ -72,6 +77,7 @@ class Reorder {
   std::size_t count_ = 0;  // that wait here
   std::uint64_t front_ = 0;
   std::size_t bytes_ = 0;
+  std::int64_t typical_ = 0;  // bytes of one
 };
 
 }  // namespace bulkhead::detail

@@ -1,0 +1,252 @@
+#include "bare_fork_server.hpp"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+#include <stdexcept>
+
+namespace bench {
+namespace {
+
+constexpr std::size_t page = 4096, occupied = 4 * page, reserved = 65 * page, lane_bytes = 65 * page;
+constexpr std::uint32_t socket_key = 0, first_pipe_key = 1'000, first_death_key = 2'000;
+
+void require(bool holds) {
+  if (!holds) throw std::runtime_error("bare fork server: a system call failed");
+}
+
+long futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value) {
+  return ::syscall(SYS_futex, &word, operation, value, nullptr, nullptr, 0);
+}
+
+void send(int socket, const void* message, std::size_t size, std::span<const int> descriptors) {
+  iovec part{const_cast<void*>(message), size};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(2 * sizeof(int))> control{};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  if (!descriptors.empty()) {
+    header.msg_control = control.data();
+    header.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
+    cmsghdr* const rights = CMSG_FIRSTHDR(&header);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(descriptors.size_bytes());
+    std::memcpy(CMSG_DATA(rights), descriptors.data(), descriptors.size_bytes());
+  }
+  require(::sendmsg(socket, &header, MSG_NOSIGNAL) >= 0);
+}
+
+// False: the other end has gone, or has nothing now.
+bool receive(int socket, void* message, std::size_t size, std::array<int, 2>& descriptors, int flags) {
+  iovec part{message, size};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(2 * sizeof(int))> control{};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = control.data();
+  header.msg_controllen = control.size();
+  if (::recvmsg(socket, &header, MSG_CMSG_CLOEXEC | flags) <= 0) return false;
+  if (const cmsghdr* const rights = CMSG_FIRSTHDR(&header); rights != nullptr)
+    std::memcpy(descriptors.data(), CMSG_DATA(rights), rights->cmsg_len - CMSG_LEN(0));
+  return true;
+}
+
+void end_again(int signal) {
+  ::signal(signal, SIG_DFL);
+  ::raise(signal);
+}
+
+}  // namespace
+
+BareForkServer::BareForkServer(std::size_t slots, int signal)
+    : signal_(signal), lanes_(::memfd_create("lanes", MFD_CLOEXEC)), slots_(slots), pids_(slots) {
+  require(lanes_ >= 0 && ::ftruncate(lanes_, static_cast<off_t>(slots * lane_bytes)) == 0);
+  mapped_lanes_ = ::mmap(nullptr, slots * lane_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, lanes_, 0);
+  require(mapped_lanes_ != MAP_FAILED);
+  require(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socket_.data()) == 0);
+  server_.start([this] { serve(); });
+  ::close(socket_[1]);
+  poller_ = ::epoll_create1(EPOLL_CLOEXEC);
+  watch(poller_, socket_[0], socket_key);
+}
+
+BareForkServer::~BareForkServer() {
+  ::close(socket_[0]);
+  ::close(poller_);
+  ::munmap(mapped_lanes_, slots_.size() * lane_bytes);
+  ::close(lanes_);
+}
+
+void BareForkServer::watch(int poller, int fd, std::uint32_t key) const {
+  epoll_event event{.events = EPOLLIN, .data = {.u32 = key}};
+  require(::epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) == 0);
+}
+
+void BareForkServer::serve() {
+  ::close(socket_[0]);
+  poller_ = ::epoll_create1(EPOLL_CLOEXEC);
+  watch(poller_, socket_[1], socket_key);
+  for (;;) {
+    std::array<epoll_event, 8> events;
+    const int ready = ::epoll_wait(poller_, events.data(), events.size(), -1);
+    for (int i = 0; i < ready; ++i) {
+      const std::uint32_t key = events[static_cast<std::size_t>(i)].data.u32;
+      if (key != socket_key) {
+        reap(key - first_death_key);
+        continue;
+      }
+      Message order;
+      std::array<int, 2> given{};
+      if (!receive(socket_[1], &order, sizeof order, given, 0)) ::_exit(0);
+      fork_worker(order.slot, given);
+    }
+  }
+}
+
+void BareForkServer::fork_worker(std::uint32_t slot, std::array<int, 2> given) {
+  const pid_t pid = ::fork();
+  if (pid == 0) work(slot, given);
+  require(pid > 0);
+  pids_[slot] = pid;
+  ::setpgid(pid, pid);
+  const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  require(pidfd >= 0);
+  slots_[slot].pidfd = pidfd;
+  watch(poller_, pidfd, first_death_key + slot);
+  const Message born{.slot = slot, .word = static_cast<std::uint32_t>(pid)};
+  send(socket_[1], &born, sizeof born, {&pidfd, 1});
+  for (const int fd : given) ::close(fd);
+}
+
+void BareForkServer::work(std::uint32_t slot, std::array<int, 2> given) {
+  ::setpgid(0, 0);
+  auto* const lane = static_cast<std::atomic<std::uint32_t>*>(
+      ::mmap(nullptr, lane_bytes, PROT_READ, MAP_SHARED, lanes_, static_cast<off_t>(slot * lane_bytes)));
+  auto* const memory = static_cast<std::atomic<std::uint64_t>*>(
+      ::mmap(nullptr, reserved, PROT_READ | PROT_WRITE, MAP_SHARED, given[0], 0));
+  for (const int fd : {given[0], lanes_, socket_[1], poller_}) ::close(fd);
+  static std::array<char, 16 * page> stack;
+  stack_t alternate{};
+  alternate.ss_sp = stack.data();
+  alternate.ss_size = stack.size();
+  ::sigaltstack(&alternate, nullptr);
+  struct sigaction action {};
+  action.sa_handler = end_again;
+  action.sa_flags = SA_ONSTACK;
+  for (const int sig : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP}) ::sigaction(sig, &action, nullptr);
+  std::memset(reinterpret_cast<std::byte*>(memory) + page, 1, 16);
+  if (::write(given[1], reinterpret_cast<std::byte*>(memory) + page, 16) != 16) ::_exit(1);
+  const auto self = static_cast<std::uint32_t>(::getpid());
+  for (std::uint32_t seen = 0; (seen = lane->load()) != self;) futex(*lane, FUTEX_WAIT, seen);
+  memory->store(self);
+  ::kill(::getpid(), signal_);
+  ::_exit(1);
+}
+
+void BareForkServer::reap(std::uint32_t slot) {
+  int& pidfd = slots_[slot].pidfd;
+  ::epoll_ctl(poller_, EPOLL_CTL_DEL, pidfd, nullptr);
+  ::kill(-pids_[slot], SIGKILL);
+  int status = 0;
+  require(::waitpid(pids_[slot], &status, 0) == pids_[slot]);
+  ::close(pidfd);
+  const Message ended{.slot = slot, .word = static_cast<std::uint32_t>(status), .ended = true};
+  send(socket_[1], &ended, sizeof ended, {});
+}
+
+void BareForkServer::ask_for_worker(std::uint32_t slot) {
+  Slot& own = slots_[slot];
+  own = {};
+  own.memory = ::memfd_create("worker", MFD_CLOEXEC);
+  require(own.memory >= 0 && ::ftruncate(own.memory, reserved) == 0 && ::fallocate(own.memory, 0, 0, occupied) == 0);
+  own.mapped = ::mmap(nullptr, reserved, PROT_READ, MAP_SHARED, own.memory, 0);
+  require(own.mapped != MAP_FAILED);
+  std::array<int, 2> pipe{};
+  require(::pipe2(pipe.data(), O_CLOEXEC) == 0);
+  ::fcntl(pipe[0], F_SETFL, O_NONBLOCK);
+  own.pipe = pipe[0];
+  watch(poller_, own.pipe, first_pipe_key + slot);
+  const Message order{.slot = slot};
+  send(socket_[0], &order, sizeof order, std::array{own.memory, pipe[1]});
+  ::close(pipe[1]);
+  ::close(own.memory);
+}
+
+// A birth: the worker is admitted, by its number. Or an end.
+void BareForkServer::hear() {
+  Message report;
+  std::array<int, 2> given{};
+  while (receive(socket_[0], &report, sizeof report, given, MSG_DONTWAIT)) {
+    Slot& own = slots_[report.slot];
+    if (report.ended) {
+      const auto status = static_cast<int>(report.word);
+      if (!WIFSIGNALED(status) || WTERMSIG(status) != signal_)
+        throw std::runtime_error("a worker did not die as it should");
+      own.told = true;
+      continue;
+    }
+    own.pidfd = given[0];
+    watch(poller_, own.pidfd, first_death_key + report.slot);
+    std::atomic<std::uint32_t>& lane = lane_of(report.slot);
+    lane = report.word;
+    futex(lane, FUTEX_WAKE, 1);
+  }
+}
+
+// It has said that it is there.
+void BareForkServer::take_in(std::uint32_t slot) {
+  std::array<char, page> said;
+  if (::read(slots_[slot].pipe, said.data(), said.size()) <= 0)
+    ::epoll_ctl(poller_, EPOLL_CTL_DEL, slots_[slot].pipe, nullptr);
+}
+
+void BareForkServer::note_death(Slot& slot) const {
+  ::epoll_ctl(poller_, EPOLL_CTL_DEL, slot.pidfd, nullptr);
+  slot.dead = true;
+}
+
+std::atomic<std::uint32_t>& BareForkServer::lane_of(std::uint32_t slot) const {
+  return *reinterpret_cast<std::atomic<std::uint32_t>*>(static_cast<std::byte*>(mapped_lanes_) + slot * lane_bytes);
+}
+
+void BareForkServer::run(std::size_t deaths) {
+  std::size_t asked = 0;
+  for (; asked < std::min(slots_.size(), deaths); ++asked) ask_for_worker(static_cast<std::uint32_t>(asked));
+  for (std::size_t died = 0; died < deaths;) {
+    std::array<epoll_event, 8> events;
+    const int ready = ::epoll_wait(poller_, events.data(), events.size(), -1);
+    for (int i = 0; i < ready; ++i) {
+      const std::uint32_t key = events[static_cast<std::size_t>(i)].data.u32;
+      if (key == socket_key)
+        hear();
+      else if (key < first_death_key)
+        take_in(key - first_pipe_key);
+      else
+        note_death(slots_[key - first_death_key]);
+    }
+    for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
+      Slot& own = slots_[slot];
+      if (!own.dead || !own.told) continue;
+      ::close(own.pipe);
+      ::close(own.pidfd);
+      ::munmap(own.mapped, reserved);
+      own.dead = own.told = false;
+      ++died;
+      if (asked < deaths) ask_for_worker(slot), ++asked;
+    }
+  }
+}
+
+}  // namespace bench

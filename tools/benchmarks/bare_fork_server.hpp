@@ -1,0 +1,64 @@
+// The floor of surviving crashes: what the kernel takes when every worker that dies is told of, taken note of and
+// replaced, by a process that is there to fork, and nothing else of Bulkhead.
+#pragma once
+
+#include "child.hpp"
+
+#include <sys/types.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace bench {
+
+/// Coordinator -> socket -> fork server -> worker, which maps its memory, says by its pipe that it is there, waits to
+/// be admitted and ends itself; the fork server reaps it and says so; the coordinator takes in what is left.
+class BareForkServer {
+ public:
+  /// Workers end by `signal`.
+  BareForkServer(std::size_t slots, int signal);
+  ~BareForkServer();
+  BareForkServer(const BareForkServer&) = delete;
+  BareForkServer& operator=(const BareForkServer&) = delete;
+
+  /// Has so many workers die, one a slot at a time. Throws std::runtime_error where one ends otherwise.
+  void run(std::size_t deaths);
+
+ private:
+  struct Slot {
+    int memory = -1, pipe = -1, pidfd = -1;
+    void* mapped = nullptr;
+    bool dead = false, told = false;
+  };
+  struct Message {
+    std::uint32_t slot = 0;
+    std::uint32_t word = 0;  // of a birth the process' number, of an end its status
+    bool ended = false;
+  };
+
+  void serve();
+  void fork_worker(std::uint32_t slot, std::array<int, 2> given);
+  [[noreturn]] void work(std::uint32_t slot, std::array<int, 2> given);
+  void reap(std::uint32_t slot);
+
+  void ask_for_worker(std::uint32_t slot);
+  void hear();
+  void take_in(std::uint32_t slot);
+  void note_death(Slot& slot) const;
+  void watch(int poller, int fd, std::uint32_t key) const;
+  std::atomic<std::uint32_t>& lane_of(std::uint32_t slot) const;
+
+  int signal_;
+  int lanes_ = -1;
+  void* mapped_lanes_ = nullptr;  // a page for each slot, which its worker waits on
+  std::array<int, 2> socket_{-1, -1};
+  int poller_ = -1;
+  std::vector<Slot> slots_;  // the coordinator's, and a copy that the fork server has for itself
+  std::vector<pid_t> pids_;  // the fork server's
+  Children server_;
+};
+
+}  // namespace bench
