@@ -49,8 +49,8 @@ Pipe make_pipe(std::size_t capacity) {
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw_errno("pipe2");
   Fd read_end(ends[0]), write_end(ends[1]);
   Pipe pipe{above_standard_streams(std::move(read_end)), above_standard_streams(std::move(write_end))};
-  ::fcntl(pipe.write_end.get(), F_SETPIPE_SZ,
-          static_cast<int>(capacity));  // a wish: the user's pipe quota may forbid it
+  if (capacity != default_pipe_capacity)  // a wish: the user's pipe quota may forbid it
+    ::fcntl(pipe.write_end.get(), F_SETPIPE_SZ, static_cast<int>(capacity));
   return pipe;
 }
 

@@ -33,6 +33,9 @@ class Fd {
   int fd_ = -1;
 };
 
+/// What the kernel gives a pipe for which nobody asks.
+inline constexpr std::size_t default_pipe_capacity = 64u << 10;
+
 /// A close-on-exec pipe whose ends are both above 2, with `capacity` bytes asked of the kernel (it may grant less).
 struct Pipe {
   Fd read_end, write_end;

@@ -11,12 +11,13 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace bulkhead::os {
 
 namespace {
 
-constexpr std::size_t pipe_capacity = 64 << 10;
+constexpr int large_pipe = 1 << 20;  // for programs that fill the one that they are given
 constexpr std::size_t longest_held_line = 1 << 20;
 
 timespec to_timespec(std::chrono::nanoseconds t) {
@@ -44,7 +45,7 @@ ProgramStreams::ProgramStreams(TaskOutput* output, TaskOutput* error, const List
 }
 
 void ProgramStreams::begin(Stream& stream, TaskOutput* file) {
-  stream.pipe = make_pipe(pipe_capacity);
+  stream.pipe = make_pipe(default_pipe_capacity);
   set_nonblocking(stream.pipe.read_end);  // a pipe's ends are flagged apart: the program's end still blocks
   stream.file = file;
   if (file) stream.stored.begin = stream.stored.end = file->size();
@@ -102,6 +103,9 @@ bool ProgramStreams::store(Stream& stream) {
   if (n > 0) {
     stream.stored.end += static_cast<std::uint64_t>(n);
     received_ += static_cast<std::uint64_t>(n);
+    // Fewer turns of the program and of us; a wish, since the user's pipe quota may forbid it.
+    if (static_cast<std::size_t>(n) >= default_pipe_capacity && !std::exchange(stream.large, true))
+      ::fcntl(stream.pipe.read_end.get(), F_SETPIPE_SZ, large_pipe);
   }
   if (n < 0 && errno != EAGAIN && errno != EINTR) {
     store_error_ = errno;

@@ -57,6 +57,7 @@ class ProgramStreams {
     TaskOutput* file = nullptr;
     ByteRange stored{};
     std::string partial{};  // of a line
+    bool large = false;     // the pipe was asked to be
 
     bool open() const noexcept { return static_cast<bool>(pipe.read_end); }
   };

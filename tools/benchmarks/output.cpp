@@ -61,12 +61,13 @@ bench::Subject output(const bench::Setting& setting) {
                   [=, keep = scratch] { return measure(command, tasks, order); }}});
   };
   const std::string ours = bench::bulkhead_program(), version = bench::first_line_of(ours + " --version");
-  add("bulkhead run -j2, grouped", {ours, "run", "-q", "-j2"}, Order::grouped, version);
-  add("bulkhead run -j2 -k, in order", {ours, "run", "-q", "-k", "-j2"}, Order::kept, version);
+  const std::string grouped = "bulkhead run -j2, grouped", in_order = "bulkhead run -j2 -k, in order",
+                    raw = "xargs -P2 -n1, untouched, mixed";
+  add(grouped, {ours, "run", "-q", "-j2"}, Order::grouped, version);
+  add(in_order, {ours, "run", "-q", "-k", "-j2"}, Order::kept, version);
   add("bulkhead run -j2 -u, untouched", {ours, "run", "-q", "-u", "-j2"}, Order::none, version);
   if (bench::is_installed("xargs"))
-    add("xargs -P2 -n1, untouched, mixed", {"xargs", "-P2", "-n1"}, Order::none,
-        bench::first_line_of("xargs --version"));
+    add(raw, {"xargs", "-P2", "-n1"}, Order::none, bench::first_line_of("xargs --version"));
   else
     subject.left_out.push_back("xargs: not installed");
   if (bench::is_installed("parallel"))
@@ -74,6 +75,12 @@ bench::Subject output(const bench::Setting& setting) {
         bench::first_line_of("parallel --version"));
   else
     subject.left_out.push_back("GNU parallel: not installed");
+  for (const std::string& way : {grouped, in_order}) {
+    subject.goals.push_back(
+        {way + " / xargs", way, bench::Goal::Compare::times, raw, bench::Goal::Bound::at_least, 1, "x"});
+    subject.goals.push_back(
+        {way + ", peak", way + ", peak", bench::Goal::Compare::alone, "", bench::Goal::Bound::at_most, 16, "MiB"});
+  }
   return subject;
 }
 
