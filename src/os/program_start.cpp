@@ -84,7 +84,9 @@ ProgramStart::Started ProgramStart::start(char* stack_top) noexcept {
   return started;
 }
 
-void ProgramStart::give_up() noexcept {
+// From here on in the child, on a stack of its own that AddressSanitizer does not know: it would speak of that, on the
+// standard error of the program to be, at each _exit().
+[[gnu::no_sanitize_address]] void ProgramStart::give_up() noexcept {
   error_ = errno;
   ::_exit(127);
 }
@@ -95,7 +97,7 @@ void ProgramStart::take_streams() const noexcept {
   if (image_.error >= 0) ::dup2(image_.error, STDERR_FILENO);
 }
 
-void ProgramStart::prepare_child() noexcept {
+[[gnu::no_sanitize_address]] void ProgramStart::prepare_child() noexcept {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent_) ::_exit(127);
@@ -118,7 +120,7 @@ void ProgramStart::prepare_child() noexcept {
 }
 
 // Runs on a stack of its own in the parent's memory, with every signal blocked until the actions are in order.
-int ProgramStart::become_program(void* argument) {
+[[gnu::no_sanitize_address]] int ProgramStart::become_program(void* argument) {
   auto& plan = *static_cast<ProgramStart*>(argument);
   plan.prepare_child();
   if (plan.image_.only_try) ::_exit(0);
