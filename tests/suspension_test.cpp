@@ -58,9 +58,14 @@ std::vector<int> children_of(int program) {
   return all;
 }
 
-bool all_stand_still(const std::vector<int>& pids) {
-  return std::all_of(pids.begin(), pids.end(), [](int pid) { return state_of(pid) == 'T' || !lives(pid); });
+// A worker that waits for a child which was stopped before it became a program stands still as well.
+bool stands_still(int pid) {
+  if (state_of(pid) != 'D') return state_of(pid) == 'T' || !lives(pid);
+  const std::vector<int> below = bulkhead::os::descendants_of(pid);
+  return std::any_of(below.begin(), below.end(), [](int child) { return state_of(child) == 'T'; });
 }
+
+bool all_stand_still(const std::vector<int>& pids) { return std::all_of(pids.begin(), pids.end(), stands_still); }
 
 void suspend(TerminalJob& job) {
   job.type(suspend_key);

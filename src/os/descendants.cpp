@@ -63,21 +63,25 @@ void stop_whole_trees(std::vector<int>& processes) {
   }
 }
 
-bool stands_still(int pid) {
+// One that sleeps in the kernel where no signal wakes it ('D') stands still too once it was told to: it stops before it
+// runs again, and makes no child with a signal pending. So does who waits for a child that has borrowed its memory and
+// was stopped before it became a program: that would be waited for in vain.
+bool stands_still(int pid, bool told) {
   const std::string stat = read_small_file("/proc/" + std::to_string(pid) + "/stat");
   const std::size_t name_end = stat.rfind(')');
   return name_end == std::string::npos || name_end + 2 >= stat.size() ||
-         std::string_view("TtZX").find(stat[name_end + 2]) != std::string_view::npos;
+         std::string_view(told ? "TtZXD" : "TtZX").find(stat[name_end + 2]) != std::string_view::npos;
 }
 
 // A signal is taken some time after it was sent, and until then its target may fork. So whoever was seen to stand still
 // before it was asked for its children has no others; whoever was not is sent the signal, and the answer is false.
-bool all_stand_still() {
+bool all_stand_still(std::vector<int>& told) {
   bool all = true;
   std::vector<int> found = children();
   for (std::size_t i = 0; i < found.size(); ++i) {
-    if (!stands_still(found[i])) {
+    if (!stands_still(found[i], std::find(told.begin(), told.end(), found[i]) != told.end())) {
       ::kill(found[i], SIGSTOP);
+      told.push_back(found[i]);
       all = false;
     }
     const std::vector<int> below = children_of(std::to_string(found[i]));
@@ -218,7 +222,8 @@ void stop_all_descendants() noexcept {
   constexpr int most_rounds = 1000;  // one that waits for a disk takes the signal when that answers
   constexpr timespec pause{.tv_sec = 0, .tv_nsec = 1'000'000};
   try {
-    for (int round = 0; round < most_rounds && !all_stand_still(); ++round) ::nanosleep(&pause, nullptr);
+    std::vector<int> told;
+    for (int round = 0; round < most_rounds && !all_stand_still(told); ++round) ::nanosleep(&pause, nullptr);
   } catch (...) {  // no memory for the list: what was found is stopped
   }
 }
