@@ -19,9 +19,9 @@ bool judge_limits(const Death& death, Failure& failure) {
     failure.what = how + " by the kernel, which counted a process of this control group ended for want of memory";
   } else if (death.allocation_refused) {
     failure.ending = Ending::out_of_memory;
-    failure.what = death.memory_limit != 0 ? how + " after it was refused memory (WorkOptions::memory_limit is " +
-                                                 std::to_string(death.memory_limit) + ")"
-                                           : how + " after the system had refused it memory for a result";
+    failure.what = how + (death.memory_limit != 0 ? " after it was refused memory (WorkOptions::memory_limit is " +
+                                                        std::to_string(death.memory_limit) + ")"
+                                                  : " after the system had refused it memory for a result");
   } else {
     return false;
   }

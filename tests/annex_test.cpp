@@ -4,9 +4,9 @@
 
 #include "catch.hpp"
 #include "left_behind.hpp"
+#include "occupied.hpp"
 
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <cstdint>
 #include <deque>
@@ -24,11 +24,7 @@ class Memory {
  public:
   explicit Memory(std::size_t bytes) : file_("test-annex", bytes), mapping_(file_, ipc::Access::read_write, 0, bytes) {}
   std::byte* data() const { return mapping_.data(); }
-  std::size_t occupied() const {
-    struct stat status {};
-    REQUIRE(::fstat(file_.fd().get(), &status) == 0);
-    return static_cast<std::size_t>(status.st_blocks) * 512;
-  }
+  std::size_t occupied() const { return occupied_bytes(file_); }
 
  private:
   os::MemoryFile file_;

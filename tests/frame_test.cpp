@@ -3,6 +3,7 @@
 
 #include "catch.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -48,7 +49,9 @@ TEST_CASE("a frame cut at any length is not whole", "[frame]") {
 }
 
 TEST_CASE("a frame with any bit flipped is never whole", "[frame]") {
-  const std::string payload = "forty-two bytes are enough for this test!!";
+  // Of the second, which is long, the quarters are summed apart, and three bytes are left over.
+  const std::string payload =
+      GENERATE(std::string("forty-two bytes are enough for this test!!"), std::string(1003, 'q'));
   auto bytes = frame_of(FrameKind::value, 9, payload, seed);
   const std::size_t meant = sizeof(FrameHeader) + payload.size();  // what follows is padding, and is never looked at
   for (std::size_t bit = 0; bit < meant * 8; ++bit) {
@@ -57,6 +60,20 @@ TEST_CASE("a frame with any bit flipped is never whole", "[frame]") {
     bytes[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
   }
   CHECK(parse_frame(bytes, seed, limit).check == FrameCheck::whole);
+}
+
+TEST_CASE("a frame with the quarters of a long payload exchanged is not whole", "[frame]") {
+  constexpr std::size_t quarter = 256;
+  std::string payload;
+  for (const char letter : {'a', 'b', 'c', 'd'}) payload += std::string(quarter, letter);
+  auto bytes = frame_of(FrameKind::value, 9, payload, seed);
+  REQUIRE(parse_frame(bytes, seed, limit).check == FrameCheck::whole);
+  const auto at = bytes.begin() + sizeof(FrameHeader);
+  for (const std::ptrdiff_t other : {1, 2, 3}) {
+    std::swap_ranges(at, at + quarter, at + other * static_cast<std::ptrdiff_t>(quarter));
+    CHECK(parse_frame(bytes, seed, limit).check == FrameCheck::bad);
+    std::swap_ranges(at, at + quarter, at + other * static_cast<std::ptrdiff_t>(quarter));
+  }
 }
 
 TEST_CASE("an oversized frame is refused before its payload is waited for", "[frame]") {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <numeric>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,30 @@ std::vector<int> numbers(int count) {
   return all;
 }
 
+// Each time that it is serialized it is one letter longer.
+struct Growing {
+  mutable std::string text = std::string(100'000, 'g');
+  template <class Archive>
+  void save(Archive& archive) const {
+    text += 'g';
+    archive(text);
+  }
+  template <class Archive>
+  void load(Archive& archive) {
+    archive(text);
+  }
+};
+
 }  // namespace
+
+TEST_CASE("a large result that changes while it is serialized is refused, not sent in part", "[large_results]") {
+  const NothingLeftBehind check;
+  const auto results = do_process_work(numbers(4), [](int) { return Growing(); }, {.num_workers = 1});
+  for (const auto& result : results) {
+    CHECK(result.ending() == Ending::not_serializable);
+    CHECK(result.error().what.find("another size") != std::string::npos);
+  }
+}
 
 TEST_CASE("large results that were finished are kept when their worker dies", "[large_results]") {
   const NothingLeftBehind check;
@@ -57,7 +81,7 @@ TEST_CASE("large results that were finished are kept when their worker dies", "[
   }
 }
 
-TEST_CASE("workers that are quicker than their caller wait until large results are taken", "[large_results]") {
+TEST_CASE("many large results come whole and in order, however quick their workers are", "[large_results]") {
   const NothingLeftBehind check;
   int next = 0;
   for (auto& [index, outcome] : process_stream(numbers(300), made_of, {.num_workers = 2})) {

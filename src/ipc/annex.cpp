@@ -42,7 +42,8 @@ std::size_t Annex::find(std::size_t size) const noexcept {
   if (places_.empty()) return size <= bytes_ ? 0 : nowhere;
   const std::size_t oldest = places_.front().begin, behind = places_.back().end;
   if (places_.back().begin < oldest) return behind + size <= oldest ? behind : nowhere;
-  if (behind + size <= enough_for(size)) return behind;
+  // All places are looked at only where that matters: once a turn, not for each result.
+  if (behind + size <= std::min(bytes_, used_at_least) || behind + size <= enough_for(size)) return behind;
   return size <= oldest ? 0 : nowhere;
 }
 

@@ -1,8 +1,9 @@
 // The worker's outbox: results are composed in a ring of its own shared memory and written from there to the pipe.
 //
 // Offsets are absolute in one stream of frames. A byte of the ring is reused only when the coordinator has acknowledged
-// it, so that after a death the ring still holds whatever the pipe did not carry. A frame too large for the ring goes
-// straight to the pipe, and `committed` passes it afterwards.
+// it, so that after a death the ring still holds whatever the pipe did not carry. Large results lie in the annex, and
+// their frame says where. A frame too large for the ring goes straight to the pipe, and `committed` passes it
+// afterwards.
 #pragma once
 
 #include "ipc/annex.hpp"

@@ -73,7 +73,7 @@ class NameBook {
     if (known_.size() >= most_known) known_.clear();
     if (const Loads now = loads_so_far(); now != loads_) {
       known_.clear();
-      modules_.clear();
+      if (now.removed != loads_.removed) modules_.clear();  // others may lie there now
       loads_ = now;
     }
     if (const auto found = known_.find(address); found != known_.end()) return found->second;
@@ -133,12 +133,15 @@ struct SharedBook {
 
 // For good: also crashes at exit have names. A child that was forked begins its own, since another thread of its parent
 // may have been reading in this one.
+std::atomic<SharedBook*> current_book{nullptr};
+
+bool is_ours(const SharedBook* book) noexcept { return book != nullptr && book->owner == process_identity(); }
+
 SharedBook& shared_book() {
-  static std::atomic<SharedBook*> current{nullptr};
-  SharedBook* book = current.load();
-  while (book == nullptr || book->owner != process_identity()) {
+  SharedBook* book = current_book.load();
+  while (!is_ours(book)) {
     auto fresh = std::make_unique<SharedBook>();
-    if (current.compare_exchange_strong(book, fresh.get())) return *fresh.release();
+    if (current_book.compare_exchange_strong(book, fresh.get())) return *fresh.release();
   }
   return *book;
 }
@@ -156,12 +159,10 @@ std::string frame_name(std::uint64_t address) noexcept {
 }
 
 void close_debug_information() noexcept {
-  try {
-    SharedBook& book = shared_book();
-    const std::lock_guard lock(book.mutex);
-    book.names.close_files();
-  } catch (...) {  // no memory for a book: then none is open
-  }
+  SharedBook* const book = current_book.load();
+  if (!is_ours(book)) return;  // nothing was named here
+  const std::lock_guard lock(book->mutex);
+  book->names.close_files();
 }
 
 }  // namespace bulkhead::os

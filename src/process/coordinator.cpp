@@ -2,7 +2,6 @@
 
 #include "os/clock.hpp"
 #include "os/frame_names.hpp"
-#include "os/limits.hpp"
 #include "os/sandbox.hpp"
 #include "process/poll_keys.hpp"
 #include "process/process_options.hpp"

@@ -169,9 +169,9 @@ void BareForkServer::reap(std::uint32_t slot) {
 void BareForkServer::ask_for_worker(std::uint32_t slot) {
   Slot& own = slots_[slot];
   own = {};
-  own.memory = ::memfd_create("worker", MFD_CLOEXEC);
-  require(own.memory >= 0 && ::ftruncate(own.memory, reserved) == 0 && ::fallocate(own.memory, 0, 0, occupied) == 0);
-  own.mapped = ::mmap(nullptr, reserved, PROT_READ, MAP_SHARED, own.memory, 0);
+  const int memory = ::memfd_create("worker", MFD_CLOEXEC);
+  require(memory >= 0 && ::ftruncate(memory, reserved) == 0 && ::fallocate(memory, 0, 0, occupied) == 0);
+  own.mapped = ::mmap(nullptr, reserved, PROT_READ, MAP_SHARED, memory, 0);
   require(own.mapped != MAP_FAILED);
   std::array<int, 2> pipe{};
   require(::pipe2(pipe.data(), O_CLOEXEC) == 0);
@@ -179,9 +179,9 @@ void BareForkServer::ask_for_worker(std::uint32_t slot) {
   own.pipe = pipe[0];
   watch(poller_, own.pipe, first_pipe_key + slot);
   const Message order{.slot = slot};
-  send(socket_[0], &order, sizeof order, std::array{own.memory, pipe[1]});
+  send(socket_[0], &order, sizeof order, std::array{memory, pipe[1]});
   ::close(pipe[1]);
-  ::close(own.memory);
+  ::close(memory);
 }
 
 // A birth: the worker is admitted, by its number. Or an end.

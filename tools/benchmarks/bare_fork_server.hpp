@@ -29,7 +29,7 @@ class BareForkServer {
 
  private:
   struct Slot {
-    int memory = -1, pipe = -1, pidfd = -1;
+    int pipe = -1, pidfd = -1;
     void* mapped = nullptr;
     bool dead = false, told = false;
   };
