@@ -23,7 +23,7 @@ Pulled pull(int items, nanoseconds each) {
   for (int i = 0; i < items; ++i) {
     now += each;
     seen.longest = std::max(seen.longest, ++held);
-    if (!pace.clock_is_due()) continue;
+    if (!pace.look_is_due(1)) continue;
     ++seen.looks;
     if (pace.hand_over(looked, now)) {
       pace.handed_over(now);
@@ -55,14 +55,14 @@ TEST_CASE("an input that becomes slow is noticed at the next look", "[input_pace
   nanoseconds now = 1s;
   pace.handed_over(now);
   for (int i = 0; i < 200; ++i)
-    if (pace.clock_is_due()) static_cast<void>(pace.hand_over(now, now + 1us)), now += 1us;
+    if (pace.look_is_due(1)) static_cast<void>(pace.hand_over(now, now + 1us)), now += 1us;
   int held = 0;
   for (bool over = false; !over; ++held) {
     now += 1ms;
-    over = pace.clock_is_due() && pace.hand_over(now - 1ms, now);
+    over = pace.look_is_due(1) && pace.hand_over(now - 1ms, now);
   }
   CHECK(held <= 64);
   pace.handed_over(now);
   now += 1ms;
-  CHECK(pace.clock_is_due());  // from then on each item is looked at
+  CHECK(pace.look_is_due(1));  // from then on each item is looked at
 }

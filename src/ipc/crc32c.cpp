@@ -38,10 +38,7 @@ constexpr std::size_t quarter_of(std::size_t size) {
 // wrong in both alike, or exchanged between them, would not be noticed.
 constexpr std::uint32_t apart = 0;
 
-std::uint32_t by_table(std::uint32_t seed, std::uint64_t first, std::uint32_t second, const std::byte* data,
-                       std::size_t size) noexcept {
-  seed = continue_by_table(seed, reinterpret_cast<const std::byte*>(&first), sizeof first);
-  seed = continue_by_table(seed, reinterpret_cast<const std::byte*>(&second), sizeof second);
+std::uint32_t range_by_table(std::uint32_t seed, const std::byte* data, std::size_t size) noexcept {
   if (size < quartered) return continue_by_table(seed, data, size);
   const std::size_t quarter = quarter_of(size);
   seed = continue_by_table(seed, data, quarter);
@@ -51,6 +48,19 @@ std::uint32_t by_table(std::uint32_t seed, std::uint64_t first, std::uint32_t se
     seed = continue_by_table(seed, reinterpret_cast<const std::byte*>(&sum), sizeof sum);
   }
   return continue_by_table(seed, data + 4 * quarter, size - 4 * quarter);
+}
+
+std::uint32_t by_table(std::uint32_t seed, std::uint64_t first, std::uint32_t second, const std::byte* data,
+                       std::size_t size) noexcept {
+  seed = continue_by_table(seed, reinterpret_cast<const std::byte*>(&first), sizeof first);
+  seed = continue_by_table(seed, reinterpret_cast<const std::byte*>(&second), sizeof second);
+  return range_by_table(seed, data, size);
+}
+
+std::uint32_t values_by_table(std::uint32_t seed, const std::byte* data, std::size_t size, std::size_t each,
+                              std::size_t stride) noexcept {
+  for (std::size_t at = 0; at < size; at += stride) seed = range_by_table(seed, data + at, each);
+  return seed;
 }
 
 #if defined(__x86_64__)
@@ -93,10 +103,24 @@ __attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::uint32_t see
   return size < quartered ? continue_by_instruction(crc, data, size) : quarters_by_instruction(crc, data, size);
 }
 
+__attribute__((target("sse4.2"))) std::uint32_t values_by_instruction(std::uint32_t seed, const std::byte* data,
+                                                                      std::size_t size, std::size_t each,
+                                                                      std::size_t stride) noexcept {
+  if (each == stride && each < quartered) return continue_by_instruction(seed, data, size);  // they lie without gaps
+  for (std::size_t at = 0; at < size; at += stride)
+    seed = each < quartered ? continue_by_instruction(seed, data + at, each)
+                            : quarters_by_instruction(seed, data + at, each);
+  return seed;
+}
+
 using Method = std::uint32_t (*)(std::uint32_t, std::uint64_t, std::uint32_t, const std::byte*, std::size_t) noexcept;
-const Method method = __builtin_cpu_supports("sse4.2") ? by_instruction : by_table;
+using ValuesMethod = std::uint32_t (*)(std::uint32_t, const std::byte*, std::size_t, std::size_t, std::size_t) noexcept;
+const bool has_instruction = __builtin_cpu_supports("sse4.2");
+const Method method = has_instruction ? by_instruction : by_table;
+const ValuesMethod values_method = has_instruction ? values_by_instruction : values_by_table;
 #else
 constexpr auto method = by_table;
+constexpr auto values_method = values_by_table;
 #endif
 
 }  // namespace
@@ -104,6 +128,11 @@ constexpr auto method = by_table;
 std::uint32_t crc32c(std::uint32_t seed, std::uint64_t first, std::uint32_t second,
                      std::span<const std::byte> bytes) noexcept {
   return method(seed, first, second, bytes.data(), bytes.size());
+}
+
+std::uint32_t crc32c_of_values(std::uint32_t seed, std::span<const std::byte> values, std::size_t each,
+                               std::size_t stride) noexcept {
+  return values_method(seed, values.data(), values.size(), each, stride);
 }
 
 }  // namespace bulkhead::ipc

@@ -15,4 +15,9 @@ inline constexpr std::size_t quartered = 512;
 std::uint32_t crc32c(std::uint32_t seed, std::uint64_t first, std::uint32_t second,
                      std::span<const std::byte> bytes) noexcept;
 
+/// Of values of `each` bytes that stand `stride` apart, one after the other, continued from `seed`: so it can be kept
+/// while values are added. What is between them does not count.
+std::uint32_t crc32c_of_values(std::uint32_t seed, std::span<const std::byte> values, std::size_t each,
+                               std::size_t stride) noexcept;
+
 }  // namespace bulkhead::ipc

@@ -9,6 +9,9 @@
 
 #include "ipc/crc32c.hpp"
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -28,14 +31,18 @@ enum class FrameKind : std::uint8_t {
   serving,    // the first frame of all: the worker was set up, and what it dies of now is no death at birth
   left,       // how many processes the task left, which were ended; attempt 0: one of those since the last such look
   value_in_annex,  // the encoded result lies in the worker's annex; see AnnexPayload
-  last = value_in_annex,
+  values,          // a run: the results of consecutive tasks, all of one size; see below
+  last = values,
 };
 
+// A run of values grows where it stands: each new one is stored behind the others, and then counts by one store of the
+// header's first eight bytes, checksum and size. So a worker may die between any two instructions, and all that it
+// finished is there; and what every task costs is not a header, nor a checksum of its own to be compared.
 struct FrameHeader {
   std::uint32_t checksum;  // over the rest of the header and the payload
   std::uint32_t size;      // of the payload, bytes
-  std::uint32_t task;      // the low half of the task's index; the lane knows the rest
-  std::uint16_t attempt;
+  std::uint32_t task;      // the low half of the task's index, of a run the first one's; the lane knows the rest
+  std::uint16_t attempt;   // of a run, all of first attempts: the bytes of each value
   FrameKind kind;
   std::uint8_t magic;
 };
@@ -45,6 +52,14 @@ inline constexpr std::uint8_t frame_magic = 0xB5;
 inline constexpr std::size_t frame_alignment = 8;
 /// Frames with a larger payload never stand in a ring: they go straight to the pipe.
 inline constexpr std::size_t max_ring_payload = 32u << 10;
+
+/// A run's payload is no longer than this: damage costs no more.
+inline constexpr std::size_t max_run_payload = 8u << 10;
+
+/// How far apart the values of a run stand. One without a byte stands there as eight zeros, so that it can be counted.
+constexpr std::size_t value_stride(std::size_t each) noexcept {
+  return std::max<std::size_t>(frame_alignment, (each + frame_alignment - 1) & ~(frame_alignment - 1));
+}
 
 struct MeasuredPayload {
   std::uint64_t ran_ns;
@@ -66,13 +81,34 @@ constexpr std::uint64_t frame_stride(std::uint64_t payload) noexcept {
   return sizeof(FrameHeader) + ((payload + frame_alignment - 1) & ~std::uint64_t{frame_alignment - 1});
 }
 
-inline std::uint32_t frame_checksum(const FrameHeader& header, std::uint32_t seed,
-                                    std::span<const std::byte> payload) noexcept {
+/// Of the header, and of `payload` behind it.
+inline std::uint32_t header_checksum(const FrameHeader& header, std::uint32_t seed,
+                                     std::span<const std::byte> payload = {}) noexcept {
   const std::uint64_t first = header.size | static_cast<std::uint64_t>(header.task) << 32;
   const std::uint32_t second =
       header.attempt | static_cast<std::uint32_t>(header.kind) << 16 | static_cast<std::uint32_t>(header.magic) << 24;
+  return crc32c(seed, first, second, payload);
+}
+
+/// Of what stays the same while a run grows: the values' sum goes on from here. That there are as many as it says is in
+/// the sum already.
+inline std::uint32_t head_of_run_checksum(FrameHeader header, std::uint32_t seed) noexcept {
+  header.size = 0;
+  return header_checksum(header, seed);
+}
+
+/// Continued from `sum` by more values of `each` bytes.
+inline std::uint32_t run_checksum(std::uint32_t sum, std::size_t each, std::span<const std::byte> values) noexcept {
+  const std::size_t stride = value_stride(each);
+  return crc32c_of_values(sum, values, each != 0 ? each : stride, stride);
+}
+
+inline std::uint32_t frame_checksum(const FrameHeader& header, std::uint32_t seed,
+                                    std::span<const std::byte> payload) noexcept {
+  if (header.kind == FrameKind::values)
+    return run_checksum(head_of_run_checksum(header, seed), header.attempt, payload);
   // Filler is skipped, never read: its bytes are whatever stood there.
-  return crc32c(seed, first, second, header.kind == FrameKind::skip ? std::span<const std::byte>{} : payload);
+  return header_checksum(header, seed, header.kind == FrameKind::skip ? std::span<const std::byte>{} : payload);
 }
 
 inline std::uint64_t annex_checksum(std::uint32_t seed, std::span<const std::byte> value) noexcept {
@@ -80,6 +116,11 @@ inline std::uint64_t annex_checksum(std::uint32_t seed, std::span<const std::byt
 }
 
 enum class FrameCheck : std::uint8_t { whole, incomplete, bad };
+
+/// What a run's values count by, in one store: the header's first eight bytes.
+inline std::uint64_t counted_by(const FrameHeader& run) noexcept {
+  return std::bit_cast<std::uint64_t>(std::array{run.checksum, run.size});
+}
 
 struct ParsedFrame {
   FrameCheck check = FrameCheck::incomplete;
@@ -89,8 +130,10 @@ struct ParsedFrame {
 
 /// Whether a header can be one of ours at all: asked before a byte of memory is spent on its payload.
 inline bool plausible(const FrameHeader& header, std::uint64_t max_payload) noexcept {
-  return header.magic == frame_magic && header.kind >= FrameKind::value && header.kind <= FrameKind::last &&
-         header.size <= max_payload;
+  if (header.magic != frame_magic || header.kind < FrameKind::value || header.kind > FrameKind::last) return false;
+  if (header.kind != FrameKind::values) return header.size <= max_payload;
+  return header.attempt <= max_payload && header.size != 0 && header.size <= max_run_payload &&
+         header.size % value_stride(header.attempt) == 0;
 }
 
 /// Reads the frame that starts at bytes[0]. Pure; never reads outside of `bytes`.

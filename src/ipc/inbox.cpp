@@ -33,9 +33,15 @@ std::byte* Scratch::place(std::size_t size) {
   return place;
 }
 
-bool Inbox::pull_from_pipe(Scratch& scratch) {
+void Inbox::begin_pull(Scratch& scratch) {
   scratch_ = &scratch;
   scratch.clear();
+  run_ = {};
+  run_is_open_ = false;
+}
+
+bool Inbox::pull_from_pipe(Scratch& scratch) {
+  begin_pull(scratch);
   if (std::exchange(held_back_, false)) {
     unread_ = scratch.span().first(carry_.size());
     std::copy(carry_.begin(), carry_.end(), scratch.span().begin());
@@ -81,8 +87,7 @@ bool Inbox::pull_large() {
 }
 
 bool Inbox::pull_from_ring(Scratch& scratch) {
-  scratch_ = &scratch;
-  scratch.clear();
+  begin_pull(scratch);
   const std::uint64_t committed = page().read_committed();
   const std::uint64_t from = page().read_ring_from();
   // A frame that went straight to the pipe is in flight, or the page is not to be believed.
@@ -114,6 +119,54 @@ bool Inbox::is_there(std::size_t end) {
   if (!os::occupy_pages_to_read(memory_.data() + there_, enough - there_)) return false;
   there_ = enough;
   return true;
+}
+
+// A run that may grow is committed up to its header: how far it goes by now stands in there. All of that was stored
+// before, and stays.
+ParsedFrame Inbox::parse_open_run() {
+  ParsedFrame frame;
+  const std::size_t at = consumed_ % outbox_ring_bytes;
+  const std::byte* const ring = memory_.data() + worker_page_bytes;
+  if (unread_.size() != sizeof frame.header) return frame;
+  std::memcpy(&frame.header, unread_.data(), sizeof frame.header);
+  if (frame.header.kind != FrameKind::values) return frame;
+  const std::uint64_t word = WorkerPage::read_word(ring + at);
+  std::memcpy(&frame.header, &word, sizeof word);
+  const std::uint64_t stride = frame_stride(frame.header.size);
+  frame.check = FrameCheck::bad;
+  if (!plausible(frame.header, max_payload_) || stride > outbox_ring_bytes - at) return frame;
+  if (!is_there(worker_page_bytes + at + stride)) return frame;
+  const auto into = scratch_->span().subspan(static_cast<std::size_t>(unread_.data() - scratch_->span().data()));
+  std::memcpy(into.data(), &frame.header, sizeof frame.header);
+  std::copy_n(ring + at + sizeof frame.header, frame.header.size, into.begin() + sizeof frame.header);
+  unread_ = into.first(stride);
+  run_is_open_ = true;
+  return parse_frame(unread_, seed_, max_payload_);
+}
+
+// False: it is shorter than it was.
+bool Inbox::begin_run(const ParsedFrame& frame) {
+  const std::uint32_t each = frame.header.attempt;
+  const auto count = static_cast<std::uint32_t>(frame.header.size / value_stride(each));
+  if (count < known_of_run_) return false;
+  run_ = {frame.payload.data(), each, count, frame.header.task};
+  run_.drop(std::exchange(known_of_run_, 0));
+  if (std::exchange(run_is_open_, false)) {
+    known_of_run_ = count;
+    unread_ = {};
+  } else {
+    consume(frame);
+  }
+  return true;
+}
+
+ParsedFrame Inbox::next_of_run() {
+  ParsedFrame frame;
+  frame.check = FrameCheck::whole;
+  frame.header = {0, run_.each, run_.task, 1, FrameKind::value, frame_magic};
+  frame.payload = {run_.values, run_.each};
+  run_.drop(1);
+  return frame;
 }
 
 // What the frame says of the annex is believed as little as all else. The bytes are copied before they are checked: the

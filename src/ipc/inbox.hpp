@@ -39,6 +39,20 @@ class Scratch {
   std::size_t places_bytes_ = 0, placed_ = 0;
 };
 
+/// Values of one size, of consecutive tasks.
+struct ValueRun {
+  const std::byte* values = nullptr;
+  std::uint32_t each = 0;   // bytes
+  std::uint32_t count = 0;  // of values
+  std::uint32_t task = 0;   // the low half of the first one's index
+
+  void drop(std::uint32_t taken) noexcept {
+    values += taken * value_stride(each);
+    task += taken;
+    count -= taken;
+  }
+};
+
 class Inbox {
  public:
   /// `memory` is the worker's page, ring and annex, mapped read-only. `pipe` is made non-blocking.
@@ -52,21 +66,35 @@ class Inbox {
   bool pull_from_ring(Scratch& scratch);
   /// Frames wait for what was pulled with them to be used: the next pull, from the pipe, is of these.
   bool holds_back() const noexcept { return held_back_; }
-  /// The next frame: whole or bad, or incomplete: no more for now. A value in the annex is like any other.
+  /// The next frame: whole or bad, or incomplete: no more for now. A value in the annex is like any other, and so is
+  /// each of a run.
   ParsedFrame next() {
-    ParsedFrame frame = parse_frame(unread_, seed_, max_payload_);  // never copied: see add_value() in settling.cpp
+    if (run_.count != 0) return next_of_run();
+    ParsedFrame frame = parse();  // never copied: see add_value() in settling.cpp
     if (frame.check != FrameCheck::whole) {
       if (frame.check == FrameCheck::incomplete) frame.check = end_of_what_is_there();
       return frame;
     }
-    const std::uint64_t stride = frame_stride(frame.header.size);
+    if (frame.header.kind == FrameKind::values) {
+      if (begin_run(frame)) return next();
+      frame.check = FrameCheck::bad;
+      return frame;
+    }
     if (frame.header.kind == FrameKind::value_in_annex && !fetch(frame)) return frame;
-    consumed_ += stride;
-    unread_ = unread_.subspan(stride);
+    consume(frame);
     return frame;
   }
 
-  /// Takes frames as long as they are whole and `take` says that it took them.
+  /// The values of a run, where that is what comes next: take as many of them as you like by dropping them from its
+  /// front. Otherwise it is empty.
+  ValueRun& next_run() {
+    if (run_.count == 0)
+      if (const ParsedFrame frame = parse(); frame.check == FrameCheck::whole && frame.header.kind == FrameKind::values)
+        begin_run(frame);
+    return run_;
+  }
+
+  /// Takes frames as long as they are whole and `take` says that it took them. Not in a run.
   template <class Take>
   void take_while(Take&& take) {
     std::span<const std::byte> rest = unread_;
@@ -89,9 +117,23 @@ class Inbox {
   const os::Fd& pipe() const noexcept { return pipe_; }
 
  private:
+  void begin_pull(Scratch& scratch);
   std::ptrdiff_t read_pipe(std::span<std::byte> into);
   bool pull_large();
   bool is_there(std::size_t end);
+  ParsedFrame parse() {
+    const ParsedFrame frame = parse_frame(unread_, seed_, max_payload_);
+    const bool may_grow = frame.check == FrameCheck::incomplete && from_ring_ && !unread_.empty();
+    return may_grow ? parse_open_run() : frame;
+  }
+  void consume(const ParsedFrame& frame) noexcept {
+    const std::uint64_t stride = frame_stride(frame.header.size);
+    consumed_ += stride;
+    unread_ = unread_.subspan(stride);
+  }
+  ParsedFrame parse_open_run();
+  bool begin_run(const ParsedFrame& frame);
+  ParsedFrame next_of_run();
   bool fetch(ParsedFrame& frame);
   void hold_back();
   FrameCheck end_of_what_is_there();
@@ -107,7 +149,10 @@ class Inbox {
   std::uint64_t consumed_ = 0;           // stream offset behind the last frame taken
   std::uint64_t pipe_at_ = 0;            // stream offset of the pipe's next byte
   std::span<const std::byte> unread_{};  // pulled, from consumed_ on
-  bool from_ring_ = false;               // unread_ is: then it must end with a whole frame
+  bool from_ring_ = false;               // unread_ is: then it must end with a whole frame, or the head of a run
+  ValueRun run_{};                       // what is left of the run that begins what was consumed last
+  bool run_is_open_ = false;             // the next run may still grow: it is not consumed yet
+  std::uint32_t known_of_run_ = 0;       // values of the run at consumed_ that were taken while it was open
   Scratch* scratch_ = nullptr;           // of the last pull
   bool held_back_ = false;               // carry_ begins with whole frames
   std::vector<std::byte> carry_;         // the beginning of a frame whose rest is still in the pipe

@@ -71,9 +71,16 @@ class LaneWriter {
     if (room_end_ - tail_ < sizeof(Record) + max_inlined && !make_room()) return nullptr;
     return reinterpret_cast<std::byte*>(at(tail_) + 1);
   }
+  /// Where the last room lies for which there is a place; rooms before it, a record's stride from one to the next, have
+  /// as much of it. After room().
+  std::byte* last_room() const noexcept { return ring_ + (room_end_ - max_inlined) % lane_ring_bytes; }
   /// Makes a record of the first `size` bytes of room(). It may be read after publish().
   void put(std::uint64_t task, unsigned attempt, std::size_t size) noexcept {
     append(task, attempt, RecordForm::inlined, size);
+  }
+  /// Records of first attempts, of what stands in room() and the rooms behind it.
+  void put_row(std::uint64_t task, std::size_t count, std::size_t size) noexcept {
+    for (std::size_t i = 0; i < count; ++i) append(task + i, 1, RecordForm::inlined, size);
   }
   void put(std::uint64_t task, unsigned attempt, const ArenaPlace& place) noexcept;
   void publish() noexcept;
@@ -92,7 +99,14 @@ class LaneWriter {
   std::uint64_t tail_offset() const noexcept { return tail_; }
   void pop() noexcept {
     head_ += record_stride(*at(head_));
-    if (head_ != tail_ && at(head_)->form == RecordForm::filler) head_ += at(head_)->size;
+    skip_filler();
+  }
+  /// The oldest ones, as long as `fits` says so, and at most `most`. Returns how many.
+  template <class Fits>
+  std::size_t pop_while(std::size_t most, Fits&& fits) noexcept {
+    std::size_t popped = 0;
+    for (; popped < most && head_ != tail_ && fits(*at(head_)); ++popped) pop();
+    return popped;
   }
 
   std::span<const std::byte> inlined(const Record& record) const noexcept {
@@ -122,6 +136,9 @@ class LaneWriter {
     record->form = form;
     record->taken_back.store(0, std::memory_order_relaxed);
     tail_ += record_stride(form, record->size);
+  }
+  void skip_filler() noexcept {
+    if (head_ != tail_ && at(head_)->form == RecordForm::filler) head_ += at(head_)->size;
   }
   bool make_room() noexcept;
   void append_filler(std::uint64_t size) noexcept;

@@ -30,6 +30,28 @@ void Outbox::put_copy(FrameKind kind, std::uint64_t task, unsigned attempt, std:
   put(kind, task, attempt, payload.size());
 }
 
+// Composed behind a run that it does not continue, it makes place for a header.
+void Outbox::put_alone(std::uint64_t task, std::size_t size) noexcept {
+  std::byte* const place = ring_ + end_ % outbox_ring_bytes;
+  if (run_at_ != nullptr) std::memmove(place + sizeof(FrameHeader), place, size);
+  end_run();
+  put(FrameKind::value, task, 1, size);
+}
+
+// It is committed up to its header alone: that tells it from a frame to which nothing will be added any more.
+void Outbox::begin_run(std::uint64_t task) noexcept {
+  std::byte* const place = ring_ + end_ % outbox_ring_bytes;
+  run_ = {0,          0, static_cast<std::uint32_t>(task), static_cast<std::uint16_t>(last_size_), FrameKind::values,
+          frame_magic};
+  std::memcpy(place, &run_, sizeof run_);
+  run_.checksum = head_of_run_checksum(run_, seed_);
+  run_at_ = reinterpret_cast<std::uint64_t*>(place);
+  end_ += sizeof run_;
+  const std::uint64_t behind_header = end_;
+  lengthen_run();
+  page_.commit(behind_header);
+}
+
 std::span<std::byte> Outbox::large_room(std::size_t size) {
   while (annex_.may_hold(size)) {
     annex_.release(lane_.acknowledged());
@@ -47,6 +69,7 @@ void Outbox::put_large(std::uint64_t task, unsigned attempt, std::span<const std
 }
 
 void Outbox::flush() {
+  end_run();
   const std::uint64_t from = sent_ % outbox_ring_bytes;
   const std::uint64_t size = end_ - sent_;
   const std::uint64_t first = std::min(size, outbox_ring_bytes - from);

@@ -13,9 +13,11 @@
 #include "os/fd.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <new>
 #include <span>
 #include <utility>
@@ -39,6 +41,7 @@ class Outbox {
   /// Contiguous place for a payload of `size`, at most max_ring_payload. Waits for the coordinator where the ring is
   /// full.
   std::span<std::byte> room(std::size_t size = in_place_payload) {
+    end_run();
     if (room_end_ - end_ < frame_stride(size)) make_room(frame_stride(size));
     return {ring_ + (end_ % outbox_ring_bytes) + sizeof(FrameHeader), size};
   }
@@ -46,6 +49,25 @@ class Outbox {
   void put(FrameKind kind, std::uint64_t task, unsigned attempt, std::size_t size) noexcept {
     compose(kind, task, attempt, size);
     page_.commit(end_);
+  }
+  /// The same for the value of a first attempt: where the task follows the last one, and its value has the same size,
+  /// there is one frame for both.
+  std::span<std::byte> value_room() {
+    const bool fits = run_at_ != nullptr && run_.size + value_stride(last_size_) <= max_run_payload &&
+                      room_end_ - end_ >= frame_stride(in_place_payload);
+    return fits ? std::span(ring_ + end_ % outbox_ring_bytes, in_place_payload) : room();
+  }
+  /// Makes it of the first `size` bytes of value_room().
+  void put_value(std::uint64_t task, std::size_t size) noexcept {
+    if (task != next_task_ || size != last_size_) {
+      put_alone(task, size);
+    } else if (run_at_ == nullptr) {
+      begin_run(task);
+    } else {
+      lengthen_run();
+    }
+    next_task_ = task + 1;
+    last_size_ = size;
   }
   /// A frame with a payload that lies elsewhere; of any size.
   void put_copy(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload);
@@ -81,6 +103,20 @@ class Outbox {
     *::new (static_cast<void*>(place)) FrameHeader = header(kind, task, attempt, {place + sizeof(FrameHeader), size});
     end_ += frame_stride(size);
   }
+  void put_alone(std::uint64_t task, std::size_t size) noexcept;
+  void begin_run(std::uint64_t task) noexcept;
+  void lengthen_run() noexcept {
+    const std::size_t stride = value_stride(last_size_);
+    std::byte* const value = ring_ + end_ % outbox_ring_bytes;
+    if (last_size_ == 0) std::memset(value, 0, stride);
+    run_.checksum = run_checksum(run_.checksum, last_size_, {value, stride});
+    run_.size += static_cast<std::uint32_t>(stride);
+    end_ += stride;
+    std::atomic_ref(*run_at_).store(counted_by(run_), std::memory_order_release);
+  }
+  void end_run() noexcept {
+    if (std::exchange(run_at_, nullptr) != nullptr) page_.commit(end_);
+  }
   void make_room(std::uint64_t needed);
   void occupy(std::uint64_t bytes);
   /// Bytes of the ring before this may be overwritten.
@@ -100,6 +136,10 @@ class Outbox {
   std::uint64_t occupied_ = ring_bytes_at_birth;  // of the ring: nothing is stored behind it
   std::uint64_t straight_ = 0;                    // bytes before this never stood in the ring
   std::uint64_t unsent_in_annex_ = 0;
+  FrameHeader run_{};                // of the run that may grow
+  std::uint64_t* run_at_ = nullptr;  // its first word in the ring; null: there is none
+  std::uint64_t next_task_ = 0;      // the one that would follow the last value
+  std::size_t last_size_ = in_place_payload + 1;
   std::chrono::nanoseconds waited_{};
 };
 

@@ -58,9 +58,16 @@ struct WorkerPage {
 
   alignas(64) os::CrashRecord crash;  // its last words, written by a signal handler
 
-  // The worker's side. The cursor is stored before the record's mark is looked at, with a full fence between.
-  void claim(std::uint64_t offset, std::uint32_t seed) noexcept {
-    cursor.store(Cursor{offset, Phase::claiming}.packed(seed), std::memory_order_seq_cst);
+  // The worker's side. The cursor is stored before the record's mark is looked at, with a full fence between: of its
+  // own, or of whoever takes tasks back (os/remote_fence.hpp). Then the compiler alone has to keep the order.
+  void claim(std::uint64_t offset, std::uint32_t seed, bool fenced_remotely) noexcept {
+    const std::uint64_t word = Cursor{offset, Phase::claiming}.packed(seed);
+    if (fenced_remotely) {
+      cursor.store(word, std::memory_order_release);
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    } else {
+      cursor.store(word, std::memory_order_seq_cst);
+    }
   }
   void move_to(std::uint64_t offset, Phase phase, std::uint32_t seed) noexcept {
     cursor.store(Cursor{offset, phase}.packed(seed), std::memory_order_release);
@@ -79,6 +86,10 @@ struct WorkerPage {
     return refused.load(std::memory_order_acquire) == Cursor{offset, Phase::running}.packed(seed);
   }
   std::uint64_t read_committed() const noexcept { return committed.load(std::memory_order_acquire); }
+  /// A word of the ring's that the worker may be changing.
+  static std::uint64_t read_word(const std::byte* at) noexcept {
+    return reinterpret_cast<const std::atomic<std::uint64_t>*>(at)->load(std::memory_order_acquire);
+  }
   std::uint64_t read_ring_from() const noexcept { return ring_from.load(std::memory_order_acquire); }
   Sleep read_asleep() const noexcept { return static_cast<Sleep>(asleep.load(std::memory_order_seq_cst)); }
 };

@@ -48,25 +48,11 @@ class Coordinator {
 
   /// Forks the fork server, unless that stands. Throws std::system_error.
   void start();
-  bool wants_task() {
-    if (quota_ != 0 && (room_ = filling_->lane().room()) != nullptr) return true;
-    return open_lane_to_fill();
-  }
-  std::span<std::byte> room() const noexcept { return {room_, ipc::max_inlined}; }
+  bool wants_task() { return (quota_ != 0 && filling_->lane().room() != nullptr) || open_lane_to_fill(); }
+  detail::ItemRow row();
+  void add(std::uint64_t task, std::size_t count, std::size_t size);
   std::span<std::byte> large_room(std::size_t size);
-  std::byte* add(std::uint64_t task, std::size_t size) {
-    if (large_)
-      filling_->lane().put(task, 1, *std::exchange(large_, std::nullopt));
-    else
-      filling_->lane().put(task, 1, size);
-    ++admitted_;
-    counted_.item_bytes += size;
-    --quota_;
-    ++filling_->outstanding;
-    ++filling_->dealt;
-    if (input_pace_.clock_is_due()) look_at_input();
-    return quota_ != 0 && !closed_ ? room_ = filling_->lane().room() : nullptr;
-  }
+  void add_large(std::uint64_t task);
   void add_failed(std::uint64_t task, Failure failure);
   void flush();
 
@@ -98,6 +84,7 @@ class Coordinator {
   void publish_fill();
   void count_batch(std::uint64_t tasks) noexcept;
   std::uint64_t fed() const noexcept { return admitted_ - never_dealt_; }
+  void note_added(std::size_t count);
   void look_at_input();
   void deal_backlog();
   void deal(Worker& worker, PendingTask task);
@@ -151,6 +138,7 @@ class Coordinator {
   // Settling (settling.cpp)
   bool take_frames(Worker& worker);
   void take_plain_values(Worker& worker);
+  std::size_t take_run(Worker& worker);
   bool take_frame(Worker& worker, const ipc::ParsedFrame& frame);
   bool take_answer(Worker& worker, const ipc::ParsedFrame& frame);
   bool try_again(Worker& worker, const ipc::Record& record, const Failure& failure);
@@ -199,7 +187,6 @@ class Coordinator {
 
   Worker* filling_ = nullptr;
   std::size_t quota_ = 0;  // how many more the lane being filled should get
-  std::byte* room_ = nullptr;
   std::optional<ipc::ArenaPlace> large_{};
   detail::InputPace input_pace_;
 

@@ -73,8 +73,36 @@ bool Coordinator::open_lane_to_fill() {
   if (worker->outstanding == 0) worker->last_taken = now_ = os::now();
   input_pace_.begin_anew();
   input_pace_.handed_over(now_);
-  room_ = worker->lane().room();
   return true;
+}
+
+static_assert(detail::ItemRow::room == ipc::max_inlined);
+static_assert(detail::ItemRow::pitch(1) == ipc::record_stride(ipc::RecordForm::inlined, 1));
+
+detail::ItemRow Coordinator::row() {
+  if (!wants_task()) return {};
+  ipc::LaneWriter& lane = filling_->lane();
+  return {lane.room(), lane.last_room(), std::min(quota_, input_pace_.until_look())};
+}
+
+void Coordinator::add(std::uint64_t task, std::size_t count, std::size_t size) {
+  filling_->lane().put_row(task, count, size);
+  counted_.item_bytes += count * size;
+  note_added(count);
+}
+
+void Coordinator::add_large(std::uint64_t task) {
+  counted_.item_bytes += large_->size;
+  filling_->lane().put(task, 1, *std::exchange(large_, std::nullopt));
+  note_added(1);
+}
+
+void Coordinator::note_added(std::size_t count) {
+  admitted_ += count;
+  quota_ -= count;
+  filling_->outstanding += count;
+  filling_->dealt += count;
+  if (input_pace_.look_is_due(count)) look_at_input();
 }
 
 void Coordinator::close_fill() {

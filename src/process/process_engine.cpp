@@ -19,9 +19,10 @@ ProcessEngine::~ProcessEngine() {
 
 void ProcessEngine::start() { state_->start(); }
 bool ProcessEngine::wants_task() { return state_->wants_task(); }
-std::span<std::byte> ProcessEngine::room() { return state_->room(); }
+ItemRow ProcessEngine::row() { return state_->row(); }
+void ProcessEngine::add(std::uint64_t task, std::size_t count, std::size_t size) { state_->add(task, count, size); }
 std::span<std::byte> ProcessEngine::large_room(std::size_t size) { return state_->large_room(size); }
-std::byte* ProcessEngine::add(std::uint64_t task, std::size_t size) { return state_->add(task, size); }
+void ProcessEngine::add_large(std::uint64_t task) { state_->add_large(task); }
 void ProcessEngine::add_failed(std::uint64_t task, Failure failure) { state_->add_failed(task, std::move(failure)); }
 void ProcessEngine::flush() { state_->flush(); }
 Wake ProcessEngine::wait(int input) { return state_->wait(input); }

@@ -36,6 +36,11 @@ Completion& add_value(auto& completions, const ipc::Record& record, const Worker
   return done;
 }
 
+// Nothing is to be said or done about it but that it ended.
+bool is_plain(const ipc::Record& record) {
+  return record.attempt == 1 && record.form == ipc::RecordForm::inlined && Worker::mark(record) != Mark::moved;
+}
+
 }  // namespace
 
 bool Coordinator::take_frames(Worker& worker) {
@@ -63,23 +68,40 @@ bool Coordinator::take_frames(Worker& worker) {
 void Coordinator::take_plain_values(Worker& worker) {
   if (options_.on_event || worker.measured || worker.left != 0 || !out_of_memory_.empty() || worker.most_tasks != 0)
     return;
-  const std::size_t before = completions_.size();
+  std::size_t taken = 0;
   ipc::LaneWriter& lane = worker.lane();
-  worker.inbox().take_while([&](const ipc::ParsedFrame& frame) {
-    const ipc::Record* const front = lane.front();
-    if (front == nullptr || frame.header.kind != FrameKind::value || frame.header.attempt != 1 ||
-        frame.header.task != static_cast<std::uint32_t>(front->task) || front->attempt != 1 ||
-        front->form != ipc::RecordForm::inlined || Worker::mark(*front) == Mark::moved)
-      return false;
-    add_value(completions_, *front, worker, frame.payload);
-    lane.pop();
-    return true;
-  });
-  const std::size_t taken = completions_.size() - before;
+  for (std::size_t of_run = 1; of_run != 0; taken += of_run = take_run(worker)) {
+    worker.inbox().take_while([&](const ipc::ParsedFrame& frame) {
+      const ipc::Record* const front = lane.front();
+      if (front == nullptr || frame.header.kind != FrameKind::value || frame.header.attempt != 1 ||
+          frame.header.task != static_cast<std::uint32_t>(front->task) || !is_plain(*front))
+        return false;
+      add_value(completions_, *front, worker, frame.payload);
+      lane.pop();
+      ++taken;
+      return true;
+    });
+  }
   if (taken == 0) return;
   settled_ += taken;
   worker.outstanding -= taken;
   worker.alone = false;
+}
+
+// As many values of a run as belong to what stands first in the lane.
+std::size_t Coordinator::take_run(Worker& worker) {
+  ipc::ValueRun& run = worker.inbox().next_run();
+  const ipc::Record* const front = worker.lane().front();
+  if (run.count == 0 || front == nullptr || run.task != static_cast<std::uint32_t>(front->task) || !is_plain(*front))
+    return 0;
+  Completion& done = add_value(completions_, *front, worker, {run.values, run.each});
+  done.stride = static_cast<std::uint32_t>(ipc::value_stride(run.each));
+  std::uint64_t task = front->task;
+  const std::size_t count = worker.lane().pop_while(
+      run.count, [&](const ipc::Record& record) { return record.task == task++ && is_plain(record); });
+  done.count = static_cast<std::uint32_t>(count);
+  run.drop(done.count);
+  return count;
 }
 
 // The lane's oldest record is the only one that an answer can be about: whatever names another is not to be believed.
@@ -243,19 +265,21 @@ void Coordinator::release_item(const ipc::Record& record, ipc::LaneWriter& lane)
 // only add the cost of waking it to that.
 void Coordinator::date_group(Worker& worker, std::size_t first) {
   constexpr float longest_unmeasured = 50'000;  // ns
-  const auto count = completions_.size() - first;
+  std::size_t count = 0;
+  for (std::size_t i = first; i < completions_.size(); ++i) count += completions_[i].count;
   const float mean = static_cast<float>((now_ - worker.last_taken).count()) / static_cast<float>(count);
   const float waited = static_cast<float>((now_ - worker.oldest_published()).count());
   double ran_in_all = 0;
   std::uint64_t bytes = 0;
   for (std::size_t i = first; i < completions_.size(); ++i) {
-    bytes += completions_[i].size;
+    bytes += std::uint64_t{completions_[i].size} * completions_[i].count;
     PackedStats& stats = completions_[i].stats;
     const bool measured = stats.ran_ns != 0;
     if (!measured) stats.ran_ns = mean;
     stats.waited_ns = std::max(0.0f, waited - stats.ran_ns);
     stats.peak_rss_kib = worker.peak_rss_kib;
-    ran_in_all += static_cast<double>(measured ? stats.ran_ns : std::min(mean, longest_unmeasured));
+    ran_in_all +=
+        static_cast<double>(measured ? stats.ran_ns : std::min(mean, longest_unmeasured)) * completions_[i].count;
   }
   worker.pace().learn(Nanoseconds(static_cast<std::int64_t>(ran_in_all)), count);
   worker.last_taken = now_;

@@ -88,7 +88,9 @@ std::optional<ipc::Record*> Worker::record_in_hand() noexcept {
 
 void Worker::remember(std::span<const detail::Completion> done) noexcept {
   if (done.size() > recent.size()) done = done.last(recent.size());
-  for (const detail::Completion& completion : done) recent[answers++ % recent.size()] = completion.task;
+  for (const detail::Completion& run : done)
+    for (std::size_t i = run.count - std::min<std::size_t>(run.count, recent.size()); i < run.count; ++i)
+      recent[answers++ % recent.size()] = run.task + i;
 }
 
 void Worker::be_ended_with_server() noexcept {

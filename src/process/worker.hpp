@@ -7,6 +7,7 @@
 #include "ipc/inbox.hpp"
 #include "ipc/lane.hpp"
 #include "os/child.hpp"
+#include "os/remote_fence.hpp"
 #include "os/tee.hpp"
 #include "pace.hpp"
 
@@ -175,6 +176,7 @@ void Worker::take_back(std::size_t most, Visit&& visit) {
   const std::size_t first = candidates.size() - std::min(most, candidates.size());
   for (std::size_t i = first; i < candidates.size(); ++i) set_mark(*candidates[i].first, Mark::asked);
   ipc::full_fence();
+  if (os::has_remote_fences() && !os::fence_remotely()) return;  // all of them are answered by the worker
   const auto after = inbox_.cursor();
   if (!after) return;  // what was asked for is answered, or judged at its death
   for (std::size_t i = first; i < candidates.size(); ++i) {

@@ -6,6 +6,7 @@
 #include "os/clock.hpp"
 #include "os/descendants.hpp"
 #include "os/limits.hpp"
+#include "os/remote_fence.hpp"
 #include "os/terminate_watch.hpp"
 
 #include <algorithm>
@@ -23,7 +24,8 @@ using ipc::Phase;
 namespace {
 
 constexpr std::uint64_t batch_bytes =
-    32u << 10;                      // 4 to 32 KiB measured equal; the largest leaves the coordinator alone longest
+    32u << 10;  // 4 to 32 KiB measured equal; the largest leaves the coordinator alone longest
+constexpr std::uint32_t batch_tasks = 1024;  // while a lane holds twice as many
 constexpr auto batch_time = 4ms;    // no finished result waits longer for its batch, while tasks wait behind it
 constexpr auto tiny_task = 10us;    // below this a clock read and a write of its own cost too much
 constexpr auto group_time = 100us;  // what a group of tiny tasks should take
@@ -88,6 +90,7 @@ void WorkerLoop::start() {
   } catch (...) {
     leave_with_words(detail::failure_from_current_exception());
   }
+  fenced_remotely_ = os::has_remote_fences() && os::accept_remote_fences();
   if (os::has_children()) helpers_ = os::children();
   os::note_forks();
   page_.move_to(0, Phase::between, place_.seed);  // from here on it may be asked what was in our hands: nothing yet
@@ -125,10 +128,10 @@ void WorkerLoop::serve() {
   flush();
 }
 
-// The claim and the coordinator's mark are ordered by a full fence on either side: at least one of the two sees the
-// other, and where the coordinator cannot tell it waits for this answer.
+// Between what each stores and what it looks at then, our claim and the coordinator's mark, lies a full fence: at least
+// one of the two sees the other, and where the coordinator cannot tell it waits for this answer.
 void WorkerLoop::claim_and_answer(const ipc::Record& record, std::uint64_t offset) {
-  page_.claim(offset, place_.seed);
+  page_.claim(offset, place_.seed, fenced_remotely_);
   if (ipc::LaneReader::taken_back(record)) {
     outbox_.room();
     outbox_.put(FrameKind::declined, record.task, record.attempt, 0);
@@ -149,7 +152,7 @@ void WorkerLoop::do_task(const ipc::Record& record) {
   if (group_ == 1) {
     do_measured(record, reused_);
   } else {
-    reused_.room = outbox_.room();
+    reused_.room = record.attempt == 1 ? outbox_.value_room() : outbox_.room();
     body_.run(place_.queue.item(record), reused_);
     if (os::forked_meanwhile() || (group_ <= few_tasks && os::has_children())) look_after_fork(record);
     answer(record, reused_);
@@ -186,6 +189,8 @@ void WorkerLoop::answer(const ipc::Record& record, const detail::ResultSlot& slo
     outbox_.put_copy(FrameKind::value, record.task, record.attempt, apart_);
   } else if (!slot.elsewhere.empty()) {
     outbox_.put_large(record.task, record.attempt, slot.elsewhere);
+  } else if (record.attempt == 1) {
+    outbox_.put_value(record.task, slot.size);
   } else {
     outbox_.put(FrameKind::value, record.task, record.attempt, slot.size);
   }
@@ -207,7 +212,7 @@ void WorkerLoop::after_task() {
       last_flush_ = now;
     }
   }
-  if (outbox_.unsent() >= batch_bytes) {
+  if (++unsent_ >= batch_tasks || outbox_.unsent() >= batch_bytes) {
     flush();
     last_flush_ = group_start_;
   }
@@ -233,6 +238,7 @@ void WorkerLoop::look_after_fork(const ipc::Record& record) {
 void WorkerLoop::flush() {
   end_what_was_left(0, 0);
   outbox_.flush();
+  unsent_ = 0;
 }
 
 void WorkerLoop::idle(std::uint64_t head) {

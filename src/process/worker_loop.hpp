@@ -59,8 +59,10 @@ class WorkerLoop final : public detail::OutputSink, public detail::LargeRoom {
 
   // The clock is read once per group of tasks, and a group of one is measured exactly.
   std::uint32_t group_ = 1, group_left_ = 1;
+  std::uint32_t unsent_ = 0;  // tasks
   std::chrono::nanoseconds group_start_{}, last_flush_{};
   std::uint64_t peak_rss_kib_ = 0;
+  bool fenced_remotely_ = false;
   std::vector<int> helpers_;  // processes that worker_init started: they serve all tasks
 };
 

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -38,11 +39,16 @@ class WorkerEnd {
 
   bool honest() const noexcept { return honest_; }
   std::uint64_t end() const noexcept { return stream_.size(); }
-  std::uint64_t committed() { return page().read_committed(); }
+  /// What counts as said, the values of a run that may still grow included.
+  std::uint64_t committed() { return run_at_ ? end() : page().read_committed(); }
+  ipc::FrameHeader header_at(std::uint64_t offset) const {
+    ipc::FrameHeader header{};
+    if (offset < end()) std::memcpy(&header, stream_.data() + offset, sizeof header);
+    return header;
+  }
   /// The payload of the frame at `offset`, wherever it lies.
   std::span<const std::byte> sent_at(std::uint64_t offset) const {
-    ipc::FrameHeader header{};
-    std::memcpy(&header, stream_.data() + offset, sizeof header);
+    const ipc::FrameHeader header = header_at(offset);
     const auto payload = std::span(stream_).subspan(offset + sizeof header, header.size);
     if (header.kind != ipc::FrameKind::value_in_annex) return payload;
     ipc::AnnexPayload where{};
@@ -53,9 +59,12 @@ class WorkerEnd {
   void put_frame(ipc::FrameKind kind, std::size_t size, std::uint8_t fill, std::uint64_t consumed);
   /// A value behind all others in the annex, and its frame.
   void put_in_annex(std::size_t size, std::uint8_t fill, std::uint64_t consumed);
+  /// One more value for the run that stands last, or the first of another.
+  void put_in_run(std::size_t each, std::uint8_t fill, std::uint64_t consumed);
   /// Bytes of the script's choice on the stream, as they are.
   void put_raw(std::span<const std::byte> bytes) {
     if (in_flight()) return;
+    end_run();
     honest_ = honest_ && bytes.empty();
     stream_.insert(stream_.end(), bytes.begin(), bytes.end());
   }
@@ -75,11 +84,16 @@ class WorkerEnd {
   ipc::WorkerPage& page() { return *reinterpret_cast<ipc::WorkerPage*>(memory_.data()); }
   /// A frame that stands in no ring is committed when the pipe has had all of it; until then nothing may follow.
   bool in_flight() const noexcept { return straight_to_ > sent_; }
+  void end_run() {
+    if (std::exchange(run_at_, std::nullopt) && honest_) page().commit(end());
+  }
+  void copy_to_ring(std::uint64_t from);
 
   ipc::Mapping memory_;
   os::Fd pipe_;
   std::vector<std::byte> stream_;
   std::size_t sent_ = 0, straight_to_ = 0, annexed_ = 0;
+  std::optional<std::uint64_t> run_at_;  // the run that may grow
   bool honest_ = true;
 };
 
@@ -103,6 +117,7 @@ inline void WorkerEnd::put(ipc::FrameKind kind, std::span<const std::byte> paylo
   const bool straight = size > ipc::max_ring_payload;
   const std::uint64_t start = end(), stride = ipc::frame_stride(size);
   if (in_flight() || (straight && sent_ != start)) return;
+  end_run();
   if (!straight && start + stride > std::max<std::uint64_t>(consumed, straight_to_) + ipc::outbox_ring_bytes) return;
   stream_.resize(start + stride);
   const auto frame = std::span(stream_).subspan(start);
@@ -114,15 +129,45 @@ inline void WorkerEnd::put(ipc::FrameKind kind, std::span<const std::byte> paylo
     straight_to_ = end();
     return;
   }
-  std::byte* const ring = memory_.data() + ipc::worker_page_bytes;
-  const std::size_t at = start % ipc::outbox_ring_bytes;
-  const std::size_t first = std::min<std::size_t>(stride, ipc::outbox_ring_bytes - at);
-  std::copy_n(frame.begin(), first, ring + at);
-  std::copy(frame.begin() + static_cast<std::ptrdiff_t>(first), frame.end(), ring);
+  copy_to_ring(start);
   if (honest_) page().commit(end());
 }
 
+inline void WorkerEnd::copy_to_ring(std::uint64_t from) {
+  const auto frame = std::span(stream_).subspan(from);
+  std::byte* const ring = memory_.data() + ipc::worker_page_bytes;
+  const std::size_t at = from % ipc::outbox_ring_bytes;
+  const std::size_t first = std::min<std::size_t>(frame.size(), ipc::outbox_ring_bytes - at);
+  std::copy_n(frame.begin(), first, ring + at);
+  std::copy(frame.begin() + static_cast<std::ptrdiff_t>(first), frame.end(), ring);
+}
+
+inline void WorkerEnd::put_in_run(std::size_t each, std::uint8_t fill, std::uint64_t consumed) {
+  const std::size_t stride = ipc::value_stride(each);
+  const std::uint64_t free_to = std::max<std::uint64_t>(consumed, straight_to_) + ipc::outbox_ring_bytes;
+  const std::uint64_t whole = ipc::frame_stride(ipc::max_run_payload);
+  if (in_flight() || end() + stride + sizeof(ipc::FrameHeader) > free_to) return;
+  ipc::FrameHeader header = run_at_ ? header_at(*run_at_) : ipc::FrameHeader{};
+  if (!run_at_ || header.attempt != each || header.size + stride > ipc::max_run_payload) {
+    end_run();
+    if (end() % ipc::outbox_ring_bytes + whole > ipc::outbox_ring_bytes) return;  // it never wraps
+    header = {0, 0, 7, static_cast<std::uint16_t>(each), ipc::FrameKind::values, ipc::frame_magic};
+    run_at_ = end();
+    stream_.resize(end() + sizeof header);
+  }
+  const std::uint64_t value = end();
+  stream_.resize(value + stride);
+  std::fill_n(stream_.begin() + static_cast<std::ptrdiff_t>(value), each, std::byte{fill});
+  header.size += static_cast<std::uint32_t>(stride);
+  const auto values = std::span(stream_).subspan(*run_at_ + sizeof header, header.size);
+  header.checksum = ipc::frame_checksum(header, seed, values);
+  std::memcpy(stream_.data() + *run_at_, &header, sizeof header);
+  copy_to_ring(*run_at_);
+  if (honest_) page().commit(*run_at_ + sizeof header);
+}
+
 inline void WorkerEnd::write_to_pipe(std::size_t most) {
+  end_run();
   const std::size_t size = std::min(most, stream_.size() - sent_);
   const auto n = ::write(pipe_.get(), stream_.data() + sent_, size);  // a full pipe takes none
   if (n <= 0) return;
@@ -156,7 +201,8 @@ class CoordinatorEnd {
     pull_ring(worker);
     while (inbox_.holds_back() && pull_pipe(worker)) {
     }
-    require(!worker.honest() || consumed() >= worker.committed(), "what an honest worker committed is never lost");
+    step_over_taken_runs(worker);
+    require(!worker.honest() || at_ >= worker.committed(), "what an honest worker committed is never lost");
   }
 
  private:
@@ -165,9 +211,20 @@ class CoordinatorEnd {
     return shared;
   }
   void take_frames(const WorkerEnd& worker);
+  void compare(const ipc::ParsedFrame& frame, const WorkerEnd& worker);
+  void step_over_taken_runs(const WorkerEnd& worker) {
+    for (ipc::FrameHeader head = worker.header_at(at_); head.kind == ipc::FrameKind::values && taken_of_run_ != 0 &&
+                                                        taken_of_run_ * ipc::value_stride(head.attempt) == head.size;
+         head = worker.header_at(at_)) {
+      at_ += ipc::frame_stride(head.size);
+      taken_of_run_ = 0;
+    }
+  }
 
   ipc::Inbox inbox_;
-  bool suspect_ = false;  // after a bad frame the pipe is not asked again
+  std::uint64_t at_ = 0;          // what is to come next stands there in the stream,
+  std::size_t taken_of_run_ = 0;  // behind so many values
+  bool suspect_ = false;          // after a bad frame the pipe is not asked again
 };
 
 inline void CoordinatorEnd::take_frames(const WorkerEnd& worker) {
@@ -180,16 +237,27 @@ inline void CoordinatorEnd::take_frames(const WorkerEnd& worker) {
       require(!suspect_ || !worker.honest(), "an honest worker's frames are never bad");
       return;
     }
-    require(consumed() == before + ipc::frame_stride(frame.header.size), "a frame moves the inbox on by its stride");
+    require(consumed() >= before, "the inbox moves on");
     require(frame.payload.size() <= max_payload && frame.header.size <= max_payload,
             "no payload is larger than allowed");
     static_cast<void>(ipc::decode_failure(frame.payload));
-    if (!worker.honest()) continue;
-    require(consumed() <= worker.end(), "no frame comes from beyond the stream");
-    const auto sent = worker.sent_at(before);
-    require(sent.size() == frame.payload.size(), "a payload has its size");
-    require(std::equal(sent.begin(), sent.end(), frame.payload.begin()), "a payload arrives as it was sent");
+    if (worker.honest()) compare(frame, worker);
   }
+}
+
+inline void CoordinatorEnd::compare(const ipc::ParsedFrame& frame, const WorkerEnd& worker) {
+  step_over_taken_runs(worker);
+  require(consumed() <= worker.end() && at_ < worker.end(), "no frame comes from beyond the stream");
+  const ipc::FrameHeader head = worker.header_at(at_);
+  auto sent = worker.sent_at(at_);
+  if (head.kind == ipc::FrameKind::values) {
+    sent = sent.subspan(taken_of_run_++ * ipc::value_stride(head.attempt), head.attempt);
+  } else {
+    at_ += ipc::frame_stride(head.size);
+    require(consumed() == at_, "a frame moves the inbox on by its stride");
+  }
+  require(sent.size() == frame.payload.size(), "a payload has its size");
+  require(std::equal(sent.begin(), sent.end(), frame.payload.begin()), "a payload arrives as it was sent");
 }
 
 inline void take_step(Script& script, WorkerEnd& worker, CoordinatorEnd& coordinator) {
@@ -203,6 +271,8 @@ inline void take_step(Script& script, WorkerEnd& worker, CoordinatorEnd& coordin
       const std::size_t low = script.number<std::uint8_t>(), high = script.number<std::uint8_t>();
       const std::size_t size = low + high * (high > 0xf0 ? 1024 : 128);
       const std::uint8_t fill = script.number<std::uint8_t>();
+      if (kind == static_cast<unsigned>(ipc::FrameKind::values))
+        return worker.put_in_run(low + (high & 0xf) * 256, fill, coordinator.consumed());
       if (annex) return worker.put_in_annex(size + 1, fill, coordinator.consumed());
       return worker.put_frame(static_cast<ipc::FrameKind>(kind), size, fill, coordinator.consumed());
     }

@@ -14,8 +14,10 @@ class InputPace {
  public:
   using Nanoseconds = std::chrono::nanoseconds;
 
-  /// An item was pulled. True: read the clock, and call hand_over().
-  bool clock_is_due() noexcept { return ++since_look_ >= look_every_; }
+  /// That many more items may be pulled before the clock is to be read; at least one.
+  std::size_t until_look() const noexcept { return look_every_ - std::min(since_look_, look_every_ - 1); }
+  /// So many were pulled. True: read the clock, and call hand_over().
+  bool look_is_due(std::size_t count) noexcept { return (since_look_ += count) >= look_every_; }
 
   /// The items since the last look came between `since` and `now`. True: hand over all there are, and call
   /// handed_over().

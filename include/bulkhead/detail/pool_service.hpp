@@ -98,7 +98,9 @@ class PoolService {
       count(engine);  // before anyone can see a result
       if (wake == Wake::idle && (feed.ended() || engine.closed())) break;
       if (wake != Wake::completions) continue;
-      for (Completion& done : engine.completions()) intake_.take_addressee(done.task).deliver(outcome_of<R>(done));
+      for (Completion& done : engine.completions())
+        for (std::size_t i = 0; i < done.count; ++i)
+          intake_.take_addressee(done.task + i).deliver(outcome_of<R>(done, i));
     }
     engine.finish();
     count(engine);

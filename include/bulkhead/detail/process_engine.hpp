@@ -45,15 +45,33 @@ class TaskBody {
 /// In a worker process: the token of the task in hand.
 std::stop_token worker_stop_token() noexcept;
 
-/// A task that ended. `bytes` and `failure` are valid until the engine is asked again.
+/// Places for encoded items, one behind the other.
+struct ItemRow {
+  static constexpr std::size_t room = 8u << 10;  // bytes at each place
+
+  std::byte* place = nullptr;  // of the first
+  std::byte* last = nullptr;   // no item is begun behind it
+  std::size_t most = 0;        // items; 0: none can be taken now
+
+  /// From the place of an item of `size` bytes to the next one.
+  static constexpr std::size_t pitch(std::size_t size) noexcept {
+    constexpr std::size_t head = 16, alignment = 8;
+    return head + (size + alignment - 1) / alignment * alignment;
+  }
+};
+
+/// A task that ended, or `count` consecutive ones from `task` on that ended alike, with values of one size. `bytes` and
+/// `failure` are valid until the engine is asked again.
 struct Completion {
   std::uint64_t task = 0;
   const std::byte* data = nullptr;
-  std::uint32_t size = 0;
-  PackedStats stats;  // how it ended is in here
+  std::uint32_t size = 0;  // of each value
+  std::uint32_t count = 1;
   Failure* failure = nullptr;
+  PackedStats stats;         // how they ended is in here
+  std::uint32_t stride = 0;  // from each value to the next
 
-  std::span<const std::byte> bytes() const noexcept { return {data, size}; }
+  std::span<const std::byte> bytes(std::size_t which = 0) const noexcept { return {data + which * stride, size}; }
 };
 
 /// Why ProcessEngine::wait() came back. `ask_input`: the input may be ready now.
@@ -62,7 +80,7 @@ enum class Wake : std::uint8_t { completions, ask_input, idle };
 /// Coordinator and workers of one run. Used by one thread, which is also the one that forks: it must live as long as
 /// the engine, since workers end with it. Workers start with the first task.
 ///
-/// One turn: while wants_task(), encode an item into room() and add() it; then wait(), and take completions().
+/// One turn: while there is a row() for them, encode items there and add() them; then wait(), and take completions().
 class ProcessEngine {
  public:
   /// Throws std::invalid_argument for options no process can honour, std::system_error where set-up fails.
@@ -76,13 +94,15 @@ class ProcessEngine {
   void start();
   /// Whether another task can be taken now without any worker's lane growing deeper than it should.
   bool wants_task();
-  /// Place for the next item. What is encoded may be larger: then ask large_room() for the exact size.
-  std::span<std::byte> room();
+  /// Where the next items go, until anything else is called. One that turns out larger than ItemRow::room: add() those
+  /// before it, and ask large_room() for the exact size.
+  ItemRow row();
+  /// The first `count` items of the row, all of `size` bytes, as tasks from number `task` on.
+  void add(std::uint64_t task, std::size_t count, std::size_t size);
   /// Place for an item of `size` bytes; empty if there is none now: keep the item and wait() for tasks to end.
   std::span<std::byte> large_room(std::size_t size);
-  /// The item that was just encoded, as task number `task`: exactly one of the rooms was filled before. Returns the
-  /// room of the next one, as large, until anything else is called; null: ask wants_task() again.
-  std::byte* add(std::uint64_t task, std::size_t size);
+  /// The item that was encoded there; the lane must have had room for a row.
+  void add_large(std::uint64_t task);
   /// A task that failed before it could be dealt: it ends, with this, in its turn.
   void add_failed(std::uint64_t task, Failure failure);
   /// The input may now keep us waiting: let workers see what they were dealt.
@@ -92,7 +112,7 @@ class ProcessEngine {
   /// then, or `ask_again`: at the next heartbeat, or `no_input`. Idle: nothing is outstanding, and no input waited for.
   Wake wait(int input = no_input);
   static constexpr int no_input = -1, ask_again = -2;
-  std::span<Completion> completions() noexcept;
+  std::span<Completion> completions() noexcept;  // see Completion::count
 
   std::uint64_t outstanding() const noexcept;
   /// Stop was requested, or the run was given up: what would be added ends at once, as cancelled or abandoned.

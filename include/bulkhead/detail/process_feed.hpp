@@ -8,9 +8,11 @@
 #include <bulkhead/detail/process_engine.hpp>
 #include <bulkhead/options.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <exception>
 #include <optional>
 #include <ranges>
@@ -62,23 +64,30 @@ class ProcessFeed {
   /// wait for besides the end of tasks.
   template <class MayFeed>
   int feed(ProcessEngine& engine, MayFeed&& may_feed) {
+    [[maybe_unused]] bool must_wait = false;
     try {
-      room_ = nullptr;
-      while (!ended_ && may_feed(next_) && (room_ != nullptr || !engine.closed())) {
+      while (!ended_ && (in_row() || may_begin_row(engine, may_feed))) {
         if constexpr (waitable) {
-          if (!offered_ && !items_.ready()) return what_to_wait_for(engine);
+          if (!offered_ && (must_wait = !items_.ready())) break;
         }
-        if (!has_item() || !find_room(engine) || !add(engine)) break;
+        if (!has_item() || !(in_row() || find_row(engine, may_feed)) || !add(engine)) break;
+        if constexpr (numbers_that_are_there) go_on_in_row();
       }
     } catch (...) {  // of the range's: iterating or encoding
       error_ = std::current_exception();
       ended_ = true;
+    }
+    end_row(engine);
+    if constexpr (waitable) {
+      if (must_wait) return what_to_wait_for(engine);
     }
     return ProcessEngine::no_input;
   }
 
  private:
   static constexpr bool waitable = WaitableInput<Range>;
+  // The loop over these is kept short: tasks of nanoseconds are made of them.
+  static constexpr bool numbers_that_are_there = std::is_arithmetic_v<Item> && elements_are_there<Range> && !waitable;
 
   int what_to_wait_for(ProcessEngine& engine) {
     if (!engine.wants_task()) return ProcessEngine::no_input;
@@ -97,12 +106,53 @@ class ProcessFeed {
     return offered_ = !ended_;
   }
 
-  bool find_room(ProcessEngine& engine) {
-    if (room_ == nullptr && engine.wants_task()) {
-      room_ = engine.room().data();
-      room_size_ = engine.room().size();
+  // Behind a number that was added: as many more as the row takes.
+  void go_on_in_row() requires numbers_that_are_there {
+    if (composed_ == 0 || !in_row()) return;
+    constexpr std::size_t pitch = ItemRow::pitch(sizeof(Item));
+    const auto places = static_cast<std::size_t>(row_.last - row_.place) / pitch + 1;
+    const std::size_t most = std::min(row_.most - composed_, places);
+    auto position = *position_;
+    const auto end = std::ranges::end(items_);
+    std::size_t added = 0;
+    for (; added < most && !(ended_ = ++position == end); ++added) {
+      const Item item = *position;
+      std::memcpy(row_.place + added * pitch, &item, sizeof item);
     }
-    return room_ != nullptr;
+    *position_ = position;
+    row_.place += added * pitch;
+    composed_ += added;
+    next_ += added;
+    if (row_.place > row_.last) row_.most = composed_;
+  }
+
+  bool in_row() const noexcept { return composed_ < row_.most; }
+  template <class MayFeed>
+  bool may_begin_row(ProcessEngine& engine, MayFeed& may_feed) {
+    end_row(engine);  // before an item is pulled, which may take long
+    return may_feed(next_) && !engine.closed();
+  }
+  template <class MayFeed>
+  bool find_row(ProcessEngine& engine, MayFeed& may_feed) {
+    row_ = engine.row();
+    if (row_.most > 1 && !may_feed(next_ + row_.most - 1)) row_.most = 1;
+    // An input that is read once may block at any step, and cannot say so.
+    if constexpr (!std::ranges::forward_range<Range> && !waitable) row_.most = std::min<std::size_t>(row_.most, 1);
+    return row_.most != 0;
+  }
+  void end_row(ProcessEngine& engine) {
+    const bool something = composed_ != 0;
+    hand_over(engine);
+    row_.most = 0;
+    if constexpr (!std::ranges::forward_range<Range> && !waitable)
+      if (something) engine.flush();
+  }
+  // What was composed. The row goes on behind it.
+  void hand_over(ProcessEngine& engine) {
+    if (composed_ == 0) return;
+    row_.most -= composed_;
+    engine.add(next_ - composed_, composed_, row_size_);
+    composed_ = 0;
   }
 
   bool add(ProcessEngine& engine) {
@@ -116,40 +166,48 @@ class ProcessFeed {
 
   // False: there is no place for it now, and it is offered again after some task has ended.
   bool add_item(ProcessEngine& engine, const Item& item) {
-    const std::span<std::byte> room(room_, room_size_);
     std::size_t size = 0;
     try {
-      size = encode_into(room, item);
-      if (size > max_item_) {
-        engine.add_failed(next_, Failure{.ending = Ending::too_large,
-                                         .type = {},
-                                         .what = too_large_words("item", size, "max_item_bytes", max_item_),
-                                         .backtrace = {}});
-        return took();
-      }
-      if (size > room.size()) {
-        const auto large = engine.large_room(size);
-        if (large.empty()) return no_place(engine, size);
-        encode_into(large, item);
-      }
+      size = encode_into(std::span(row_.place, ItemRow::room), item);
     } catch (...) {
-      engine.add_failed(next_, failure_from_current_exception(Ending::not_serializable));
-      return took();
+      return fail(engine, failure_from_current_exception(Ending::not_serializable));
     }
-    room_ = engine.add(next_, size);
-    // An input that is read once may block at any step, and cannot say so.
-    if constexpr (!std::ranges::forward_range<Range> && !waitable) {
-      engine.flush();
-      room_ = nullptr;
+    if (size > max_item_)
+      return fail(engine, Failure{.ending = Ending::too_large,
+                                  .type = {},
+                                  .what = too_large_words("item", size, "max_item_bytes", max_item_),
+                                  .backtrace = {}});
+    if (size > ItemRow::room) return add_large(engine, item, size);
+    if (size != row_size_) hand_over(engine);
+    row_size_ = size;
+    ++composed_;
+    row_.place += ItemRow::pitch(size);
+    if (row_.place > row_.last) row_.most = composed_;
+    return took();
+  }
+  bool add_large(ProcessEngine& engine, const Item& item, std::size_t size) {
+    hand_over(engine);
+    const auto room = engine.large_room(size);
+    if (room.empty()) return no_place(engine, size);
+    try {
+      encode_into(room, item);
+    } catch (...) {
+      return fail(engine, failure_from_current_exception(Ending::not_serializable));
     }
+    engine.add_large(next_);
+    row_.most = 0;
     return took();
   }
   bool no_place(ProcessEngine& engine, std::size_t size) {
     if (engine.outstanding() != 0) return false;
-    engine.add_failed(next_, Failure{.ending = Ending::out_of_memory,
-                                     .type = {},
-                                     .what = "no shared memory for an item of " + std::to_string(size) + " bytes",
-                                     .backtrace = {}});
+    return fail(engine, Failure{.ending = Ending::out_of_memory,
+                                .type = {},
+                                .what = "no shared memory for an item of " + std::to_string(size) + " bytes",
+                                .backtrace = {}});
+  }
+  bool fail(ProcessEngine& engine, Failure failure) {
+    hand_over(engine);
+    engine.add_failed(next_, std::move(failure));
     return took();
   }
   bool took() noexcept {
@@ -162,9 +220,9 @@ class ProcessFeed {
   std::uint64_t max_item_;
   std::optional<std::ranges::iterator_t<Range>> position_;
   std::uint64_t next_ = 0;
-  std::byte* room_ = nullptr;  // of the next item; null: to be asked for
-  std::size_t room_size_ = 0;
-  bool offered_ = false;  // the item at position_ waits for a place
+  ItemRow row_{};                            // place: of the next item
+  std::size_t composed_ = 0, row_size_ = 0;  // items that are in it, and the bytes of each
+  bool offered_ = false;                     // the item at position_ waits for a place
   bool ended_ = false;
   std::exception_ptr error_;
   std::optional<std::size_t> size_;

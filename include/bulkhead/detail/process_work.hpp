@@ -104,22 +104,29 @@ class ProcessStream {
       }
       while (!fresh.empty()) {
         detail::Completion& done = fresh.front();
-        fresh = fresh.subspan(1);
-        if (!ordered || waiting.is_next(done.task)) {
+        const std::uint64_t task = done.task + taken_of_first;
+        if (!ordered || waiting.is_next(task)) {
           if (ordered) waiting.pass_front();
-          current.index = done.task;
-          current.outcome = detail::outcome_of<R>(done);
+          current.index = task;
+          current.outcome = detail::outcome_of<R>(done, taken_of_first);
+          if (++taken_of_first == done.count) drop_first();
           return true;
         }
-        waiting.put(done.task, detail::outcome_of<R>(done), done.size);
+        waiting.put_all(task, done.count - taken_of_first, done.size,
+                        [&](std::size_t i) { return detail::outcome_of<R>(done, taken_of_first + i); });
+        drop_first();
         if (waiting.front_is_there()) return take_next();
       }
       return false;
     }
+    void drop_first() noexcept {
+      fresh = fresh.subspan(1);
+      taken_of_first = 0;
+    }
 
     bool ready() const noexcept {
       if (!ordered) return !fresh.empty();
-      return waiting.front_is_there() || (!fresh.empty() && waiting.is_next(fresh.front().task));
+      return waiting.front_is_there() || (!fresh.empty() && waiting.is_next(fresh.front().task + taken_of_first));
     }
 
     void wait() {
@@ -141,6 +148,7 @@ class ProcessStream {
     bool at_end = false;
     detail::Reorder<R> waiting;
     std::span<detail::Completion> fresh;
+    std::size_t taken_of_first = 0;  // of fresh.front(), where that is of many
     Indexed<R> current;
   };
 
@@ -183,9 +191,9 @@ auto do_process_work(Items&& items, F&& func, const WorkOptions& options = {})
     if (wake != detail::Wake::completions) continue;
     for (detail::Completion& done : engine.completions()) {
       const std::size_t place = options.preserve_result_ordering ? static_cast<std::size_t>(done.task) : ended;
-      if (place >= results.size()) results.resize(place + 1);
-      results[place] = detail::outcome_of<R>(done);
-      ++ended;
+      if (place + done.count > results.size()) results.resize(place + done.count);
+      for (std::size_t i = 0; i < done.count; ++i) results[place + i] = detail::outcome_of<R>(done, i);
+      ended += done.count;
     }
   }
   engine.finish();

@@ -32,9 +32,17 @@ class Reorder {
     if (index - front_ >= sizes_.size()) grow(index - front_ + 1);
     outcomes_[index & mask_] = std::move(outcome);
     sizes_[index & mask_] = std::uint64_t{bytes} + 1;
-    bytes_ += bytes;
-    typical_ += (std::int64_t{bytes} - typical_) / 8;
-    ++count_;
+    note(1, bytes);
+  }
+  /// `count` in a row, of `bytes` each: outcome(0), outcome(1), ...
+  template <class OutcomeAt>
+  void put_all(std::uint64_t index, std::size_t count, std::uint32_t bytes, OutcomeAt&& outcome) {
+    if (index + count - front_ > sizes_.size()) grow(index + count - front_);
+    for (std::size_t i = 0; i < count; ++i) {
+      outcomes_[(index + i) & mask_] = outcome(i);
+      sizes_[(index + i) & mask_] = std::uint64_t{bytes} + 1;
+    }
+    note(count, bytes);
   }
 
   /// Moves the next one out, if it is here.
@@ -51,6 +59,12 @@ class Reorder {
 
  private:
   static constexpr std::uint64_t absent = 0;
+
+  void note(std::size_t count, std::uint32_t bytes) noexcept {
+    bytes_ += count * bytes;
+    typical_ += (std::int64_t{bytes} - typical_) / 8;
+    count_ += count;
+  }
 
   void grow(std::uint64_t needed) {
     std::size_t size = std::max<std::size_t>(64, sizes_.size());

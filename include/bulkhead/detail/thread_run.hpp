@@ -210,7 +210,7 @@ class ThreadRun {
         continue;
       }
       if (!pull()) break;
-      if (!may_batch || input_pace_.clock_is_due()) {  // what may block at the next step is not held back
+      if (!may_batch || input_pace_.look_is_due(1)) {  // what may block at the next step is not held back
         const Clock::time_point since = std::exchange(now_, Clock::now());
         if (input_pace_.hand_over(since.time_since_epoch(), now_.time_since_epoch()) || !may_batch) publish();
         if (prompt_ && (has_come() || crew_.has_reports()) && now_ - began > patience) break;

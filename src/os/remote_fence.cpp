@@ -1,0 +1,25 @@
+#include "os/remote_fence.hpp"
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace bulkhead::os {
+
+namespace {
+
+long membarrier(int command) noexcept { return ::syscall(SYS_membarrier, command, 0, 0); }
+
+}  // namespace
+
+bool has_remote_fences() noexcept {
+  constexpr long both = MEMBARRIER_CMD_GLOBAL_EXPEDITED | MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED;
+  static const long known = membarrier(MEMBARRIER_CMD_QUERY);
+  return known > 0 && (known & both) == both;
+}
+
+bool accept_remote_fences() noexcept { return membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) == 0; }
+
+bool fence_remotely() noexcept { return membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) == 0; }
+
+}  // namespace bulkhead::os

@@ -1,0 +1,156 @@
+// Values of one size stand in one frame that grows: wherever a worker dies, each that it finished is taken once.
+#include "left_behind.hpp"
+#include "outbox_ends.hpp"
+
+using namespace outbox_ends;
+
+namespace {
+
+constexpr std::size_t sizes_of_values[] = {0, 1, 8, 13, 600, in_place_payload};
+
+std::size_t frames_in(std::span<const std::byte> stream) {
+  std::size_t count = 0;
+  for (; !stream.empty(); ++count) {
+    const ParsedFrame frame = parse_frame(stream, seed, limit);
+    REQUIRE(frame.check == FrameCheck::whole);
+    stream = stream.subspan(frame_stride(frame.header.size));
+  }
+  return count;
+}
+
+// The values of tasks 0 to 6: the first alone, the others in a run.
+std::vector<std::byte> stream_with_a_run(std::size_t each) {
+  Speaker speaker;
+  for (int i = 0; i < 7; ++i) speaker.say_value(each);
+  speaker.flush();
+  REQUIRE(frames_in(speaker.written) == 2);
+  return speaker.written;
+}
+
+// What a worker would leave that died with this in its ring, and nothing in its pipe.
+std::uint64_t taken_from_ring(std::span<const std::byte> stream, bool& wrong) {
+  const Remains remains;
+  const Mapping memory = remains.map(Access::read_write);
+  std::ranges::copy(stream, memory.data() + worker_page_bytes);
+  reinterpret_cast<WorkerPage*>(memory.data())->commit(stream.size());
+  Listener listener(remains);
+  listener.take_ring();
+  wrong = listener.wrong;
+  return listener.taken;
+}
+
+}  // namespace
+
+TEST_CASE("values of one size share a frame", "[outbox]") {
+  const NothingLeftBehind check;
+  for (const std::size_t each : sizes_of_values) {
+    Speaker speaker;
+    constexpr std::size_t count = 3000;
+    for (std::size_t i = 0; i < count; ++i) {
+      speaker.say_value(each);
+      if (i % 32 == 31) speaker.be_acknowledged();
+    }
+    speaker.flush();
+    if (value_stride(each) * 4 <= max_run_payload) CHECK(frames_in(speaker.written) < count / 2);
+    Listener listener(speaker.remains);
+    listener.give(speaker.written);
+    CHECK_FALSE(listener.wrong);
+    CHECK(listener.taken == count);
+  }
+}
+
+TEST_CASE("a worker that dies behind any value of a run leaves all of them", "[outbox]") {
+  const NothingLeftBehind check;
+  for (const std::size_t each : sizes_of_values) {
+    Speaker speaker;
+    for (std::uint64_t count = 1; count < 40; ++count) {
+      speaker.say_value(each);
+      REQUIRE(taken_after_death(speaker.remains, {}, 0) == count);
+    }
+  }
+}
+
+TEST_CASE("a run is taken once, wherever the pipe was cut", "[outbox]") {
+  const NothingLeftBehind check;
+  Speaker speaker;
+  for (const std::size_t size : {8, 8, 8, 8, 8, 5, 8, 0, 0, 0, 300, 300, 8, 8}) speaker.say_value(size);
+  speaker.flush();
+  for (std::size_t length = 0; length <= speaker.written.size(); ++length)
+    REQUIRE(taken_after_death(speaker.remains, speaker.written, length) == speaker.frames);
+}
+
+TEST_CASE("a run that is looked at while it grows gives each value once", "[outbox]") {
+  const NothingLeftBehind check;
+  for (const std::size_t each : sizes_of_values) {
+    for (const bool again : {false, true}) {
+      Speaker speaker;
+      Listener listener(speaker.remains);
+      for (int i = 0; i < 4; ++i) speaker.say_value(each);
+      CHECK(listener.take_ring());
+      REQUIRE(listener.taken == 4);
+      speaker.say_value(each);
+      if (again) {  // and once more before it is sent
+        listener.take_ring();
+        REQUIRE(listener.taken == 5);
+        listener.take_ring();  // nothing new
+      }
+      speaker.say_value(each);
+      speaker.say_value(each + (each < in_place_payload ? 1 : 0));
+      speaker.flush();
+      listener.give(speaker.written);
+      REQUIRE(listener.taken == 7);
+      speaker.say_value(2);
+      listener.take_ring();
+      CHECK(listener.taken == 8);
+      CHECK_FALSE(listener.wrong);
+    }
+  }
+}
+
+TEST_CASE("a value that does not continue the run behind which it was composed is sent by itself", "[outbox]") {
+  const NothingLeftBehind check;
+  Speaker speaker;
+  for (const std::size_t size : {8, 8, 8}) speaker.say_value(size);
+  ++speaker.frames;  // a task of another worker's
+  speaker.say_value(8);
+  speaker.say_value(4000);
+  speaker.flush();
+  CHECK(frames_in(speaker.written) == 4);
+  const ParsedFrame run = parse_frame(std::span(speaker.written).subspan(frame_stride(8)), seed, limit);
+  CHECK(run.header.kind == FrameKind::values);
+  CHECK(run.header.size == 16);
+  const auto rest = std::span(speaker.written).subspan(frame_stride(8) + frame_stride(16));
+  const ParsedFrame alone = parse_frame(rest, seed, limit);
+  CHECK(alone.header.kind == FrameKind::value);
+  CHECK(alone.header.task == 4);
+  CHECK(alone.payload.front() == std::byte(payload_of(4, 1)[0]));
+  CHECK(alone.payload.back() == std::byte(payload_of(4, 1)[0]));
+}
+
+TEST_CASE("a run of which a byte was changed is not believed", "[outbox]") {
+  const NothingLeftBehind check;
+  for (const std::size_t each : {std::size_t{0}, std::size_t{8}, std::size_t{600}}) {
+    const std::vector<std::byte> stream = stream_with_a_run(each);
+    bool wrong = false;
+    REQUIRE(taken_from_ring(stream, wrong) == 7);
+    REQUIRE_FALSE(wrong);
+    for (std::size_t at = frame_stride(each); at < stream.size(); at += at < 64 ? 1 : 7) {
+      std::vector<std::byte> changed = stream;
+      changed[at] ^= std::byte{0x10};
+      REQUIRE(taken_from_ring(changed, wrong) == 1);
+      REQUIRE(wrong);
+    }
+  }
+}
+
+TEST_CASE("the heads of runs are held against what a run can be", "[frame]") {
+  FrameHeader header{0, 24, 0, 8, FrameKind::values, frame_magic};
+  CHECK(plausible(header, 8));
+  CHECK_FALSE(plausible(header, 7));  // each value is held against the limit, not all of them
+  header.size = 20;
+  CHECK_FALSE(plausible(header, 8));  // half a value
+  header.size = 0;
+  CHECK_FALSE(plausible(header, 8));
+  header.size = max_run_payload + 8;
+  CHECK_FALSE(plausible(header, 8));
+}
