@@ -56,7 +56,7 @@ bench::Subject output(const bench::Setting& setting) {
   bench::Subject subject{"output", std::to_string(tasks) + " tasks that print 1 MiB each, two at a time, into a pipe"};
   const auto add = [&](const std::string& name, std::vector<std::string> words, Order order, std::string version) {
     words.push_back(bench::beside("printer"));
-    const bench::Command command{std::move(words), records};
+    const bench::Command command{std::move(words), records};  // bare_relay counts for itself
     subject.add({{{{name, "MiB/s", version}, {name + ", peak", "MiB", version}},
                   [=, keep = scratch] { return measure(command, tasks, order); }}});
   };
@@ -66,6 +66,8 @@ bench::Subject output(const bench::Setting& setting) {
   add(grouped, {ours, "run", "-q", "-j2"}, Order::grouped, version);
   add(in_order, {ours, "run", "-q", "-k", "-j2"}, Order::kept, version);
   add("bulkhead run -j2 -u, untouched", {ours, "run", "-q", "-u", "-j2"}, Order::none, version);
+  const std::string floor = "bare relay, whole tasks, no more (the floor)";
+  add(floor, {bench::beside("bare_relay"), std::to_string(tasks)}, Order::grouped, "");
   if (bench::is_installed("xargs"))
     add(raw, {"xargs", "-P2", "-n1"}, Order::none, bench::first_line_of("xargs --version"));
   else
@@ -79,8 +81,12 @@ bench::Subject output(const bench::Setting& setting) {
     subject.goals.push_back(
         {way + " / xargs", way, bench::Goal::Compare::times, raw, bench::Goal::Bound::at_least, 1, "x"});
     subject.goals.push_back(
+        {way + " / floor", way, bench::Goal::Compare::times, floor, bench::Goal::Bound::at_least, 0.95, "x"});
+    subject.goals.push_back(
         {way + ", peak", way + ", peak", bench::Goal::Compare::alone, "", bench::Goal::Bound::at_most, 16, "MiB"});
   }
+  subject.goals.push_back(
+      {"floor / xargs", floor, bench::Goal::Compare::times, raw, bench::Goal::Bound::at_least, 1, "x"});
   return subject;
 }
 
