@@ -43,7 +43,7 @@ class WorkerEnd {
   std::uint64_t committed() { return run_at_ ? end() : page().read_committed(); }
   ipc::FrameHeader header_at(std::uint64_t offset) const {
     ipc::FrameHeader header{};
-    if (offset < end()) std::memcpy(&header, stream_.data() + offset, sizeof header);
+    if (offset + sizeof header <= end()) std::memcpy(&header, stream_.data() + offset, sizeof header);
     return header;
   }
   /// The payload of the frame at `offset`, wherever it lies.
@@ -59,6 +59,10 @@ class WorkerEnd {
   void put_frame(ipc::FrameKind kind, std::size_t size, std::uint8_t fill, std::uint64_t consumed);
   /// A value behind all others in the annex, and its frame.
   void put_in_annex(std::size_t size, std::uint8_t fill, std::uint64_t consumed);
+  bool may_grow(std::uint64_t offset) const noexcept { return run_at_ == offset; }
+  void end_run() {
+    if (std::exchange(run_at_, std::nullopt) && honest_) page().commit(end());
+  }
   /// One more value for the run that stands last, or the first of another.
   void put_in_run(std::size_t each, std::uint8_t fill, std::uint64_t consumed);
   /// Bytes of the script's choice on the stream, as they are.
@@ -84,9 +88,6 @@ class WorkerEnd {
   ipc::WorkerPage& page() { return *reinterpret_cast<ipc::WorkerPage*>(memory_.data()); }
   /// A frame that stands in no ring is committed when the pipe has had all of it; until then nothing may follow.
   bool in_flight() const noexcept { return straight_to_ > sent_; }
-  void end_run() {
-    if (std::exchange(run_at_, std::nullopt) && honest_) page().commit(end());
-  }
   void copy_to_ring(std::uint64_t from);
 
   ipc::Mapping memory_;
@@ -201,8 +202,10 @@ class CoordinatorEnd {
     pull_ring(worker);
     while (inbox_.holds_back() && pull_pipe(worker)) {
     }
+    if (!worker.honest()) return;
+    worker.end_run();  // it is dead: nothing grows any more
     step_over_taken_runs(worker);
-    require(!worker.honest() || at_ >= worker.committed(), "what an honest worker committed is never lost");
+    require(at_ >= worker.committed(), "what an honest worker committed is never lost");
   }
 
  private:
@@ -213,8 +216,9 @@ class CoordinatorEnd {
   void take_frames(const WorkerEnd& worker);
   void compare(const ipc::ParsedFrame& frame, const WorkerEnd& worker);
   void step_over_taken_runs(const WorkerEnd& worker) {
-    for (ipc::FrameHeader head = worker.header_at(at_); head.kind == ipc::FrameKind::values && taken_of_run_ != 0 &&
-                                                        taken_of_run_ * ipc::value_stride(head.attempt) == head.size;
+    for (ipc::FrameHeader head = worker.header_at(at_);
+         !worker.may_grow(at_) && head.kind == ipc::FrameKind::values && taken_of_run_ != 0 &&
+         taken_of_run_ * ipc::value_stride(head.attempt) == head.size;
          head = worker.header_at(at_)) {
       at_ += ipc::frame_stride(head.size);
       taken_of_run_ = 0;
@@ -232,7 +236,11 @@ inline void CoordinatorEnd::take_frames(const WorkerEnd& worker) {
     const std::uint64_t before = consumed();
     const ipc::ParsedFrame frame = inbox_.next();
     if (frame.check != ipc::FrameCheck::whole) {
-      require(consumed() == before, "only a whole frame moves the inbox on");
+      require(consumed() >= before, "the inbox moves on");
+      if (worker.honest()) {  // over a run, too, of which all was known
+        step_over_taken_runs(worker);
+        require(consumed() == before || consumed() == at_, "only a whole frame moves the inbox on");
+      }
       suspect_ |= frame.check == ipc::FrameCheck::bad;
       require(!suspect_ || !worker.honest(), "an honest worker's frames are never bad");
       return;

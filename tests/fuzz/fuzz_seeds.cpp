@@ -57,6 +57,10 @@ Bytes frame(char kind, int size_low, int size_high) {
 void save_lives(const std::filesystem::path& folder) {
   const Bytes small = frame(1, 12, 0), straight = frame(1, 0, 0xf8), filler = frame(6, 0, 0xf0);
   save(folder, "by-the-pipe", life + frame(7, 0, 0) + small + frame(4, 16, 0) + small + write_all + pull_pipe);
+  const Bytes eight = frame(10, 8, 0), nine = frame(10, 9, 0);  // values of a run
+  save(folder, "run-by-the-pipe", life + eight + eight + nine + write_all + pull_pipe + nine + small);
+  save(folder, "run-seen-growing",
+       life + eight + eight + pull_ring + eight + pull_ring + pull_ring + eight + small + write_all + pull_pipe + nine);
   save(folder, "by-the-ring", life + small + small + pull_ring + write_all + pull_pipe + small);
   save(folder, "in-pieces", life + small + small + Bytes("\3\x14\0", 3) + pull_pipe + Bytes("\3\x09\0", 3) + pull_pipe);
   save(folder, "ring-overtakes", life + small + Bytes("\3\x08\0", 3) + pull_ring + small + write_all + pull_pipe);
