@@ -10,11 +10,13 @@ namespace {
 
 long membarrier(int command) noexcept { return ::syscall(SYS_membarrier, command, 0, 0); }
 
+// As the program is loaded: a lock around it could be held by another thread when a worker is forked.
+const long known = membarrier(MEMBARRIER_CMD_QUERY);
+
 }  // namespace
 
 bool has_remote_fences() noexcept {
   constexpr long both = MEMBARRIER_CMD_GLOBAL_EXPEDITED | MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED;
-  static const long known = membarrier(MEMBARRIER_CMD_QUERY);
   return known > 0 && (known & both) == both;
 }
 

@@ -24,6 +24,14 @@ inline constexpr bool elements_are_there<std::ranges::iota_view<Number, Bound>> 
 template <class Range>
 inline constexpr bool elements_are_there<const Range> = elements_are_there<Range>;
 
+/// And going on cannot fail either.
+template <class Range>
+inline constexpr bool elements_lie_in_a_row = std::ranges::contiguous_range<Range>;
+template <std::integral Number, class Bound>
+inline constexpr bool elements_lie_in_a_row<std::ranges::iota_view<Number, Bound>> = true;
+template <class Range>
+inline constexpr bool elements_lie_in_a_row<const Range> = elements_lie_in_a_row<Range>;
+
 /// Pulls the items of a range. `Items` as deduced for a forwarding reference: an lvalue range is used where it is, an
 /// rvalue one is moved in. Not movable, since iterators may point into it.
 template <class Items>

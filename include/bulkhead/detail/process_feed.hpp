@@ -71,7 +71,7 @@ class ProcessFeed {
           if (!offered_ && (must_wait = !items_.ready())) break;
         }
         if (!has_item() || !(in_row() || find_row(engine, may_feed)) || !add(engine)) break;
-        if constexpr (numbers_that_are_there) go_on_in_row();
+        if constexpr (numbers_in_a_row) go_on_in_row();
       }
     } catch (...) {  // of the range's: iterating or encoding
       error_ = std::current_exception();
@@ -87,7 +87,7 @@ class ProcessFeed {
  private:
   static constexpr bool waitable = WaitableInput<Range>;
   // The loop over these is kept short: tasks of nanoseconds are made of them.
-  static constexpr bool numbers_that_are_there = std::is_arithmetic_v<Item> && elements_are_there<Range> && !waitable;
+  static constexpr bool numbers_in_a_row = std::is_arithmetic_v<Item> && elements_lie_in_a_row<Range> && !waitable;
 
   int what_to_wait_for(ProcessEngine& engine) {
     if (!engine.wants_task()) return ProcessEngine::no_input;
@@ -107,7 +107,7 @@ class ProcessFeed {
   }
 
   // Behind a number that was added: as many more as the row takes.
-  void go_on_in_row() requires numbers_that_are_there {
+  void go_on_in_row() requires numbers_in_a_row {
     if (composed_ == 0 || !in_row()) return;
     constexpr std::size_t pitch = ItemRow::pitch(sizeof(Item));
     const auto places = static_cast<std::size_t>(row_.last - row_.place) / pitch + 1;

@@ -1,0 +1,137 @@
+// Tiny tasks travel in rows and come back in runs: nothing of that is to be seen, whatever happens in the middle of
+// one.
+#include <bulkhead/work.hpp>
+
+#include "catch.hpp"
+#include "left_behind.hpp"
+#include "misbehave.hpp"
+
+#include <cstdint>
+#include <list>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+using namespace bulkhead;
+
+namespace {
+
+constexpr int count = 20'000;  // enough for lanes as deep as they get
+
+const WorkOptions two_workers{.num_workers = 2};
+
+}  // namespace
+
+TEST_CASE("a range that throws in the middle of a row has all results of the items before", "[rows]") {
+  const NothingLeftBehind check;
+  const std::list<int> numbers = [] {
+    std::list<int> all;
+    for (int n = 0; n < count; ++n) all.push_back(n);
+    return all;
+  }();
+  for (const int bad : {0, 1, 63, 64, 65, 1000, count - 1}) {
+    auto items = numbers | std::views::filter([&](int n) {
+                   if (n == bad) throw std::runtime_error("unreadable");
+                   return true;
+                 });
+    int next = 0;
+    const auto read = [&] {
+      for (auto& [index, outcome] : process_stream(
+               items, [](int n) { return n + 1; }, two_workers)) {
+        REQUIRE(index == static_cast<std::size_t>(next));
+        REQUIRE(outcome.value() == ++next);
+      }
+    };
+    CHECK_THROWS_WITH(read(), "unreadable");
+    CHECK(next == bad);
+  }
+}
+
+TEST_CASE("items of all sizes in one row come back in order", "[rows]") {
+  const NothingLeftBehind check;
+  const auto size_of = [](std::size_t i) { return i % 97 == 0 ? 9000 + i % 7 : i % 5 == 0 ? i % 40 : std::size_t{8}; };
+  auto items = std::views::iota(std::size_t{0}, std::size_t{5000}) |
+               std::views::transform([&](std::size_t i) { return std::string(size_of(i), 'i'); });
+  std::size_t next = 0;
+  for (auto& [index, outcome] : process_stream(
+           items, [](std::string item) { return item; }, two_workers)) {
+    REQUIRE(index == next);
+    REQUIRE(outcome.value().size() == size_of(next++));
+  }
+  CHECK(next == 5000);
+}
+
+TEST_CASE("an item that is too large fails alone in its row", "[rows]") {
+  const NothingLeftBehind check;
+  WorkOptions options = two_workers;
+  options.max_item_bytes = 4;
+  const std::vector<double> eight_bytes(200, 1.5);
+  for (const auto& outcome : do_process_work(
+           eight_bytes, [](double x) { return x; }, options))
+    REQUIRE(outcome.ending() == Ending::too_large);
+  std::vector<std::string> items(500, "1234");
+  items[77] = items[78] = items[499] = "12345";
+  const auto outcomes = do_process_work(
+      items, [](const std::string& item) { return item.size(); }, options);
+  for (std::size_t i = 0; i < outcomes.size(); ++i)
+    REQUIRE(outcomes[i].ending() == (items[i].size() == 5 ? Ending::too_large : Ending::value));
+}
+
+TEST_CASE("a task that crashes in the middle of a run costs itself alone", "[rows]") {
+  const NothingLeftBehind check;
+  const auto crashes = [](int n) { return n % 4999 == 4998; };
+  std::size_t next = 0;
+  for (auto& [index, outcome] : process_stream(
+           std::views::iota(0, count),
+           [&](int n) {
+             if (crashes(n)) misbehave(Way::killed);
+             return n % 3 == 0;
+           },
+           two_workers)) {
+    REQUIRE(index == next++);
+    const int n = static_cast<int>(index);
+    REQUIRE(outcome.ending() == (crashes(n) ? Ending::crashed : Ending::value));
+    if (!crashes(n)) REQUIRE(*outcome == (n % 3 == 0));
+  }
+  CHECK(next == count);
+}
+
+TEST_CASE("runs of results without a byte, and of those that fail now and then", "[rows]") {
+  const NothingLeftBehind check;
+  for (const auto& outcome : do_process_work(
+           std::views::iota(0, count), [](int) {}, two_workers))
+    REQUIRE(outcome.has_value());
+  const auto outcomes = do_process_work(
+      std::views::iota(0, count),
+      [](int n) {
+        if (n % 1013 == 0) throw std::runtime_error("no");
+        return std::string(n % 2048 < 1024 ? 3u : static_cast<unsigned>(n % 7), 'r');
+      },
+      two_workers);
+  for (int n = 0; n < count; ++n) {
+    const auto& outcome = outcomes[static_cast<std::size_t>(n)];
+    REQUIRE(outcome.ending() == (n % 1013 == 0 ? Ending::exception : Ending::value));
+    if (n % 1013 != 0) REQUIRE(outcome->size() == (n % 2048 < 1024 ? 3u : static_cast<unsigned>(n % 7)));
+  }
+}
+
+TEST_CASE("a limit for results is held against each value of a run, not all of them", "[rows]") {
+  const NothingLeftBehind check;
+  WorkOptions options = two_workers;
+  options.max_result_bytes = 8;
+  for (const auto& outcome : do_process_work(
+           std::views::iota(std::uint64_t{0}, std::uint64_t{count}), [](std::uint64_t n) { return n; }, options))
+    REQUIRE(outcome.has_value());
+}
+
+TEST_CASE("runs that are told as events are told one by one", "[rows]") {
+  const NothingLeftBehind check;
+  std::uint64_t finished = 0;
+  WorkOptions options = two_workers;
+  options.on_event = [&](const Event& event) { finished += event.kind == EventKind::task_finished; };
+  const auto outcomes = do_process_work(
+      std::views::iota(0, count), [](int n) { return n; }, options);
+  CHECK(finished == count);
+  for (int n = 0; n < count; ++n) REQUIRE(outcomes[static_cast<std::size_t>(n)].value() == n);
+}
