@@ -115,6 +115,44 @@ TEST_CASE("an input that stalls while a worker dies goes on with another", "[inp
   check_results(results);
 }
 
+namespace {
+
+// Two items, the first too large for a lane; the second comes when somebody has begun with the first.
+struct LargeThenWaiting {
+  struct Iterator {
+    using value_type = std::string;
+    using difference_type = std::ptrdiff_t;
+    LargeThenWaiting* input = nullptr;
+    std::string operator*() const { return std::string(input->at == 0 ? 20'000 : 3, 'i'); }
+    Iterator& operator++() {
+      if (++input->at == 1) static_cast<void>(input->begun.wait());
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const Iterator& i, std::default_sentinel_t) { return i.input->at == 2; }
+  };
+  Iterator begin() { return {this}; }
+  std::default_sentinel_t end() const { return {}; }
+  Teller& begun;
+  int at = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a large item is handed over before an input that may block is asked for the next", "[inputs]") {
+  const NothingLeftBehind check;
+  Teller begun;
+  LargeThenWaiting input{begun};
+  const auto work = [&](const std::string& item) {
+    if (item.size() > 3) begun.tell(::getpid());
+    return item.size();
+  };
+  const auto outcomes = do_process_work(input, work, {.num_workers = 2});
+  REQUIRE(outcomes.size() == 2);
+  CHECK(outcomes[0].value() == 20'000);
+  CHECK(outcomes[1].value() == 3);
+}
+
 // The coordinator is in the input, so that the worker is not admitted to its tasks: it serves, and sleeps.
 TEST_CASE("a worker that is killed before it has begun any task costs the one that waits for it nothing", "[inputs]") {
   const NothingLeftBehind check;

@@ -6,6 +6,7 @@
 #include "left_behind.hpp"
 #include "misbehave.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <list>
 #include <ranges>
@@ -134,4 +135,40 @@ TEST_CASE("runs that are told as events are told one by one", "[rows]") {
       std::views::iota(0, count), [](int n) { return n; }, options);
   CHECK(finished == count);
   for (int n = 0; n < count; ++n) REQUIRE(outcomes[static_cast<std::size_t>(n)].value() == n);
+}
+
+TEST_CASE("an endless range of items that fail goes on by windows", "[rows]") {
+  const NothingLeftBehind check;
+  WorkOptions options = two_workers;
+  options.max_item_bytes = 4;
+  std::size_t next = 0;
+  for (auto& [index, outcome] : process_stream(
+           std::views::iota(std::uint64_t{0}), [](std::uint64_t n) { return n; }, options)) {
+    REQUIRE(index == next);
+    REQUIRE(outcome.ending() == Ending::too_large);
+    if (++next == 200'000) break;
+  }
+  CHECK(next == 200'000);
+}
+
+TEST_CASE("a listener that throws while a row is handed over has no task done twice", "[rows]") {
+  const NothingLeftBehind check;
+  WorkOptions options = two_workers;
+  options.on_event = [](const Event& event) {
+    if (event.kind == EventKind::worker_started) throw std::runtime_error("enough");
+  };
+  const auto slow = std::views::iota(0, 50) | std::views::transform([](int n) {
+                      const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(30);
+                      while (std::chrono::steady_clock::now() < until) {
+                      }
+                      return n;
+                    });
+  std::vector<std::size_t> seen;
+  const auto read = [&] {
+    for (auto& [index, outcome] : process_stream(
+             slow, [](int n) { return n; }, options))
+      seen.push_back(index);
+  };
+  CHECK_THROWS_WITH(read(), "enough");
+  for (std::size_t i = 0; i < seen.size(); ++i) CHECK(seen[i] == i);
 }

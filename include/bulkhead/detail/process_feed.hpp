@@ -64,28 +64,30 @@ class ProcessFeed {
   /// wait for besides the end of tasks.
   template <class MayFeed>
   int feed(ProcessEngine& engine, MayFeed&& may_feed) {
-    [[maybe_unused]] bool must_wait = false;
     try {
       while (!ended_ && (in_row() || may_begin_row(engine, may_feed))) {
         if constexpr (waitable) {
-          if (!offered_ && (must_wait = !items_.ready())) break;
+          if (!offered_ && !items_.ready()) {
+            end_row(engine);
+            return what_to_wait_for(engine);
+          }
         }
         if (!has_item() || !(in_row() || find_row(engine, may_feed)) || !add(engine)) break;
         if constexpr (numbers_in_a_row) go_on_in_row();
       }
+      end_row(engine);
     } catch (...) {  // of the range's: iterating or encoding
       error_ = std::current_exception();
       ended_ = true;
-    }
-    end_row(engine);
-    if constexpr (waitable) {
-      if (must_wait) return what_to_wait_for(engine);
+      end_row(engine);
     }
     return ProcessEngine::no_input;
   }
 
  private:
   static constexpr bool waitable = WaitableInput<Range>;
+  // An input that is read once may do so at any step, and cannot say when.
+  static constexpr bool may_block = !std::ranges::forward_range<Range> && !waitable;
   // The loop over these is kept short: tasks of nanoseconds are made of them.
   static constexpr bool numbers_in_a_row = std::is_arithmetic_v<Item> && elements_lie_in_a_row<Range> && !waitable;
 
@@ -136,23 +138,22 @@ class ProcessFeed {
   bool find_row(ProcessEngine& engine, MayFeed& may_feed) {
     row_ = engine.row();
     if (row_.most > 1 && !may_feed(next_ + row_.most - 1)) row_.most = 1;
-    // An input that is read once may block at any step, and cannot say so.
-    if constexpr (!std::ranges::forward_range<Range> && !waitable) row_.most = std::min<std::size_t>(row_.most, 1);
+    if constexpr (may_block) row_.most = std::min<std::size_t>(row_.most, 1);
     return row_.most != 0;
   }
   void end_row(ProcessEngine& engine) {
     const bool something = composed_ != 0;
     hand_over(engine);
     row_.most = 0;
-    if constexpr (!std::ranges::forward_range<Range> && !waitable)
+    if constexpr (may_block)
       if (something) engine.flush();
   }
   // What was composed. The row goes on behind it.
   void hand_over(ProcessEngine& engine) {
-    if (composed_ == 0) return;
-    row_.most -= composed_;
-    engine.add(next_ - composed_, composed_, row_size_);
-    composed_ = 0;
+    const std::size_t count = std::exchange(composed_, 0);  // before a listener may throw: they are added once
+    if (count == 0) return;
+    row_.most -= count;
+    engine.add(next_ - count, count, row_size_);
   }
 
   bool add(ProcessEngine& engine) {
@@ -194,8 +195,9 @@ class ProcessFeed {
     } catch (...) {
       return fail(engine, failure_from_current_exception(Ending::not_serializable));
     }
-    engine.add_large(next_);
     row_.most = 0;
+    engine.add_large(next_);
+    if constexpr (may_block) engine.flush();
     return took();
   }
   bool no_place(ProcessEngine& engine, std::size_t size) {
@@ -207,6 +209,7 @@ class ProcessFeed {
   }
   bool fail(ProcessEngine& engine, Failure failure) {
     hand_over(engine);
+    --row_.most;  // so that the window and the engine are asked again
     engine.add_failed(next_, std::move(failure));
     return took();
   }
