@@ -62,7 +62,7 @@ class Speaker {
   void say_value(std::size_t size) {
     const std::string payload = payload_of(frames, size);
     std::ranges::copy(std::as_bytes(std::span(payload)), outbox_.value_room().begin());
-    outbox_.put_value(frames++, size);
+    outbox_.put_value(frames++, 1, size);
   }
   // Through the annex.
   void say_large(std::size_t size) {
@@ -136,6 +136,7 @@ class Listener {
     while (inbox_.holds_back()) take_pipe();
     return true;
   }
+  bool ring_is_ahead() const { return inbox_.ring_is_ahead(); }
   std::uint64_t taken = 0;  // frames 0, 1, 2, ... up to here
   std::vector<std::size_t> sizes;
   bool wrong = false;

@@ -88,7 +88,9 @@ TEST_CASE("a run that is looked at while it grows gives each value once", "[outb
       for (int i = 0; i < 4; ++i) speaker.say_value(each);
       CHECK(listener.take_ring());
       REQUIRE(listener.taken == 4);
+      CHECK_FALSE(listener.ring_is_ahead());
       speaker.say_value(each);
+      CHECK(listener.ring_is_ahead());
       if (again) {  // and once more before it is sent
         listener.take_ring();
         REQUIRE(listener.taken == 5);

@@ -122,6 +122,10 @@ inline std::uint64_t counted_by(const FrameHeader& run) noexcept {
   return std::bit_cast<std::uint64_t>(std::array{run.checksum, run.size});
 }
 
+inline std::uint32_t size_counted_by(std::uint64_t word) noexcept {
+  return std::bit_cast<std::array<std::uint32_t, 2>>(word)[1];
+}
+
 struct ParsedFrame {
   FrameCheck check = FrameCheck::incomplete;
   FrameHeader header{};
@@ -134,6 +138,11 @@ inline bool plausible(const FrameHeader& header, std::uint64_t max_payload) noex
   if (header.kind != FrameKind::values) return header.size <= max_payload;
   return header.attempt <= max_payload && header.size != 0 && header.size <= max_run_payload &&
          header.size % value_stride(header.attempt) == 0;
+}
+
+/// Whether what starts there says that it is a run.
+inline bool begins_run(std::span<const std::byte> bytes) noexcept {
+  return bytes.size() >= sizeof(FrameHeader) && bytes[offsetof(FrameHeader, kind)] == std::byte(FrameKind::values);
 }
 
 /// Reads the frame that starts at bytes[0]. Pure; never reads outside of `bytes`.

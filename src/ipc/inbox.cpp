@@ -127,9 +127,7 @@ ParsedFrame Inbox::parse_open_run() {
   ParsedFrame frame;
   const std::size_t at = consumed_ % outbox_ring_bytes;
   const std::byte* const ring = memory_.data() + worker_page_bytes;
-  if (unread_.size() != sizeof frame.header) return frame;
   std::memcpy(&frame.header, unread_.data(), sizeof frame.header);
-  if (frame.header.kind != FrameKind::values) return frame;
   const std::uint64_t word = WorkerPage::read_word(ring + at);
   std::memcpy(&frame.header, &word, sizeof word);
   const std::uint64_t stride = frame_stride(frame.header.size);
@@ -146,18 +144,25 @@ ParsedFrame Inbox::parse_open_run() {
 
 // False: it is shorter than it was.
 bool Inbox::begin_run(const ParsedFrame& frame) {
-  const std::uint32_t each = frame.header.attempt;
-  const auto count = static_cast<std::uint32_t>(frame.header.size / value_stride(each));
-  if (count < known_of_run_) return false;
-  run_ = {frame.payload.data(), each, count, frame.header.task};
-  run_.drop(std::exchange(known_of_run_, 0));
+  const std::uint32_t each = frame.header.attempt, stride = static_cast<std::uint32_t>(value_stride(each));
+  if (frame.header.size < known_of_run_) return false;
+  run_ = {frame.payload.data(), each, frame.header.size / stride, frame.header.task};
+  run_.drop(std::exchange(known_of_run_, 0) / stride);
   if (std::exchange(run_is_open_, false)) {
-    known_of_run_ = count;
+    known_of_run_ = frame.header.size;
     unread_ = {};
   } else {
     consume(frame);
   }
   return true;
+}
+
+// Behind the head of a run that was seen growing there is only what it has grown by since.
+bool Inbox::ring_is_ahead() const noexcept {
+  const std::uint64_t committed = page().read_committed();
+  if (known_of_run_ == 0 || committed != consumed_ + sizeof(FrameHeader)) return committed != consumed_;
+  return size_counted_by(WorkerPage::read_word(memory_.data() + worker_page_bytes + consumed_ % outbox_ring_bytes)) !=
+         known_of_run_;
 }
 
 ParsedFrame Inbox::next_of_run() {

@@ -88,17 +88,17 @@ class Inbox {
   /// The values of a run, where that is what comes next: take as many of them as you like by dropping them from its
   /// front. Otherwise it is empty.
   ValueRun& next_run() {
-    if (run_.count == 0)
-      if (const ParsedFrame frame = parse(); frame.check == FrameCheck::whole && frame.header.kind == FrameKind::values)
-        begin_run(frame);
+    if (run_.count == 0 && begins_run(unread_))
+      if (const ParsedFrame frame = parse(); frame.check == FrameCheck::whole) begin_run(frame);
     return run_;
   }
 
-  /// Takes frames as long as they are whole and `take` says that it took them. Not in a run.
+  /// Takes frames as long as they are whole, and no run, and `take` says that it took them.
   template <class Take>
   void take_while(Take&& take) {
+    if (run_.count != 0) return;
     std::span<const std::byte> rest = unread_;
-    for (;;) {
+    while (!begins_run(rest)) {
       const ParsedFrame frame = parse_frame(rest, seed_, max_payload_);
       if (frame.check != FrameCheck::whole || !take(frame)) break;
       rest = rest.subspan(frame_stride(frame.header.size));
@@ -108,7 +108,7 @@ class Inbox {
   }
 
   /// Whole frames wait in the ring that have not been taken.
-  bool ring_is_ahead() const noexcept { return page().read_committed() != consumed_; }
+  bool ring_is_ahead() const noexcept;
   /// What the worker has in hand, by its own word; nothing if that is not to be believed.
   std::optional<Cursor> cursor() const noexcept { return page().read_cursor(seed_); }
   bool was_refused_memory(std::uint64_t record) const noexcept { return page().was_refused(record, seed_); }
@@ -122,9 +122,8 @@ class Inbox {
   bool pull_large();
   bool is_there(std::size_t end);
   ParsedFrame parse() {
-    const ParsedFrame frame = parse_frame(unread_, seed_, max_payload_);
-    const bool may_grow = frame.check == FrameCheck::incomplete && from_ring_ && !unread_.empty();
-    return may_grow ? parse_open_run() : frame;
+    const bool may_grow = from_ring_ && unread_.size() == sizeof(FrameHeader) && begins_run(unread_);
+    return may_grow ? parse_open_run() : parse_frame(unread_, seed_, max_payload_);
   }
   void consume(const ParsedFrame& frame) noexcept {
     const std::uint64_t stride = frame_stride(frame.header.size);
@@ -152,7 +151,7 @@ class Inbox {
   bool from_ring_ = false;               // unread_ is: then it must end with a whole frame, or the head of a run
   ValueRun run_{};                       // what is left of the run that begins what was consumed last
   bool run_is_open_ = false;             // the next run may still grow: it is not consumed yet
-  std::uint32_t known_of_run_ = 0;       // values of the run at consumed_ that were taken while it was open
+  std::uint32_t known_of_run_ = 0;       // bytes of the run at consumed_ that were taken while it was open
   Scratch* scratch_ = nullptr;           // of the last pull
   bool held_back_ = false;               // carry_ begins with whole frames
   std::vector<std::byte> carry_;         // the beginning of a frame whose rest is still in the pipe

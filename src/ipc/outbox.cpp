@@ -31,11 +31,11 @@ void Outbox::put_copy(FrameKind kind, std::uint64_t task, unsigned attempt, std:
 }
 
 // Composed behind a run that it does not continue, it makes place for a header.
-void Outbox::put_alone(std::uint64_t task, std::size_t size) noexcept {
+void Outbox::put_alone(std::uint64_t task, unsigned attempt, std::size_t size) noexcept {
   std::byte* const place = ring_ + end_ % outbox_ring_bytes;
   if (run_at_ != nullptr) std::memmove(place + sizeof(FrameHeader), place, size);
   end_run();
-  put(FrameKind::value, task, 1, size);
+  put(FrameKind::value, task, attempt, size);
 }
 
 // It is committed up to its header alone: that tells it from a frame to which nothing will be added any more.

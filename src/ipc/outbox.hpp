@@ -50,7 +50,7 @@ class Outbox {
     compose(kind, task, attempt, size);
     page_.commit(end_);
   }
-  /// The same for the value of a first attempt: where the task follows the last one, and its value has the same size,
+  /// The same for a value: where it is of a first attempt, of the task that follows the last one, and of the same size,
   /// there is one frame for both.
   std::span<std::byte> value_room() {
     const bool fits = run_at_ != nullptr && run_.size + value_stride(last_size_) <= max_run_payload &&
@@ -58,9 +58,9 @@ class Outbox {
     return fits ? std::span(ring_ + end_ % outbox_ring_bytes, in_place_payload) : room();
   }
   /// Makes it of the first `size` bytes of value_room().
-  void put_value(std::uint64_t task, std::size_t size) noexcept {
-    if (task != next_task_ || size != last_size_) {
-      put_alone(task, size);
+  void put_value(std::uint64_t task, unsigned attempt, std::size_t size) noexcept {
+    if (task != next_task_ || size != last_size_ || attempt != 1) {
+      put_alone(task, attempt, size);
     } else if (run_at_ == nullptr) {
       begin_run(task);
     } else {
@@ -103,7 +103,7 @@ class Outbox {
     *::new (static_cast<void*>(place)) FrameHeader = header(kind, task, attempt, {place + sizeof(FrameHeader), size});
     end_ += frame_stride(size);
   }
-  void put_alone(std::uint64_t task, std::size_t size) noexcept;
+  void put_alone(std::uint64_t task, unsigned attempt, std::size_t size) noexcept;
   void begin_run(std::uint64_t task) noexcept;
   void lengthen_run() noexcept {
     const std::size_t stride = value_stride(last_size_);

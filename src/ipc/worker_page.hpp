@@ -50,7 +50,8 @@ enum class Sleep : std::uint32_t { awake = 0, for_tasks = 1, for_acknowledgement
 
 struct WorkerPage {
   alignas(64) std::atomic<std::uint64_t> cursor;
-  std::atomic<std::uint64_t> committed;  // outbox stream: frames before this offset are whole
+  std::atomic<std::uint64_t>
+      committed;  // outbox stream: frames before this offset are whole; or a run's bare head ends it
   alignas(64) std::atomic<std::uint32_t> asleep;
   std::atomic<std::uint64_t> ring_from;  // outbox stream: bytes before this went straight to the pipe
 

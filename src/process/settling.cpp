@@ -68,9 +68,11 @@ bool Coordinator::take_frames(Worker& worker) {
 void Coordinator::take_plain_values(Worker& worker) {
   if (options_.on_event || worker.measured || worker.left != 0 || !out_of_memory_.empty() || worker.most_tasks != 0)
     return;
-  std::size_t taken = 0;
+  std::size_t taken = 0, before = 0;
   ipc::LaneWriter& lane = worker.lane();
-  for (std::size_t of_run = 1; of_run != 0; taken += of_run = take_run(worker)) {
+  do {
+    before = taken;
+    taken += take_run(worker);
     worker.inbox().take_while([&](const ipc::ParsedFrame& frame) {
       const ipc::Record* const front = lane.front();
       if (front == nullptr || frame.header.kind != FrameKind::value || frame.header.attempt != 1 ||
@@ -81,7 +83,7 @@ void Coordinator::take_plain_values(Worker& worker) {
       ++taken;
       return true;
     });
-  }
+  } while (taken != before);
   if (taken == 0) return;
   settled_ += taken;
   worker.outstanding -= taken;

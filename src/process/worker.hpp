@@ -175,8 +175,10 @@ void Worker::take_back(std::size_t most, Visit&& visit) {
   });
   const std::size_t first = candidates.size() - std::min(most, candidates.size());
   for (std::size_t i = first; i < candidates.size(); ++i) set_mark(*candidates[i].first, Mark::asked);
-  ipc::full_fence();
-  if (os::has_remote_fences() && !os::fence_remotely()) return;  // all of them are answered by the worker
+  if (!os::has_remote_fences())
+    ipc::full_fence();
+  else if (!os::fence_remotely())
+    return;  // all of them are answered by the worker
   const auto after = inbox_.cursor();
   if (!after) return;  // what was asked for is answered, or judged at its death
   for (std::size_t i = first; i < candidates.size(); ++i) {

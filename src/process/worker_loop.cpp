@@ -152,7 +152,7 @@ void WorkerLoop::do_task(const ipc::Record& record) {
   if (group_ == 1) {
     do_measured(record, reused_);
   } else {
-    reused_.room = record.attempt == 1 ? outbox_.value_room() : outbox_.room();
+    reused_.room = outbox_.value_room();
     body_.run(place_.queue.item(record), reused_);
     if (os::forked_meanwhile() || (group_ <= few_tasks && os::has_children())) look_after_fork(record);
     answer(record, reused_);
@@ -189,10 +189,8 @@ void WorkerLoop::answer(const ipc::Record& record, const detail::ResultSlot& slo
     outbox_.put_copy(FrameKind::value, record.task, record.attempt, apart_);
   } else if (!slot.elsewhere.empty()) {
     outbox_.put_large(record.task, record.attempt, slot.elsewhere);
-  } else if (record.attempt == 1) {
-    outbox_.put_value(record.task, slot.size);
   } else {
-    outbox_.put(FrameKind::value, record.task, record.attempt, slot.size);
+    outbox_.put_value(record.task, record.attempt, slot.size);
   }
 }
 

@@ -39,8 +39,7 @@ class WorkerEnd {
 
   bool honest() const noexcept { return honest_; }
   std::uint64_t end() const noexcept { return stream_.size(); }
-  /// What counts as said, the values of a run that may still grow included.
-  std::uint64_t committed() { return run_at_ ? end() : page().read_committed(); }
+  std::uint64_t committed() { return page().read_committed(); }
   ipc::FrameHeader header_at(std::uint64_t offset) const {
     ipc::FrameHeader header{};
     if (offset + sizeof header <= end()) std::memcpy(&header, stream_.data() + offset, sizeof header);

@@ -71,8 +71,6 @@ class CodedTask final : public TaskBody {
       Ending::not_serializable;  // what an exception would mean at this stage: an item that does not decode
 };
 
-/// The outcome that a completion stands for, or one of the outcomes. Decoding happens here, in the caller, never in the
-/// coordinator's loop.
 template <class R>
 Outcome<R> decoded_outcome(Completion& done, std::size_t which) {
   if (done.failure) return Outcome<R>(std::move(*done.failure), done.stats.unpack());
@@ -86,8 +84,11 @@ Outcome<R> decoded_outcome(Completion& done, std::size_t which) {
     return Outcome<R>(failure_from_current_exception(Ending::protocol_error), done.stats.unpack());
   }
 }
+
+/// The outcome that a completion stands for, or one of the outcomes. Decoding happens here, in the caller, never in the
+/// coordinator's loop.
 template <class R>
-inline Outcome<R> outcome_of(Completion& done, std::size_t which = 0) {
+Outcome<R> outcome_of(Completion& done, std::size_t which = 0) {
   // Numbers come by the million.
   if constexpr (std::is_arithmetic_v<R> && !std::is_same_v<R, bool>)
     if (done.failure == nullptr && done.size == sizeof(R)) return Outcome<R>(decode<R>(done.bytes(which)), done.stats);

@@ -13,24 +13,22 @@ namespace bulkhead::detail {
 template <class Items>
 using ItemOf = std::ranges::range_value_t<std::remove_reference_t<Items>>;
 
-/// Going on in the range takes no time to speak of: its elements exist already, or are numbers. What is made at each
-/// step (by a view's function, a generator) may take long, or wait for results of the work itself.
-template <class Range>
-inline constexpr bool elements_are_there = std::ranges::contiguous_range<Range> ||
-                                           (std::ranges::forward_range<Range> &&
-                                            std::is_lvalue_reference_v<std::ranges::range_reference_t<Range>>);
-template <std::integral Number, class Bound>
-inline constexpr bool elements_are_there<std::ranges::iota_view<Number, Bound>> = true;
-template <class Range>
-inline constexpr bool elements_are_there<const Range> = elements_are_there<Range>;
-
-/// And going on cannot fail either.
+/// Going on in the range takes no time and cannot fail.
 template <class Range>
 inline constexpr bool elements_lie_in_a_row = std::ranges::contiguous_range<Range>;
 template <std::integral Number, class Bound>
 inline constexpr bool elements_lie_in_a_row<std::ranges::iota_view<Number, Bound>> = true;
 template <class Range>
 inline constexpr bool elements_lie_in_a_row<const Range> = elements_lie_in_a_row<Range>;
+
+/// Going on in the range takes no time to speak of: its elements exist already, or are numbers. What is made at each
+/// step (by a view's function, a generator) may take long, or wait for results of the work itself.
+template <class Range>
+inline constexpr bool elements_are_there = elements_lie_in_a_row<Range> ||
+                                           (std::ranges::forward_range<Range> &&
+                                            std::is_lvalue_reference_v<std::ranges::range_reference_t<Range>>);
+template <class Range>
+inline constexpr bool elements_are_there<const Range> = elements_are_there<Range>;
 
 /// Pulls the items of a range. `Items` as deduced for a forwarding reference: an lvalue range is used where it is, an
 /// rvalue one is moved in. Not movable, since iterators may point into it.

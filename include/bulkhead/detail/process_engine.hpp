@@ -94,8 +94,9 @@ class ProcessEngine {
   void start();
   /// Whether another task can be taken now without any worker's lane growing deeper than it should.
   bool wants_task();
-  /// Where the next items go, until anything else is called. One that turns out larger than ItemRow::room: add() those
-  /// before it, and ask large_room() for the exact size.
+  /// Where the next items go, until anything but add() and add_failed() is called: the row goes on behind what was
+  /// added. One that turns out larger than ItemRow::room: add() those before it, and ask large_room() for the exact
+  /// size.
   ItemRow row();
   /// The first `count` items of the row, all of `size` bytes, as tasks from number `task` on.
   void add(std::uint64_t task, std::size_t count, std::size_t size);

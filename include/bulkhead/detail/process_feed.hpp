@@ -65,7 +65,11 @@ class ProcessFeed {
   template <class MayFeed>
   int feed(ProcessEngine& engine, MayFeed&& may_feed) {
     try {
-      while (!ended_ && (in_row() || may_begin_row(engine, may_feed))) {
+      while (!ended_) {
+        if (!in_row()) {
+          end_row(engine);  // before an item is pulled, which may take long
+          if (!may_feed(next_) || engine.closed()) break;
+        }
         if constexpr (waitable) {
           if (!offered_ && !items_.ready()) {
             end_row(engine);
@@ -129,11 +133,6 @@ class ProcessFeed {
   }
 
   bool in_row() const noexcept { return composed_ < row_.most; }
-  template <class MayFeed>
-  bool may_begin_row(ProcessEngine& engine, MayFeed& may_feed) {
-    end_row(engine);  // before an item is pulled, which may take long
-    return may_feed(next_) && !engine.closed();
-  }
   template <class MayFeed>
   bool find_row(ProcessEngine& engine, MayFeed& may_feed) {
     row_ = engine.row();

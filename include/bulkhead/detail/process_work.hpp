@@ -115,7 +115,6 @@ class ProcessStream {
         waiting.put_all(task, done.count - taken_of_first, done.size,
                         [&](std::size_t i) { return detail::outcome_of<R>(done, taken_of_first + i); });
         drop_first();
-        if (waiting.front_is_there()) return take_next();
       }
       return false;
     }

@@ -28,6 +28,7 @@ class Reorder {
   /// The next one was delivered without a stay here.
   void pass_front() noexcept { ++front_; }
 
+  // Not by put_all(): g++ 12 warns there of members that were never set, for results that are shared pointers.
   void put(std::uint64_t index, Outcome<R> outcome, std::uint32_t bytes) {
     if (index - front_ >= sizes_.size()) grow(index - front_ + 1);
     outcomes_[index & mask_] = std::move(outcome);
