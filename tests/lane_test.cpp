@@ -34,12 +34,12 @@ class Reader {
   std::vector<std::pair<std::uint64_t, std::string>> read_all() {
     std::vector<std::pair<std::uint64_t, std::string>> read;
     for (const std::uint64_t tail = lane_.tail(); head_ != tail;) {
-      const Record& record = lane_.at(head_);
-      if (record.form != RecordForm::filler) {
-        const auto item = view_.item(record);
-        read.emplace_back(record.task, std::string(reinterpret_cast<const char*>(item.data()), item.size()));
+      const Row& row = lane_.at(head_);
+      for (std::size_t i = 0; i < row.count; ++i) {
+        const auto item = view_.item(Record(row, i));
+        read.emplace_back(row.task + i, std::string(reinterpret_cast<const char*>(item.data()), item.size()));
       }
-      head_ += record_stride(record);
+      head_ += row.bytes();
     }
     return read;
   }
@@ -71,11 +71,11 @@ TEST_CASE("a lane hands over every item unchanged, lap after lap", "[lane]") {
       REQUIRE(task == answered);
       REQUIRE(item == item_of(task, sizes.front()));
       sizes.pop_front();
-      REQUIRE(lane.front()->task == answered);
+      REQUIRE(lane.front().task() == answered);
       lane.pop();
       ++answered;
     }
-    REQUIRE(lane.front() == nullptr);
+    REQUIRE_FALSE(lane.front());
   }
 }
 
@@ -87,7 +87,7 @@ TEST_CASE("a full lane has no room until its oldest record is answered", "[lane]
   CHECK(count > 200);
   std::uint64_t popped = 0;
   while (!lane.room()) {
-    REQUIRE(lane.front()->task == popped++);
+    REQUIRE(lane.front().task() == popped++);
     lane.pop();
   }
   CHECK(popped <= 20);

@@ -208,6 +208,11 @@ std::size_t encode_into(std::span<std::byte> into, const T& value) {
   }
 }
 
+/// Apart from decode(), which is inlined where numbers come by the million.
+[[noreturn, gnu::cold, gnu::noinline]] inline void refuse_number() {
+  throw DecodeError("not the size of the number that was expected");
+}
+
 /// The value that `bytes` encode. A std::string_view refers to the bytes themselves. Throws DecodeError, and what the
 /// type's own functions throw.
 template <class T>
@@ -220,7 +225,8 @@ T decode(std::span<const std::byte> bytes) {
     if (!bytes.empty()) throw DecodeError("bytes where none belong");
     return {};
   } else if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
-    if (bytes.size() != sizeof(T)) throw DecodeError("not the size of the number that was expected");
+    if (bytes.size() != sizeof(T)) [[unlikely]]
+      refuse_number();
     T value;
     std::memcpy(&value, bytes.data(), sizeof value);
     return value;

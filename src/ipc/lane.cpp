@@ -12,27 +12,27 @@ LaneWriter::LaneWriter(std::byte* lane) noexcept
     : header_(::new (static_cast<void*>(lane)) LaneHeader{}), ring_(lane + lane_header_bytes) {}
 
 bool LaneWriter::make_room() noexcept {
-  constexpr std::size_t needed = sizeof(Record) + max_inlined;
+  constexpr std::size_t needed = sizeof(Row) + max_inlined;
   const std::uint64_t to_end = lane_ring_bytes - tail_ % lane_ring_bytes;
   // One header more than needed: what is left at the end always holds the filler's own header.
-  if (to_end < needed + sizeof(Record)) {
+  if (to_end < needed + sizeof(Row)) {
     if (lane_ring_bytes - (tail_ - head_) < to_end + needed) return false;
     append_filler(to_end);
   }
-  const std::uint64_t lap_end = tail_ + lane_ring_bytes - tail_ % lane_ring_bytes - sizeof(Record);
+  const std::uint64_t lap_end = tail_ + lane_ring_bytes - tail_ % lane_ring_bytes - sizeof(Row);
   room_end_ = std::min(lap_end, head_ + lane_ring_bytes);
   return room_end_ - tail_ >= needed;
 }
 
 void LaneWriter::append_filler(std::uint64_t size) noexcept {
-  const bool was_empty = head_ == tail_;
-  append(0, 0, RecordForm::filler, size);
+  const bool was_empty = empty();
+  append(0, 0, RowForm::filler, size, 0);
   if (was_empty) head_ = tail_;
 }
 
 void LaneWriter::put(std::uint64_t task, unsigned attempt, const ArenaPlace& place) noexcept {
   std::memcpy(static_cast<void*>(at(tail_) + 1), &place, sizeof place);
-  append(task, attempt, RecordForm::in_arena, place.size);
+  append(task, attempt, RowForm::in_arena, place.size, 1);
 }
 
 void LaneWriter::publish() noexcept {

@@ -1,64 +1,35 @@
-// A lane: the ring of records that one worker is dealt. The coordinator alone writes it; the worker maps it read-only.
+// A lane: the ring of rows that one worker is dealt. The coordinator alone writes it; the worker maps it read-only.
 //
-// Positions are absolute offsets of a stream that only grows; a record stands at its position modulo the ring's size
-// and never wraps (filler leads to the ring's start). Every record is answered by the worker with exactly one frame, in
-// order: a result, or "declined" where the record had been taken back. Space is free again once it was answered.
+// Positions are absolute offsets of a stream that only grows; a row stands at its position modulo the ring's size and
+// never wraps (filler leads to the ring's start). Every item is answered by the worker with exactly one frame, or a
+// value in one, in order: a result, or "declined" where it had been taken back. A row's space is free again once all of
+// it was answered.
 #pragma once
+
+#include "ipc/row.hpp"
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <utility>
 
 namespace bulkhead::ipc {
 
 inline constexpr std::size_t lane_ring_bytes = 256u << 10;
 inline constexpr std::size_t lane_header_bytes = 4096;
 inline constexpr std::size_t lane_bytes = lane_header_bytes + lane_ring_bytes;
-inline constexpr std::size_t record_alignment = 8;
-
-enum class RecordForm : std::uint8_t { inlined, in_arena, filler };
-
-struct Record {
-  std::uint64_t task;
-  std::uint32_t size;  // of the item; of a filler, all of it
-  std::uint16_t attempt;
-  RecordForm form;
-  std::atomic<std::uint8_t> taken_back;
-};
-static_assert(sizeof(Record) == 16 && alignof(Record) == 8);
-static_assert(std::atomic<std::uint8_t>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);
-
-/// Where an item lies that is too large to stand in the lane itself.
-struct ArenaPlace {
-  std::uint64_t offset;  // from the arena's start
-  std::uint64_t size;
-};
 
 /// Items above this go to the arena, so that a lane holds many tasks whatever their size.
 inline constexpr std::size_t max_inlined = 8u << 10;
 
 struct LaneHeader {
-  alignas(64) std::atomic<std::uint64_t> tail;  // records before this offset may be read
-  alignas(64) std::atomic<std::uint32_t> bell;  // a worker sleeps on it; changes with each ring
-  std::atomic<std::uint32_t> stop;              // 1: leave when the lane is empty
-  std::atomic<std::uint32_t> admitted;          // the seed of the one incarnation that may take records; 0: none
+  alignas(64) std::atomic<std::uint64_t> tail;          // rows before this offset may be read
+  alignas(64) std::atomic<std::uint32_t> bell;          // a worker sleeps on it; changes with each ring
+  std::atomic<std::uint32_t> stop;                      // 1: leave when the lane is empty
+  std::atomic<std::uint32_t> admitted;                  // the seed of the one incarnation that may take items; 0: none
   alignas(64) std::atomic<std::uint64_t> acknowledged;  // the worker's outbox may be overwritten up to here
 };
 static_assert(sizeof(LaneHeader) <= lane_header_bytes);
-
-constexpr std::uint64_t record_stride(RecordForm form, std::uint32_t size) noexcept {
-  switch (form) {
-    case RecordForm::filler:
-      return size;
-    case RecordForm::in_arena:
-      return sizeof(Record) + sizeof(ArenaPlace);
-    case RecordForm::inlined:
-      break;
-  }
-  return sizeof(Record) + ((std::uint64_t{size} + record_alignment - 1) & ~std::uint64_t{record_alignment - 1});
-}
-inline std::uint64_t record_stride(const Record& record) noexcept { return record_stride(record.form, record.size); }
 
 /// The coordinator's hand on one lane. Not thread-safe. Reset for every new worker of the slot.
 class LaneWriter {
@@ -66,21 +37,17 @@ class LaneWriter {
   LaneWriter() noexcept = default;
   explicit LaneWriter(std::byte* lane) noexcept;  // lane_bytes of zero or used memory: starts it afresh
 
-  /// Contiguous place for max_inlined bytes of an item behind a record header; null if the lane is full.
+  /// Contiguous place for max_inlined bytes of an item behind a row's head; null if the lane is full.
   std::byte* room() noexcept {
-    if (room_end_ - tail_ < sizeof(Record) + max_inlined && !make_room()) return nullptr;
+    if (room_end_ - tail_ < sizeof(Row) + max_inlined && !make_room()) return nullptr;
     return reinterpret_cast<std::byte*>(at(tail_) + 1);
   }
-  /// Where the last room lies for which there is a place; rooms before it, a record's stride from one to the next, have
-  /// as much of it. After room().
-  std::byte* last_room() const noexcept { return ring_ + (room_end_ - max_inlined) % lane_ring_bytes; }
-  /// Makes a record of the first `size` bytes of room(). It may be read after publish().
-  void put(std::uint64_t task, unsigned attempt, std::size_t size) noexcept {
-    append(task, attempt, RecordForm::inlined, size);
-  }
-  /// Records of first attempts, of what stands in room() and the rooms behind it.
-  void put_row(std::uint64_t task, std::size_t count, std::size_t size) noexcept {
-    for (std::size_t i = 0; i < count; ++i) append(task + i, 1, RecordForm::inlined, size);
+  /// Where the last room lies, behind the one above, that has as much place, also when a row's head comes before it.
+  std::byte* last_room() const noexcept { return ring_ + (room_end_ - max_inlined - sizeof(Row)) % lane_ring_bytes; }
+  /// Makes a row of `count` items of `size` bytes, the first in room(), the others a pitch apart behind it. It may be
+  /// read after publish().
+  void put(std::uint64_t task, unsigned attempt, std::size_t size, std::size_t count = 1) noexcept {
+    append(task, attempt, RowForm::inlined, size, count);
   }
   void put(std::uint64_t task, unsigned attempt, const ArenaPlace& place) noexcept;
   void publish() noexcept;
@@ -88,57 +55,65 @@ class LaneWriter {
 
   void ring_bell() noexcept;
   void request_stop() noexcept;
-  /// From here on the worker with this seed, and no other, may take records. Until then it may be that a worker was
+  /// From here on the worker with this seed, and no other, may take items. Until then it may be that a worker was
   /// forked of which nobody knows: it must not execute what is dealt again to another.
   void admit(std::uint32_t seed) noexcept;
   void acknowledge(std::uint64_t offset) noexcept;
 
-  /// The oldest record without an answer, or null.
-  Record* front() noexcept { return head_ == tail_ ? nullptr : at(head_); }
-  std::uint64_t front_offset() const noexcept { return head_; }
+  /// The oldest item without an answer, if there is one.
+  Record front() const noexcept { return empty() ? Record() : Record(*at(head_), answered_); }
+  /// Where it stands.
+  std::uint64_t front_offset() const noexcept {
+    return empty() ? head_ : head_ + sizeof(Row) + answered_ * at(head_)->pitch();
+  }
   std::uint64_t tail_offset() const noexcept { return tail_; }
-  void pop() noexcept {
-    head_ += record_stride(*at(head_));
+  /// So many items at the front, of one row, are of first attempts, stand in the lane itself, and were not moved away.
+  std::size_t plain_at_front() const noexcept {
+    if (empty()) return 0;
+    const Row& row = *at(head_);
+    const bool plain = row.attempt == 1 && row.form == RowForm::inlined;
+    return plain && row.unmoved > answered_ ? row.unmoved - answered_ : 0;
+  }
+  /// Drops that many items at the front; of one row.
+  void pop(std::size_t count = 1) noexcept {
+    const Row& row = *at(head_);
+    if ((answered_ += count) < row.count) return;
+    answered_ = 0;
+    head_ += row.bytes();
     skip_filler();
   }
-  /// The oldest ones, as long as `fits` says so, and at most `most`. Returns how many.
-  template <class Fits>
-  std::size_t pop_while(std::size_t most, Fits&& fits) noexcept {
-    std::size_t popped = 0;
-    for (; popped < most && head_ != tail_ && fits(*at(head_)); ++popped) pop();
-    return popped;
-  }
 
-  std::span<const std::byte> inlined(const Record& record) const noexcept {
-    return {reinterpret_cast<const std::byte*>(&record + 1), record.size};
-  }
-  ArenaPlace place(const Record& record) const noexcept { return *reinterpret_cast<const ArenaPlace*>(&record + 1); }
-
-  /// Visits every record from `offset` on, oldest first.
+  /// Visits every row that has an item without an answer, oldest first: visit(row, its offset, which item is the
+  /// first).
   template <class Visit>
-  void for_each_from(std::uint64_t offset, Visit&& visit) {
-    for (std::uint64_t p = offset; p < tail_;) {
-      Record& record = *at(p);
-      if (record.form != RecordForm::filler) visit(record, p);
-      p += record_stride(record);
-    }
+  void for_each_row(Visit&& visit) {
+    std::size_t first = answered_;
+    for (std::uint64_t p = head_; p < tail_; p += at(p)->bytes())
+      if (at(p)->form != RowForm::filler) visit(*at(p), p, std::exchange(first, 0));
+  }
+  /// Visits every item without an answer, oldest first.
+  template <class Visit>
+  void for_each(Visit&& visit) {
+    for_each_row([&](const Row& row, std::uint64_t, std::size_t first) {
+      for (std::size_t i = first; i < row.count; ++i) visit(Record(row, i));
+    });
   }
 
  private:
-  Record* at(std::uint64_t offset) const noexcept {
-    return reinterpret_cast<Record*>(ring_ + offset % lane_ring_bytes);
-  }
-  void append(std::uint64_t task, unsigned attempt, RecordForm form, std::size_t size) noexcept {
-    Record* record = at(tail_);
-    record->task = task;
-    record->size = static_cast<std::uint32_t>(size);
-    record->attempt = static_cast<std::uint16_t>(attempt);
-    record->form = form;
-    record->taken_back.store(0, std::memory_order_relaxed);
-    tail_ += record_stride(form, record->size);
+  Row* at(std::uint64_t offset) const noexcept { return reinterpret_cast<Row*>(ring_ + offset % lane_ring_bytes); }
+  bool empty() const noexcept { return head_ == tail_; }
+  void append(std::uint64_t task, unsigned attempt, RowForm form, std::size_t size, std::size_t count) noexcept {
+    Row* const row = at(tail_);
+    row->task = task;
+    row->size = static_cast<std::uint32_t>(size);
+    row->attempt = static_cast<std::uint16_t>(attempt);
+    row->count = row->unmoved = static_cast<std::uint16_t>(count);
+    row->kept.store(row->count, std::memory_order_relaxed);
+    row->form = form;
+    tail_ += row->bytes();
   }
   void skip_filler() noexcept {
-    if (head_ != tail_ && at(head_)->form == RecordForm::filler) head_ += at(head_)->size;
+    if (!empty() && at(head_)->form == RowForm::filler) head_ += at(head_)->size;
   }
   bool make_room() noexcept;
   void append_filler(std::uint64_t size) noexcept;
@@ -146,7 +121,8 @@ class LaneWriter {
   LaneHeader* header_ = nullptr;
   std::byte* ring_ = nullptr;
   std::uint64_t head_ = 0, tail_ = 0, published_ = 0;
-  std::uint64_t room_end_ = 0;  // records may be put up to here without looking at the head again
+  std::size_t answered_ = 0;    // items of the row at head_
+  std::uint64_t room_end_ = 0;  // rows may be put up to here without looking at the head again
 };
 
 /// The worker's eye on its lane: a read-only mapping.
@@ -159,11 +135,11 @@ class LaneReader {
   bool stop_requested() const noexcept { return header_->stop.load(std::memory_order_acquire) != 0; }
   std::uint32_t admitted() const noexcept { return header_->admitted.load(std::memory_order_acquire); }
   std::uint64_t acknowledged() const noexcept { return header_->acknowledged.load(std::memory_order_acquire); }
-  const Record& at(std::uint64_t offset) const noexcept {
-    return *reinterpret_cast<const Record*>(ring_ + offset % lane_ring_bytes);
+  const Row& at(std::uint64_t offset) const noexcept {
+    return *reinterpret_cast<const Row*>(ring_ + offset % lane_ring_bytes);
   }
-  static bool taken_back(const Record& record) noexcept {
-    return record.taken_back.load(std::memory_order_seq_cst) != 0;
+  static bool taken_back(const Row& row, std::size_t item) noexcept {
+    return item >= row.kept.load(std::memory_order_seq_cst);
   }
 
   std::uint32_t bell() const noexcept { return header_->bell.load(std::memory_order_seq_cst); }

@@ -54,10 +54,8 @@ class TaskQueueView {
   TaskQueueView(const TaskQueue& queue, std::size_t slot);
   LaneReader lane() const noexcept { return LaneReader(lane_.data()); }
   std::span<const std::byte> item(const Record& record) const noexcept {
-    const auto* behind = reinterpret_cast<const std::byte*>(&record + 1);
-    if (record.form == RecordForm::inlined) return {behind, record.size};
-    const auto& place = *reinterpret_cast<const ArenaPlace*>(behind);
-    return {arena_.data() + place.offset, place.size};
+    if (!record.in_arena()) return record.inlined();
+    return {arena_.data() + record.place().offset, record.place().size};
   }
 
  private:

@@ -6,7 +6,7 @@ namespace bulkhead::process {
 using detail::Completion;
 
 // One whose fork server was lost was told to leave, and whether it left in order nobody can say.
-void Coordinator::announce_end(const Worker& worker, const Death& death, const ipc::Record* culprit) const {
+void Coordinator::announce_end(const Worker& worker, const Death& death, const ipc::Record& culprit) const {
   const bool told = worker.doom == KillReason::retired || (worker.orphaned && worker.doom == KillReason::none);
   if (told && !culprit && (death.left_in_order() || !death.status_known))
     return notify({.kind = EventKind::worker_left, .worker = worker.slot(), .process = worker.pid()});
@@ -20,10 +20,10 @@ void Coordinator::announce_end(const Worker& worker, const Death& death, const i
           .failure = &failure});
 }
 
-void Coordinator::announce_left(const Worker& worker, const ipc::Record* of, std::size_t count) const {
+void Coordinator::announce_left(const Worker& worker, const ipc::Record& of, std::size_t count) const {
   notify({.kind = EventKind::processes_left,
-          .task = of ? of->task : 0,
-          .attempt = of ? of->attempt : 0u,
+          .task = of ? of.task() : 0,
+          .attempt = of ? of.attempt() : 0u,
           .worker = worker.slot(),
           .process = worker.pid(),
           .count = count});
@@ -42,8 +42,8 @@ void Coordinator::announce_start(Worker& worker, std::uint64_t task, unsigned at
 void Coordinator::notify_of(EventKind kind, const Worker& worker, const ipc::Record& record,
                             const Failure& failure) const {
   notify({.kind = kind,
-          .task = record.task,
-          .attempt = record.attempt,
+          .task = record.task(),
+          .attempt = record.attempt(),
           .worker = worker.slot(),
           .process = worker.pid(),
           .ending = failure.ending,

@@ -18,8 +18,8 @@ void Coordinator::bury(Worker& alive) {
   const std::unique_ptr<Worker> dead = take_out(alive);
   Worker& worker = *dead;
   const bool at_birth = !worker.serving;
-  const auto in_hand = at_birth ? std::optional<ipc::Record*>(nullptr) : worker.record_in_hand();
-  const ipc::Record* const culprit = in_hand.value_or(nullptr);
+  const auto in_hand = at_birth ? ipc::Record() : worker.record_in_hand();
+  const ipc::Record culprit = in_hand.value_or(ipc::Record());
   while (worker.words.pass_on() == os::Tee::Passed::something) {
   }
   const Death death = death_of(worker, culprit);
@@ -33,12 +33,12 @@ void Coordinator::bury(Worker& alive) {
     worker.left += worker.ended->left;
     announce_left(worker, culprit, worker.ended->left);
   }
-  if (culprit) settle_death(worker, *culprit, death);
+  if (culprit) settle_death(worker, culprit, death);
   redeal_rest(worker, culprit, !in_hand);
   if (!culprit && !worker.orphaned) count_death(worker, death);
 }
 
-Death Coordinator::death_of(const Worker& worker, const ipc::Record* culprit) {
+Death Coordinator::death_of(const Worker& worker, const ipc::Record& culprit) {
   Death death{.reason = worker.doom,
               .task_timeout = options_.task_timeout,
               .init_timeout = options_.init_timeout,
@@ -59,7 +59,7 @@ Death Coordinator::death_of(const Worker& worker, const ipc::Record* culprit) {
 void Coordinator::settle_death(Worker& worker, const ipc::Record& culprit, const Death& death) {
   Failure failure = judge_death(death);
   worker.explain(failure);
-  announce_start(worker, culprit.task, culprit.attempt);
+  announce_start(worker, culprit.task(), culprit.attempt());
   const std::size_t before = completions_.size();
   settle_failure(worker, culprit, std::move(failure));
   if (completions_.size() == before) return;
@@ -72,12 +72,11 @@ void Coordinator::settle_death(Worker& worker, const ipc::Record& culprit, const
 
 // What the dead worker had not started goes on elsewhere, uncharged. Where its page cannot be believed, any of them
 // may be the one it died of: they are dealt one at a time, so that the next death names its task.
-void Coordinator::redeal_rest(Worker& worker, const ipc::Record* culprit, bool all_suspect) {
-  auto& lane = worker.lane();
+void Coordinator::redeal_rest(Worker& worker, const ipc::Record& culprit, bool all_suspect) {
   const Failure lost = judge_death({.reason = KillReason::bad_frames});
-  lane.for_each_from(lane.front_offset(), [&](ipc::Record& record, std::uint64_t) {
-    if (&record == culprit || Worker::mark(record) == Mark::moved) return;
-    PendingTask task = pending_from(record, lane);
+  worker.lane().for_each([&](const ipc::Record& record) {
+    if (record == culprit || record.mark() == ipc::Mark::moved) return;
+    PendingTask task = pending_from(record);
     task.alone = all_suspect;
     ++counted_.taken_back;
     if (closed()) return end_pending(std::move(task), Failure(*closed_));

@@ -90,7 +90,7 @@ class Coordinator {
   void deal(Worker& worker, PendingTask task);
   void balance();
   void take_back_from(Worker& worker, std::size_t most);
-  PendingTask pending_from(const ipc::Record& record, ipc::LaneWriter& lane) const;
+  static PendingTask pending_from(const ipc::Record& record);
 
   // Workers coming and going (workforce.cpp)
   Worker* start_worker();
@@ -100,12 +100,12 @@ class Coordinator {
   void bury(Worker& worker);
   std::unique_ptr<Worker> take_out(Worker& worker);
   void settle_death(Worker& worker, const ipc::Record& culprit, const Death& death);
-  Death death_of(const Worker& worker, const ipc::Record* culprit);
+  Death death_of(const Worker& worker, const ipc::Record& culprit);
   void count_death(const Worker& worker, const Death& death);
   void retire(Worker& worker);
   void kill_worker(Worker& worker);
   void end_worker(Worker& worker, KillReason reason, Nanoseconds grace);
-  void redeal_rest(Worker& worker, const ipc::Record* culprit, bool all_suspect);
+  void redeal_rest(Worker& worker, const ipc::Record& culprit, bool all_suspect);
   void close(Ending ending, std::string why);
   void stop_dealing(Ending ending, std::string why);
 
@@ -143,15 +143,15 @@ class Coordinator {
   bool take_answer(Worker& worker, const ipc::ParsedFrame& frame);
   bool try_again(Worker& worker, const ipc::Record& record, const Failure& failure);
   void notify_of(EventKind kind, const Worker& worker, const ipc::Record& record, const Failure& failure) const;
-  bool take_left(Worker& worker, const ipc::ParsedFrame& frame, const ipc::Record* of);
-  void announce_end(const Worker& worker, const Death& death, const ipc::Record* culprit) const;
-  void announce_left(const Worker& worker, const ipc::Record* of, std::size_t count) const;
+  bool take_left(Worker& worker, const ipc::ParsedFrame& frame, const ipc::Record& of);
+  void announce_end(const Worker& worker, const Death& death, const ipc::Record& culprit) const;
+  void announce_left(const Worker& worker, const ipc::Record& of, std::size_t count) const;
   void date_group(Worker& worker, std::size_t first);
   void settle_value(Worker& worker, const ipc::Record& record, std::span<const std::byte> bytes);
   void settle_failure(Worker& worker, const ipc::Record& record, Failure failure);
   void end_task(std::uint64_t task, unsigned attempts, int worker, Failure failure);
   void end_pending(PendingTask task, Failure failure);
-  void release_item(const ipc::Record& record, ipc::LaneWriter& lane) noexcept;
+  void release_item(const ipc::Record& record) noexcept;
   void left_one(Worker& worker);
   void announce_start(Worker& worker, std::uint64_t task, unsigned attempt);
   void notify(Event&& event) const;  // never copied: see add_value() in settling.cpp

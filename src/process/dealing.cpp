@@ -77,7 +77,9 @@ bool Coordinator::open_lane_to_fill() {
 }
 
 static_assert(detail::ItemRow::room == ipc::max_inlined);
-static_assert(detail::ItemRow::pitch(1) == ipc::record_stride(ipc::RecordForm::inlined, 1));
+static_assert(detail::ItemRow::head == sizeof(ipc::Row));
+static_assert(detail::ItemRow::pitch(0) == ipc::Row::pitch(ipc::RowForm::inlined, 0));
+static_assert(detail::ItemRow::pitch(9) == ipc::Row::pitch(ipc::RowForm::inlined, 9));
 
 detail::ItemRow Coordinator::row() {
   if (!wants_task()) return {};
@@ -86,7 +88,7 @@ detail::ItemRow Coordinator::row() {
 }
 
 void Coordinator::add(std::uint64_t task, std::size_t count, std::size_t size) {
-  filling_->lane().put_row(task, count, size);
+  filling_->lane().put(task, 1, size, count);
   counted_.item_bytes += count * size;
   note_added(count);
 }
@@ -204,22 +206,20 @@ void Coordinator::balance() {
 
 void Coordinator::take_back_from(Worker& worker, std::size_t most) {
   std::vector<PendingTask> taken;
-  worker.take_back(most, [&](const ipc::Record& record) { taken.push_back(pending_from(record, worker.lane())); });
+  worker.take_back(most, [&](const ipc::Record& record) { taken.push_back(pending_from(record)); });
   counted_.taken_back += taken.size();
   recount(worker);
   for (PendingTask& task : taken) backlog_.add(std::move(task));
 }
 
-PendingTask Coordinator::pending_from(const ipc::Record& record, ipc::LaneWriter& lane) const {
+PendingTask Coordinator::pending_from(const ipc::Record& record) {
   PendingTask task;
-  task.task = record.task;
-  task.attempt = record.attempt;
-  if (record.form == ipc::RecordForm::in_arena) {
-    task.placed = lane.place(record);
-  } else {
-    const auto item = lane.inlined(record);
-    task.item.assign(item.begin(), item.end());
-  }
+  task.task = record.task();
+  task.attempt = record.attempt();
+  if (record.in_arena())
+    task.placed = record.place();
+  else
+    task.item.assign(record.inlined().begin(), record.inlined().end());
   return task;
 }
 

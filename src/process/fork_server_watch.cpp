@@ -72,7 +72,7 @@ void Coordinator::take_report(const Report& report, os::Fd pidfd) {
 // If it lives all the same it was not admitted to its lane, and ends with its lifeline.
 void Coordinator::refuse_birth(Worker& worker, int error) {
   const std::unique_ptr<Worker> unborn = take_out(worker);
-  redeal_rest(*unborn, nullptr, false);
+  redeal_rest(*unborn, ipc::Record(), false);
   be_refused(std::system_error(error, std::generic_category(), "fork").what());
 }
 
@@ -90,7 +90,7 @@ void Coordinator::lose_server() {
     if (!worker) continue;
     if (!worker->born()) {
       const std::unique_ptr<Worker> unborn = take_out(*worker);
-      redeal_rest(*unborn, nullptr, false);
+      redeal_rest(*unborn, ipc::Record(), false);
       continue;
     }
     worker->orphaned = true;

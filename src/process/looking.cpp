@@ -94,9 +94,9 @@ void Coordinator::look_at_ring(Worker& worker) {
 // What it has said is taken in first: a task that finished in time while we were busy, or stopped, was not late. But
 // one that floods us with output is.
 void Coordinator::look_at_time(Worker& worker) {
-  const ipc::Record* const front = worker.lane().front();
+  const ipc::Record front = worker.lane().front();
   if (!worker.look_at_hand(now_) || !front) return;
-  if (worker.runs_its_front()) announce_start(worker, front->task, front->attempt);
+  if (worker.runs_its_front()) announce_start(worker, front.task(), front.attempt());
   look_at_processor_time(worker);
   if (worker.doom != KillReason::none) return;
   if (options_.task_timeout == 0ms || now_ - worker.hand_since() < options_.task_timeout) return;

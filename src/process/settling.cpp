@@ -15,6 +15,7 @@ namespace bulkhead::process {
 using detail::Completion;
 using detail::PackedStats;
 using ipc::FrameKind;
+using ipc::Mark;
 
 namespace {
 
@@ -27,18 +28,13 @@ std::uint8_t packed_count(std::uint64_t count) {
 Completion& add_value(auto& completions, const ipc::Record& record, const Worker& worker,
                       std::span<const std::byte> bytes) {
   Completion& done = completions.emplace_back();
-  done.task = record.task;
+  done.task = record.task();
   done.data = bytes.data();
   done.size = static_cast<std::uint32_t>(bytes.size());
   done.stats.ending = Ending::value;
-  done.stats.attempts = record.attempt;
+  done.stats.attempts = static_cast<std::uint16_t>(record.attempt());
   done.stats.worker = worker.slot();
   return done;
-}
-
-// Nothing is to be said or done about it but that it ended.
-bool is_plain(const ipc::Record& record) {
-  return record.attempt == 1 && record.form == ipc::RecordForm::inlined && Worker::mark(record) != Mark::moved;
 }
 
 }  // namespace
@@ -74,11 +70,11 @@ void Coordinator::take_plain_values(Worker& worker) {
     before = taken;
     taken += take_run(worker);
     worker.inbox().take_while([&](const ipc::ParsedFrame& frame) {
-      const ipc::Record* const front = lane.front();
-      if (front == nullptr || frame.header.kind != FrameKind::value || frame.header.attempt != 1 ||
-          frame.header.task != static_cast<std::uint32_t>(front->task) || !is_plain(*front))
+      const ipc::Record front = lane.front();
+      if (lane.plain_at_front() == 0 || frame.header.kind != FrameKind::value || frame.header.attempt != 1 ||
+          frame.header.task != static_cast<std::uint32_t>(front.task()))
         return false;
-      add_value(completions_, *front, worker, frame.payload);
+      add_value(completions_, front, worker, frame.payload);
       lane.pop();
       ++taken;
       return true;
@@ -90,33 +86,37 @@ void Coordinator::take_plain_values(Worker& worker) {
   worker.alone = false;
 }
 
-// As many values of a run as belong to what stands first in the lane.
+// As many values of a run as belong to what stands first in the lane: rows of consecutive tasks.
 std::size_t Coordinator::take_run(Worker& worker) {
   ipc::ValueRun& run = worker.inbox().next_run();
-  const ipc::Record* const front = worker.lane().front();
-  if (run.count == 0 || front == nullptr || run.task != static_cast<std::uint32_t>(front->task) || !is_plain(*front))
+  ipc::LaneWriter& lane = worker.lane();
+  if (run.count == 0 || lane.plain_at_front() == 0 || run.task != static_cast<std::uint32_t>(lane.front().task()))
     return 0;
-  Completion& done = add_value(completions_, *front, worker, {run.values, run.each});
+  Completion& done = add_value(completions_, lane.front(), worker, {run.values, run.each});
   done.stride = static_cast<std::uint32_t>(ipc::value_stride(run.each));
-  std::uint64_t task = front->task;
-  const std::size_t count = worker.lane().pop_while(
-      run.count, [&](const ipc::Record& record) { return record.task == task++ && is_plain(record); });
+  std::size_t count = 0;
+  do {
+    const std::size_t of_row = std::min<std::size_t>(lane.plain_at_front(), run.count - count);
+    lane.pop(of_row);
+    count += of_row;
+  } while (count < run.count && lane.plain_at_front() != 0 && lane.front().task() == done.task + count);
   done.count = static_cast<std::uint32_t>(count);
   run.drop(done.count);
   return count;
 }
 
-// The lane's oldest record is the only one that an answer can be about: whatever names another is not to be believed.
+// The lane's oldest item is the only one that an answer can be about: whatever names another is not to be believed.
 bool Coordinator::take_frame(Worker& worker, const ipc::ParsedFrame& frame) {
   if (frame.header.kind == FrameKind::skip) return true;
   if (frame.header.kind == FrameKind::serving) return worker.serving = true;
-  const ipc::Record* const front = worker.lane().front();
+  const ipc::Record front = worker.lane().front();
   if (frame.header.kind == FrameKind::failure && frame.header.attempt == 0) {  // no task's: worker_init threw
     if (const auto failure = ipc::decode_failure(frame.payload)) worker.last_words = failure->describe();
     return true;
   }
-  if (frame.header.kind == FrameKind::left && frame.header.attempt == 0) return take_left(worker, frame, nullptr);
-  if (!front || static_cast<std::uint32_t>(front->task) != frame.header.task || front->attempt != frame.header.attempt)
+  if (frame.header.kind == FrameKind::left && frame.header.attempt == 0) return take_left(worker, frame, ipc::Record());
+  if (!front || static_cast<std::uint32_t>(front.task()) != frame.header.task ||
+      front.attempt() != frame.header.attempt)
     return false;
   switch (frame.header.kind) {
     case FrameKind::measured:
@@ -129,12 +129,12 @@ bool Coordinator::take_frame(Worker& worker, const ipc::ParsedFrame& frame) {
       int channel = 0;
       if (frame.payload.size() < sizeof channel) return false;
       std::memcpy(&channel, frame.payload.data(), sizeof channel);
-      if (!options_.on_event || Worker::mark(*front) == Mark::moved) return true;
+      if (!options_.on_event || front.mark() == Mark::moved) return true;
       counted_.output_bytes += frame.payload.size() - sizeof channel;
-      announce_start(worker, front->task, front->attempt);
+      announce_start(worker, front.task(), front.attempt());
       notify({.kind = EventKind::task_output,
-              .task = front->task,
-              .attempt = front->attempt,
+              .task = front.task(),
+              .attempt = front.attempt(),
               .worker = worker.slot(),
               .process = worker.pid(),
               .channel = channel,
@@ -146,7 +146,7 @@ bool Coordinator::take_frame(Worker& worker, const ipc::ParsedFrame& frame) {
   }
 }
 
-bool Coordinator::take_left(Worker& worker, const ipc::ParsedFrame& frame, const ipc::Record* of) {
+bool Coordinator::take_left(Worker& worker, const ipc::ParsedFrame& frame, const ipc::Record& of) {
   ipc::LeftPayload left{};
   if (frame.payload.size() != sizeof left) return false;
   std::memcpy(&left, frame.payload.data(), sizeof left);
@@ -156,12 +156,12 @@ bool Coordinator::take_left(Worker& worker, const ipc::ParsedFrame& frame, const
 }
 
 bool Coordinator::take_answer(Worker& worker, const ipc::ParsedFrame& frame) {
-  ipc::Record& record = *worker.lane().front();
-  const Mark mark = Worker::mark(record);
+  const ipc::Record record = worker.lane().front();
+  const Mark mark = record.mark();
   if (mark != Mark::moved) {
     if (frame.header.kind == FrameKind::declined) {
       if (mark == Mark::dealt) return false;  // nobody asked
-      PendingTask task = pending_from(record, worker.lane());
+      PendingTask task = pending_from(record);
       --worker.dealt;
       ++counted_.taken_back;
       left_one(worker);
@@ -170,12 +170,12 @@ bool Coordinator::take_answer(Worker& worker, const ipc::ParsedFrame& frame) {
       else
         backlog_.add(std::move(task));
     } else if (frame.header.kind == FrameKind::value) {
-      if (options_.on_event) announce_start(worker, record.task, record.attempt);
+      if (options_.on_event) announce_start(worker, record.task(), record.attempt());
       settle_value(worker, record, frame.payload);
     } else {
       auto failure = ipc::decode_failure(frame.payload);
       if (!failure) return false;
-      announce_start(worker, record.task, record.attempt);
+      announce_start(worker, record.task(), record.attempt());
       settle_failure(worker, record, *std::move(failure));
     }
   }
@@ -200,8 +200,8 @@ void Coordinator::settle_value(Worker& worker, const ipc::Record& record, std::s
   }
   done.stats.processes_left = packed_count(worker.left);
   left_one(worker);
-  if (!out_of_memory_.empty()) out_of_memory_.erase(record.task);
-  release_item(record, worker.lane());
+  if (!out_of_memory_.empty()) out_of_memory_.erase(record.task());
+  release_item(record);
   ++settled_;
 }
 
@@ -210,11 +210,11 @@ void Coordinator::settle_failure(Worker& worker, const ipc::Record& record, Fail
   respawn_.note_progress();
   const bool again = try_again(worker, record, failure);
   if (again) return;
-  out_of_memory_.erase(record.task);
+  out_of_memory_.erase(record.task());
   if (options_.retry.max_retries != 0 && options_.retry.on.contains(failure.ending))
     notify_of(EventKind::quarantined, worker, record, failure);
-  release_item(record, worker.lane());
-  end_task(record.task, record.attempt, worker.slot(), std::move(failure));
+  release_item(record);
+  end_task(record.task(), record.attempt(), worker.slot(), std::move(failure));
   PackedStats& stats = completions_.back().stats;
   if (worker.measured) stats.ran_ns = static_cast<float>(worker.measured->ran_ns);
   stats.processes_left = packed_count(worker.left);
@@ -224,18 +224,18 @@ bool Coordinator::try_again(Worker& worker, const ipc::Record& record, const Fai
   unsigned out_of_memory = 0;
   if (failure.ending == Ending::out_of_memory) {
     parallelism_.note_out_of_memory();
-    out_of_memory = ++out_of_memory_[record.task];
-  } else if (const auto found = out_of_memory_.find(record.task); found != out_of_memory_.end()) {
+    out_of_memory = ++out_of_memory_[record.task()];
+  } else if (const auto found = out_of_memory_.find(record.task()); found != out_of_memory_.end()) {
     out_of_memory = found->second;
   }
   const double jitter = std::generate_canonical<double, 30>(random_);
-  const auto verdict = detail::judge(options_.retry, failure.ending, record.attempt, jitter, out_of_memory);
+  const auto verdict = detail::judge(options_.retry, failure.ending, record.attempt(), jitter, out_of_memory);
   if (!verdict.again || closed()) return false;
-  announce_start(worker, record.task, record.attempt);
+  announce_start(worker, record.task(), record.attempt());
   notify_of(EventKind::attempt_lost, worker, record, failure);
   worker.announced.reset();
   ++counted_.retried;
-  PendingTask task = pending_from(record, worker.lane());
+  PendingTask task = pending_from(record);
   ++task.attempt;
   task.due = os::now() + verdict.delay;
   backlog_.add_later(std::move(task));
@@ -258,8 +258,8 @@ void Coordinator::end_pending(PendingTask task, Failure failure) {
   end_task(task.task, task.attempt - 1, 0, std::move(failure));
 }
 
-void Coordinator::release_item(const ipc::Record& record, ipc::LaneWriter& lane) noexcept {
-  if (record.form == ipc::RecordForm::in_arena) queue_.release(lane.place(record));
+void Coordinator::release_item(const ipc::Record& record) noexcept {
+  if (record.in_arena()) queue_.release(record.place());
 }
 
 // Answers that came together are dated together: the clock is read once for all of them. A worker that did not measure

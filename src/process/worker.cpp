@@ -1,14 +1,11 @@
 #include "process/worker.hpp"
 
 #include "os/frame_names.hpp"
+#include "os/remote_fence.hpp"
 
 #include <algorithm>
 
 namespace bulkhead::process {
-
-void Worker::set_mark(ipc::Record& record, Mark mark) noexcept {
-  record.taken_back.store(static_cast<std::uint8_t>(mark));
-}
 
 void Worker::be_born(os::ProcessHandle process, std::chrono::nanoseconds now) noexcept {
   process_ = std::move(process);
@@ -43,7 +40,7 @@ std::chrono::nanoseconds Worker::oldest_published() noexcept {
 }
 
 bool Worker::look_at_hand(std::chrono::nanoseconds now) noexcept {
-  if (lane_.front() == nullptr) return false;
+  if (!lane_.front()) return false;
   // A page that was written over does not stop the clock: its oldest task counts as the one in hand.
   const ipc::Cursor cursor = inbox_.cursor().value_or(ipc::Cursor{lane_.front_offset(), ipc::Phase::running});
   if (cursor != hand_) {
@@ -54,7 +51,7 @@ bool Worker::look_at_hand(std::chrono::nanoseconds now) noexcept {
 }
 
 bool Worker::runs_its_front() noexcept {
-  return lane_.front() != nullptr && inbox_.cursor() == ipc::Cursor{lane_.front_offset(), ipc::Phase::running};
+  return lane_.front() && inbox_.cursor() == ipc::Cursor{lane_.front_offset(), ipc::Phase::running};
 }
 
 std::optional<std::chrono::nanoseconds> Worker::ignoring_since() noexcept {
@@ -63,23 +60,58 @@ std::optional<std::chrono::nanoseconds> Worker::ignoring_since() noexcept {
   return std::max(hand_since_, oldest_published());
 }
 
-std::optional<ipc::Record*> Worker::record_in_hand() noexcept {
-  while (lane_.front() != nullptr && mark(*lane_.front()) == Mark::moved) lane_.pop();
-  ipc::Record* const front = lane_.front();
-  if (front == nullptr) return nullptr;
+std::size_t Worker::begun_of(const ipc::Row& row, std::uint64_t at, const ipc::Cursor& cursor) noexcept {
+  const std::uint64_t first = at + sizeof(ipc::Row);
+  if (cursor.offset < first) return 0;
+  const std::uint64_t before = (cursor.offset - first) / row.pitch();
+  return static_cast<std::size_t>(
+      std::min<std::uint64_t>(row.count, before + (cursor.phase == ipc::Phase::between ? 0 : 1)));
+}
+
+std::vector<Worker::Asked> Worker::ask_back(std::size_t most) {
+  const auto before = inbox_.cursor();
+  if (!before) return {};
+  const auto spare_of = [&](const ipc::Row& row, std::uint64_t at, std::size_t first) {
+    const std::size_t begun = std::max(first, begun_of(row, at, *before));
+    return row.kept > begun ? row.kept - begun : 0;
+  };
+  std::size_t spare = 0;
+  lane_.for_each_row(
+      [&](const ipc::Row& row, std::uint64_t at, std::size_t first) { spare += spare_of(row, at, first); });
+  std::size_t stay = spare - std::min(most, spare);  // the oldest
+  std::vector<Asked> asked;
+  lane_.for_each_row([&](ipc::Row& row, std::uint64_t at, std::size_t first) {
+    const std::size_t mine = spare_of(row, at, first), stays = std::min(mine, stay);
+    stay -= stays;
+    if (stays == mine) return;
+    // Where some behind them wait for an answer already, so do these.
+    if (row.kept == row.unmoved) asked.push_back({&row, at});
+    row.kept = static_cast<std::uint16_t>(row.kept - (mine - stays));
+  });
+  if (!os::has_remote_fences())
+    ipc::full_fence();
+  else if (!os::fence_remotely())
+    return {};
+  return asked;
+}
+
+std::optional<ipc::Record> Worker::record_in_hand() noexcept {
+  while (lane_.front() && lane_.front().mark() == ipc::Mark::moved) lane_.pop();
+  const ipc::Record front = lane_.front();
+  if (!front) return front;
   const auto cursor = inbox_.cursor();
   if (!suspect && cursor) {
     const bool running = cursor->phase == ipc::Phase::running;
-    if (cursor->offset == lane_.front_offset()) return running ? front : nullptr;
-    if (cursor->offset < lane_.front_offset()) return nullptr;
-    // It may stand at records that were moved away meanwhile, before it has declined them.
-    if (!running && mark(*front) != Mark::dealt) return nullptr;
+    if (cursor->offset == lane_.front_offset()) return running ? front : ipc::Record();
+    if (cursor->offset < lane_.front_offset()) return ipc::Record();
+    // It may stand at items that were moved away meanwhile, before it has declined them.
+    if (!running && front.mark() != ipc::Mark::dealt) return ipc::Record();
   }
   // The page is not to be believed. Where only one task was there to be executed, it was that one.
   if (outstanding == 1) {
-    ipc::Record* last = nullptr;
-    lane_.for_each_from(lane_.front_offset(), [&](ipc::Record& record, std::uint64_t) {
-      if (mark(record) != Mark::moved) last = &record;
+    ipc::Record last;
+    lane_.for_each([&](const ipc::Record& record) {
+      if (record.mark() != ipc::Mark::moved) last = record;
     });
     return last;
   }

@@ -7,10 +7,10 @@
 #include "ipc/inbox.hpp"
 #include "ipc/lane.hpp"
 #include "os/child.hpp"
-#include "os/remote_fence.hpp"
 #include "os/tee.hpp"
 #include "pace.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -21,14 +21,6 @@
 #include <vector>
 
 namespace bulkhead::process {
-
-/// What the coordinator has decided about a record; stands in the record's mark, which only the coordinator writes.
-/// A worker that finds anything but `dealt` declines the record.
-enum class Mark : std::uint8_t {
-  dealt = 0,
-  asked = 1,  // taken back, but the worker may have been quicker: its answer will tell
-  moved = 2,  // taken back before it was started, and dealt elsewhere
-};
 
 /// How a worker ended, and what it left.
 struct WorkerEnd {
@@ -75,14 +67,11 @@ class Worker {
   ipc::Inbox& inbox() noexcept { return inbox_; }
   Pace& pace() noexcept { return pace_; }
 
-  static Mark mark(const ipc::Record& record) noexcept { return static_cast<Mark>(record.taken_back.load()); }
-  static void set_mark(ipc::Record& record, Mark mark) noexcept;
-
   /// Lets the worker see what was put into its lane, and wakes it if it sleeps. True if it was woken.
   bool publish(std::chrono::nanoseconds now);
   /// Frames were taken: the outbox may reuse their place. True if the worker slept for want of it, and was woken.
   bool acknowledge();
-  /// When the oldest unanswered record was published.
+  /// When the oldest unanswered task was published.
   std::chrono::nanoseconds oldest_published() noexcept;
 
   /// Dates the task in hand: when was it first seen there. True while there is one.
@@ -98,13 +87,13 @@ class Worker {
   bool was_refused_memory() const noexcept { return inbox_.was_refused_memory(lane_.front_offset()); }
   std::chrono::nanoseconds hand_since() const noexcept { return hand_since_; }
 
-  /// Takes back at most `most` records that were not started, youngest first, and marks them. Those that are certain
-  /// are visited and do not count as outstanding any more; the others are answered by the worker.
+  /// Takes back at most `most` tasks that were not started, youngest first, and marks them. Those that are certain are
+  /// visited and do not count as outstanding any more; the others are answered by the worker.
   template <class Visit>
   void take_back(std::size_t most, Visit&& visit);
 
-  /// The record that the dead worker was executing: null for none. Nothing if its page contradicts what it sent.
-  std::optional<ipc::Record*> record_in_hand() noexcept;
+  /// What the dead worker was executing, if it was. Nothing if its page contradicts what it sent.
+  std::optional<ipc::Record> record_in_hand() noexcept;
 
   /// Tasks that it answered together.
   void remember(std::span<const detail::Completion> done) noexcept;
@@ -146,6 +135,16 @@ class Worker {
   std::string last_words;                  // of a worker_init that failed
 
  private:
+  struct Asked {
+    ipc::Row* row;
+    std::uint64_t at;
+  };
+  /// Marks what is to be taken back, with a full fence behind it: of what is returned the cursor tells now what was not
+  /// started. All else is answered by the worker.
+  std::vector<Asked> ask_back(std::size_t most);
+  /// How many of a row's first items were begun by a worker that stands there.
+  static std::size_t begun_of(const ipc::Row& row, std::uint64_t at, const ipc::Cursor& cursor) noexcept;
+
   struct Published {
     std::uint64_t tail;
     std::chrono::nanoseconds when;
@@ -165,29 +164,17 @@ class Worker {
 
 template <class Visit>
 void Worker::take_back(std::size_t most, Visit&& visit) {
-  const auto before = inbox_.cursor();
-  if (!before) return;
-  std::vector<std::pair<ipc::Record*, std::uint64_t>> candidates;
-  lane_.for_each_from(lane_.front_offset(), [&](ipc::Record& record, std::uint64_t at) {
-    if (mark(record) == Mark::dealt &&
-        (at > before->offset || (at == before->offset && before->phase == ipc::Phase::between)))
-      candidates.emplace_back(&record, at);
-  });
-  const std::size_t first = candidates.size() - std::min(most, candidates.size());
-  for (std::size_t i = first; i < candidates.size(); ++i) set_mark(*candidates[i].first, Mark::asked);
-  if (!os::has_remote_fences())
-    ipc::full_fence();
-  else if (!os::fence_remotely())
-    return;  // all of them are answered by the worker
-  const auto after = inbox_.cursor();
+  const auto asked = ask_back(most);
+  const auto after = asked.empty() ? std::nullopt : inbox_.cursor();
   if (!after) return;  // what was asked for is answered, or judged at its death
-  for (std::size_t i = first; i < candidates.size(); ++i) {
-    const auto [record, at] = candidates[i];
-    if (at < after->offset || (at == after->offset && after->phase != ipc::Phase::between)) continue;
-    set_mark(*record, Mark::moved);
-    --outstanding;
-    --dealt;
-    visit(*record);
+  for (const auto& [row, at] : asked) {
+    const std::size_t certain = std::max<std::size_t>(row->kept, begun_of(*row, at, *after));
+    for (std::size_t i = certain; i < row->unmoved; ++i) {
+      --outstanding;
+      --dealt;
+      visit(ipc::Record(*row, i));
+    }
+    row->unmoved = static_cast<std::uint16_t>(std::min<std::size_t>(row->unmoved, certain));
   }
 }
 

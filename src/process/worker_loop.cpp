@@ -30,7 +30,7 @@ constexpr auto batch_time = 4ms;    // no finished result waits longer for its b
 constexpr auto tiny_task = 10us;    // below this a clock read and a write of its own cost too much
 constexpr auto group_time = 100us;  // what a group of tiny tasks should take
 constexpr std::uint32_t max_group = 1024;
-constexpr std::uint32_t few_tasks = 32;  // groups up to this can afford a system call a task: it lasts not long
+constexpr std::uint32_t few_tasks = 32;  // groups up to this can afford a system call a task
 
 std::stop_source& terminate_source() {
   static std::stop_source source;
@@ -72,7 +72,7 @@ void WorkerLoop::leave_with_words(const Failure& failure) {
 void WorkerLoop::start() {
   current_.task.worker = place_.slot;
   current_.sink = this;
-  reused_.large = this;
+  result_.large = this;
   current_.active = false;
   if (options_.crash_notes) os::note_crashes_in(page_.crash);
   os::prefer_for_out_of_memory();
@@ -119,9 +119,9 @@ void WorkerLoop::serve() {
       continue;
     }
     while (head != tail) {
-      const ipc::Record& record = lane_.at(head);
-      if (record.form != ipc::RecordForm::filler) claim_and_answer(record, head);
-      head += record_stride(record);
+      const ipc::Row& row = lane_.at(head);
+      answer_row(row, head);
+      head += row.bytes();
     }
   }
   page_.move_to(0, Phase::between, place_.seed);
@@ -130,90 +130,102 @@ void WorkerLoop::serve() {
 
 // Between what each stores and what it looks at then, our claim and the coordinator's mark, lies a full fence: at least
 // one of the two sees the other, and where the coordinator cannot tell it waits for this answer.
-void WorkerLoop::claim_and_answer(const ipc::Record& record, std::uint64_t offset) {
-  page_.claim(offset, place_.seed, fenced_remotely_);
-  if (ipc::LaneReader::taken_back(record)) {
-    outbox_.room();
-    outbox_.put(FrameKind::declined, record.task, record.attempt, 0);
-    page_.move_to(offset, Phase::between, place_.seed);
-    return;
+void WorkerLoop::answer_row(const ipc::Row& row, std::uint64_t offset) {
+  std::uint64_t place = offset + sizeof row;
+  const std::uint64_t pitch = row.pitch();
+  current_.task.attempt = row.attempt;
+  for (std::size_t i = 0; i < row.count; ++i, place += pitch) {
+    const ipc::Record record(row, i);
+    page_.claim(place, place_.seed, fenced_remotely_);
+    if (ipc::LaneReader::taken_back(row, i)) {
+      decline(record);
+      page_.move_to(place, Phase::between, place_.seed);
+      continue;
+    }
+    page_.move_to(place, Phase::running, place_.seed);
+    current_.task.index = record.task();
+    current_.active = true;
+    if (group_ == 1)
+      do_measured(record);
+    else
+      do_tiny(record);
+    current_.active = false;
+    after_task();
   }
-  page_.move_to(offset, Phase::running, place_.seed);
-  do_task(record);
-  after_task();
 }
 
-void WorkerLoop::do_task(const ipc::Record& record) {
-  current_.task.index = record.task;
-  current_.task.attempt = record.attempt;
-  current_.active = true;
-  slot_ = &reused_;
-  reused_.size = 0;
-  if (group_ == 1) {
-    do_measured(record, reused_);
+void WorkerLoop::decline(const ipc::Record& record) {
+  outbox_.room();
+  outbox_.put(FrameKind::declined, record.task(), record.attempt(), 0);
+}
+
+// They come by the million: what is rare among them is done elsewhere.
+inline void WorkerLoop::do_tiny(const ipc::Record& record) {
+  result_.room = outbox_.value_room();
+  body_.run(place_.queue.item(record), result_);
+  const bool may_have_left_some = os::forked_meanwhile() || group_ <= few_tasks;
+  if (may_have_left_some || result_.failure || !result_.elsewhere.empty()) [[unlikely]] {
+    if (may_have_left_some && os::has_children()) look_after_fork(record);
+    answer(record);
   } else {
-    reused_.room = outbox_.value_room();
-    body_.run(place_.queue.item(record), reused_);
-    if (os::forked_meanwhile() || (group_ <= few_tasks && os::has_children())) look_after_fork(record);
-    answer(record, reused_);
+    outbox_.put_value(record.task(), record.attempt(), result_.size);
   }
-  current_.active = false;
-  reused_.elsewhere = {};
-  if (!apart_.empty()) apart_ = {};
-  reused_.failure.reset();
 }
 
 // The time must stand before the result in the stream, so the result is composed apart: such tasks can afford a copy.
-void WorkerLoop::do_measured(const ipc::Record& record, detail::ResultSlot& slot) {
+void WorkerLoop::do_measured(const ipc::Record& record) {
   std::byte apart[ipc::in_place_payload];
-  slot.room = apart;
-  body_.run(place_.queue.item(record), slot);
+  result_.room = apart;
+  body_.run(place_.queue.item(record), result_);
   const auto ran = os::now() - group_start_ - outbox_.take_waited();
-  if (ran >= group_time || os::forked_meanwhile()) end_what_was_left(record.task, record.attempt);
+  if (ran >= group_time || os::forked_meanwhile()) end_what_was_left(record.task(), record.attempt());
   if (ran >= tiny_task) {
     if (ran >= group_time) peak_rss_kib_ = os::peak_rss_kib();
     const ipc::MeasuredPayload measured{static_cast<std::uint64_t>(ran.count()), peak_rss_kib_};
-    outbox_.put_copy(FrameKind::measured, record.task, record.attempt, std::as_bytes(std::span(&measured, 1)));
+    outbox_.put_copy(FrameKind::measured, record.task(), record.attempt(), std::as_bytes(std::span(&measured, 1)));
   }
-  if (!slot.failure && slot.elsewhere.empty())
-    outbox_.put_copy(FrameKind::value, record.task, record.attempt, std::span(apart).first(slot.size));
+  if (!result_.failure && result_.elsewhere.empty())
+    outbox_.put_copy(FrameKind::value, record.task(), record.attempt(), std::span(apart).first(result_.size));
   else
-    answer(record, slot);
+    answer(record);
 }
 
-void WorkerLoop::answer(const ipc::Record& record, const detail::ResultSlot& slot) {
-  if (slot.failure) {
-    const std::string words = ipc::encode_failure(*slot.failure);
-    outbox_.put_copy(FrameKind::failure, record.task, record.attempt, std::as_bytes(std::span(words)));
+void WorkerLoop::answer(const ipc::Record& record) {
+  if (result_.failure) {
+    const std::string words = ipc::encode_failure(*result_.failure);
+    outbox_.put_copy(FrameKind::failure, record.task(), record.attempt(), std::as_bytes(std::span(words)));
   } else if (!apart_.empty()) {
-    outbox_.put_copy(FrameKind::value, record.task, record.attempt, apart_);
-  } else if (!slot.elsewhere.empty()) {
-    outbox_.put_large(record.task, record.attempt, slot.elsewhere);
+    outbox_.put_copy(FrameKind::value, record.task(), record.attempt(), apart_);
+  } else if (!result_.elsewhere.empty()) {
+    outbox_.put_large(record.task(), record.attempt(), result_.elsewhere);
   } else {
-    outbox_.put_value(record.task, record.attempt, slot.size);
+    outbox_.put_value(record.task(), record.attempt(), result_.size);
   }
+  result_.failure.reset();
+  result_.elsewhere = {};
+  apart_ = {};
 }
 
 void WorkerLoop::after_task() {
-  if (--group_left_ == 0) {
-    const auto now = os::now();
-    const auto mean = (now - group_start_ - outbox_.take_waited()) / group_;
-    group_start_ = now;
-    if (mean >= tiny_task)
-      group_ = 1;
-    else
-      group_ = static_cast<std::uint32_t>(std::clamp<std::int64_t>(group_time / std::max(mean, 1ns), 2, group_ * 2));
-    group_ = std::min(group_, max_group);
-    group_left_ = group_;
-    if (now - last_flush_ >= batch_time) {
-      flush();
-      last_flush_ = now;
-    }
-  }
-  if (++unsent_ >= batch_tasks || outbox_.unsent() >= batch_bytes) {
-    flush();
-    last_flush_ = group_start_;
-  }
+  if (--group_left_ == 0) end_group();
+  if (++unsent_ < batch_tasks && outbox_.unsent() < batch_bytes) return;
+  flush();
+  last_flush_ = group_start_;
+}
+
+void WorkerLoop::end_group() {
+  const auto now = os::now();
+  const auto mean = (now - group_start_ - outbox_.take_waited()) / group_;
+  group_start_ = now;
+  if (mean >= tiny_task)
+    group_ = 1;
+  else
+    group_ = static_cast<std::uint32_t>(std::clamp<std::int64_t>(group_time / std::max(mean, 1ns), 2, group_ * 2));
+  group_ = std::min(group_, max_group);
+  group_left_ = group_;
+  if (now - last_flush_ < batch_time) return;
+  flush();
+  last_flush_ = now;
 }
 
 // Whatever escaped from its parents came to us, a subreaper. A task that called fork(), or took a hundred microseconds
@@ -227,10 +239,10 @@ void WorkerLoop::end_what_was_left(std::uint64_t task, unsigned attempt) {
 
 // What is said of a task stands before its result in the stream, and that was composed where it is sent from.
 void WorkerLoop::look_after_fork(const ipc::Record& record) {
-  const auto composed = reused_.room.first(std::min(reused_.size, reused_.room.size()));
-  if (!reused_.failure && reused_.elsewhere.empty()) apart_.assign(composed.begin(), composed.end());
-  end_what_was_left(record.task, record.attempt);
-  reused_.room = outbox_.room();
+  const auto composed = result_.room.first(std::min(result_.size, result_.room.size()));
+  if (!result_.failure && result_.elsewhere.empty()) apart_.assign(composed.begin(), composed.end());
+  end_what_was_left(record.task(), record.attempt());
+  result_.room = outbox_.room();
 }
 
 void WorkerLoop::flush() {
@@ -258,7 +270,7 @@ std::span<std::byte> WorkerLoop::large_room(std::size_t size) {
 }
 
 void WorkerLoop::emit(const ThisTask& task, int channel, std::span<const std::byte> bytes) {
-  if (slot_ != nullptr && slot_->encoding)
+  if (result_.encoding)
     throw std::logic_error("bulkhead::emit_output: called while the task's result is being serialized; call it before");
   if (bytes.size() > options_.max_result_bytes)
     throw std::length_error("bulkhead::emit_output: " + std::to_string(bytes.size()) +
@@ -269,7 +281,7 @@ void WorkerLoop::emit(const ThisTask& task, int channel, std::span<const std::by
   std::copy(bytes.begin(), bytes.end(), payload.begin() + sizeof channel);
   outbox_.put_copy(FrameKind::output, task.index, task.attempt, payload);
   outbox_.flush();
-  if (slot_ != nullptr && group_ != 1) slot_->room = outbox_.room();
+  if (group_ != 1) result_.room = outbox_.room();
 }
 
 }  // namespace bulkhead::process

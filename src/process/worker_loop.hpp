@@ -1,4 +1,4 @@
-// The life of a worker, on its side of the fork: read a record, do the task, compose its frame, until told to stop.
+// The life of a worker, on its side of the fork: read an item, do the task, compose its frame, until told to stop.
 #pragma once
 
 #include <bulkhead/detail/current_task.hpp>
@@ -34,11 +34,13 @@ class WorkerLoop final : public detail::OutputSink, public detail::LargeRoom {
   [[noreturn]] void leave_with_words(const Failure& failure);
   void wait_for_admission();
   void serve();
-  void claim_and_answer(const ipc::Record& record, std::uint64_t offset);
-  void do_task(const ipc::Record& record);
-  void do_measured(const ipc::Record& record, detail::ResultSlot& slot);
-  void answer(const ipc::Record& record, const detail::ResultSlot& slot);
+  void answer_row(const ipc::Row& row, std::uint64_t offset);
+  void decline(const ipc::Record& record);
+  void do_tiny(const ipc::Record& record);
+  void do_measured(const ipc::Record& record);
+  void answer(const ipc::Record& record);
   void after_task();
+  void end_group();
   void end_what_was_left(std::uint64_t task, unsigned attempt);
   void look_after_fork(const ipc::Record& record);
   void flush();
@@ -53,8 +55,7 @@ class WorkerLoop final : public detail::OutputSink, public detail::LargeRoom {
   ipc::LaneReader lane_;
   ipc::Outbox outbox_;
   detail::CurrentTask& current_;
-  detail::ResultSlot* slot_ = nullptr;  // of the task in hand
-  detail::ResultSlot reused_;
+  detail::ResultSlot result_;     // of the task in hand
   std::vector<std::byte> apart_;  // a result that has no place where it is sent from
 
   // The clock is read once per group of tasks, and a group of one is measured exactly.

@@ -170,7 +170,7 @@ void Coordinator::stop_dealing(Ending ending, std::string why) {
     if (!worker) continue;
     worker->take_back(worker->outstanding, [&](const ipc::Record& record) {
       ++counted_.taken_back;
-      end_pending(pending_from(record, worker->lane()), Failure(*closed_));
+      end_pending(pending_from(record), Failure(*closed_));
     });
   }
 }

@@ -48,6 +48,7 @@ std::stop_token worker_stop_token() noexcept;
 /// Places for encoded items, one behind the other.
 struct ItemRow {
   static constexpr std::size_t room = 8u << 10;  // bytes at each place
+  static constexpr std::size_t head = 24;        // skipped behind what was added, before the next item
 
   std::byte* place = nullptr;  // of the first
   std::byte* last = nullptr;   // no item is begun behind it
@@ -55,8 +56,8 @@ struct ItemRow {
 
   /// From the place of an item of `size` bytes to the next one.
   static constexpr std::size_t pitch(std::size_t size) noexcept {
-    constexpr std::size_t head = 16, alignment = 8;
-    return head + (size + alignment - 1) / alignment * alignment;
+    constexpr std::size_t alignment = 8;
+    return size <= alignment ? alignment : (size + alignment - 1) / alignment * alignment;
   }
 };
 
@@ -94,9 +95,9 @@ class ProcessEngine {
   void start();
   /// Whether another task can be taken now without any worker's lane growing deeper than it should.
   bool wants_task();
-  /// Where the next items go, until anything but add() and add_failed() is called: the row goes on behind what was
-  /// added. One that turns out larger than ItemRow::room: add() those before it, and ask large_room() for the exact
-  /// size.
+  /// Where the next items go, until anything but add() and add_failed() is called: the row goes on ItemRow::head
+  /// bytes behind what was added. One that turns out larger than ItemRow::room: add() those before it, and ask
+  /// large_room() for the exact size.
   ItemRow row();
   /// The first `count` items of the row, all of `size` bytes, as tasks from number `task` on.
   void add(std::uint64_t task, std::size_t count, std::size_t size);

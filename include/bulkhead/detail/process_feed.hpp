@@ -152,6 +152,7 @@ class ProcessFeed {
     const std::size_t count = std::exchange(composed_, 0);  // before a listener may throw: they are added once
     if (count == 0) return;
     row_.most -= count;
+    row_.place += ItemRow::head;
     engine.add(next_ - count, count, row_size_);
   }
 
@@ -166,6 +167,7 @@ class ProcessFeed {
 
   // False: there is no place for it now, and it is offered again after some task has ended.
   bool add_item(ProcessEngine& engine, const Item& item) {
+    if (sizes_differ_) hand_over(engine);
     std::size_t size = 0;
     try {
       size = encode_into(std::span(row_.place, ItemRow::room), item);
@@ -178,7 +180,12 @@ class ProcessFeed {
                                   .what = too_large_words("item", size, "max_item_bytes", max_item_),
                                   .backtrace = {}});
     if (size > ItemRow::room) return add_large(engine, item, size);
-    if (size != row_size_) hand_over(engine);
+    sizes_differ_ = size != row_size_;
+    if (sizes_differ_ && composed_ != 0) {
+      const std::byte* const there = row_.place;
+      hand_over(engine);
+      std::memmove(row_.place, there, size);
+    }
     row_size_ = size;
     ++composed_;
     row_.place += ItemRow::pitch(size);
@@ -224,6 +231,7 @@ class ProcessFeed {
   std::uint64_t next_ = 0;
   ItemRow row_{};                            // place: of the next item
   std::size_t composed_ = 0, row_size_ = 0;  // items that are in it, and the bytes of each
+  bool sizes_differ_ = false;                // as the last two did: the next item is given a row of its own at once
   bool offered_ = false;                     // the item at position_ waits for a place
   bool ended_ = false;
   std::exception_ptr error_;

@@ -3,6 +3,7 @@
 
 #include <bulkhead/detail/caller_memory.hpp>
 #include <bulkhead/detail/coded_task.hpp>
+#include <bulkhead/detail/held_runs.hpp>
 #include <bulkhead/detail/process_engine.hpp>
 #include <bulkhead/detail/process_feed.hpp>
 #include <bulkhead/detail/reorder.hpp>
@@ -98,34 +99,59 @@ class ProcessStream {
     }
 
     bool take_next() {
+      if (taken < run.count) return take_of_run();
       if (ordered && waiting.take_front(current.outcome)) {
-        current.index = waiting.front_index() - 1;
+        current.index = static_cast<std::size_t>(waiting.front_index()) - 1;
         return true;
       }
-      while (!fresh.empty()) {
+      if (ordered && held.has(waiting.front_index())) {
+        begin_run(held.take());
+        waiting.pass_held(run.count, run.size);
+        return take_of_run();
+      }
+      return take_fresh();
+    }
+    bool take_fresh() {
+      for (; !fresh.empty(); fresh = fresh.subspan(1)) {
         detail::Completion& done = fresh.front();
-        const std::uint64_t task = done.task + taken_of_first;
-        if (!ordered || waiting.is_next(task)) {
-          if (ordered) waiting.pass_front();
-          current.index = task;
-          current.outcome = detail::outcome_of<R>(done, taken_of_first);
-          if (++taken_of_first == done.count) drop_first();
-          return true;
+        if (ordered && !waiting.is_next(done.task)) {
+          hold(done);
+          continue;
         }
-        waiting.put_all(task, done.count - taken_of_first, done.size,
-                        [&](std::size_t i) { return detail::outcome_of<R>(done, taken_of_first + i); });
-        drop_first();
+        fresh = fresh.subspan(1);
+        if (ordered) waiting.pass_front(done.count);
+        if (done.count > 1) {
+          begin_run(done);
+          return take_of_run();
+        }
+        current.index = static_cast<std::size_t>(done.task);
+        current.outcome = detail::outcome_of<R>(done);
+        return true;
       }
       return false;
     }
-    void drop_first() noexcept {
-      fresh = fresh.subspan(1);
-      taken_of_first = 0;
+    void hold(detail::Completion& done) {
+      if (done.count > 1) {
+        held.put(done);
+        waiting.note_held(done.count, done.size);
+      } else {
+        waiting.put(done.task, detail::outcome_of<R>(done), done.size);
+      }
+    }
+    void begin_run(const detail::Completion& next) noexcept {
+      run = next;
+      taken = 0;
+    }
+    bool take_of_run() {
+      current.index = static_cast<std::size_t>(run.task) + taken;
+      current.outcome = detail::outcome_of<R>(run, taken++);
+      return true;
     }
 
     bool ready() const noexcept {
-      if (!ordered) return !fresh.empty();
-      return waiting.front_is_there() || (!fresh.empty() && waiting.is_next(fresh.front().task + taken_of_first));
+      if (taken < run.count || (!ordered && !fresh.empty())) return true;
+      return waiting.front_is_there() || held.has(waiting.front_index()) ||
+             (!fresh.empty() && waiting.is_next(fresh.front().task));
     }
 
     void wait() {
@@ -145,9 +171,11 @@ class ProcessStream {
     detail::ProcessEngine engine;
     bool ordered;
     bool at_end = false;
-    detail::Reorder<R> waiting;
+    detail::Reorder<R> waiting;  // for their turn; runs of many are held as they came
+    detail::HeldRuns held;
     std::span<detail::Completion> fresh;
-    std::size_t taken_of_first = 0;  // of fresh.front(), where that is of many
+    detail::Completion run;  // whose results are delivered now
+    std::size_t taken = 1;   // how many of them were: all
     Indexed<R> current;
   };
 
@@ -179,7 +207,6 @@ auto do_process_work(Items&& items, F&& func, const WorkOptions& options = {})
   if (const auto count = feed.size()) {
     results.reserve(*count);
     kept = detail::CallerMemory(results.data(), *count * sizeof(Outcome<R>));
-    results.resize(*count);
   }
   if (feed.size() != 0) engine.start();
   std::size_t ended = 0;
@@ -190,13 +217,14 @@ auto do_process_work(Items&& items, F&& func, const WorkOptions& options = {})
     if (wake != detail::Wake::completions) continue;
     for (detail::Completion& done : engine.completions()) {
       const std::size_t place = options.preserve_result_ordering ? static_cast<std::size_t>(done.task) : ended;
-      if (place + done.count > results.size()) results.resize(place + done.count);
+      if (place + done.count > results.size()) results.resize(place + done.count);  // touched once, and warm then
       for (std::size_t i = 0; i < done.count; ++i) results[place + i] = detail::outcome_of<R>(done, i);
       ended += done.count;
     }
   }
   engine.finish();
   if (feed.error()) std::rethrow_exception(feed.error());
+  if (feed.size()) results.resize(*feed.size());
   // Closed before every item was taken on: those have an outcome as well.
   if (const Failure* const why = engine.why_closed())
     for (std::size_t i = static_cast<std::size_t>(feed.fed()); i < results.size(); ++i) results[i] = Outcome<R>(*why);

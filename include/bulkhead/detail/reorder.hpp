@@ -23,29 +23,26 @@ class Reorder {
     return bytes_ + (index - front_ - count_) * static_cast<std::size_t>(typical_);
   }
   bool is_next(std::uint64_t index) const noexcept { return index == front_; }
-  bool front_is_there() const noexcept { return count_ != 0 && sizes_[front_ & mask_] != absent; }
+  bool front_is_there() const noexcept { return !sizes_.empty() && sizes_[front_ & mask_] != absent; }
 
-  /// The next one was delivered without a stay here.
-  void pass_front() noexcept { ++front_; }
+  /// The next ones were delivered without a stay here.
+  void pass_front(std::size_t count = 1) noexcept { front_ += count; }
 
-  // Not by put_all(): g++ 12 warns there of members that were never set, for results that are shared pointers.
+  /// So many, of `bytes` each, wait somewhere else; they count as if they waited here.
+  void note_held(std::size_t count, std::uint32_t bytes) noexcept { note(count, bytes); }
+  /// The next ones are those.
+  void pass_held(std::size_t count, std::uint32_t bytes) noexcept {
+    front_ += count;
+    count_ -= count;
+    bytes_ -= count * bytes;
+  }
+
   void put(std::uint64_t index, Outcome<R> outcome, std::uint32_t bytes) {
     if (index - front_ >= sizes_.size()) grow(index - front_ + 1);
     outcomes_[index & mask_] = std::move(outcome);
     sizes_[index & mask_] = std::uint64_t{bytes} + 1;
     note(1, bytes);
   }
-  /// `count` in a row, of `bytes` each: outcome(0), outcome(1), ...
-  template <class OutcomeAt>
-  void put_all(std::uint64_t index, std::size_t count, std::uint32_t bytes, OutcomeAt&& outcome) {
-    if (index + count - front_ > sizes_.size()) grow(index + count - front_);
-    for (std::size_t i = 0; i < count; ++i) {
-      outcomes_[(index + i) & mask_] = outcome(i);
-      sizes_[(index + i) & mask_] = std::uint64_t{bytes} + 1;
-    }
-    note(count, bytes);
-  }
-
   /// Moves the next one out, if it is here.
   bool take_front(Outcome<R>& into) {
     if (!front_is_there()) return false;
