@@ -19,11 +19,13 @@ std::string item_of(std::uint64_t task, std::size_t size) {
   return std::string(size, static_cast<char>('a' + task % 26));
 }
 
-bool put(LaneWriter& lane, std::uint64_t task, std::size_t size) {
+bool put(LaneWriter& lane, std::uint64_t task, std::size_t size, std::size_t count = 1) {
   std::byte* const room = lane.room();
   if (!room) return false;
-  std::memcpy(room, item_of(task, size).data(), size);
-  lane.put(task, 1, size);
+  for (std::size_t i = 0; i < count; ++i)
+    std::memcpy(room + i * Row::pitch(RowForm::inlined, static_cast<std::uint32_t>(size)),
+                item_of(task + i, size).data(), size);
+  lane.put(task, 1, size, count);
   return true;
 }
 
@@ -61,10 +63,12 @@ TEST_CASE("a lane hands over every item unchanged, lap after lap", "[lane]") {
   std::uint64_t written = 0, answered = 0;
   while (answered < 20'000) {
     for (std::size_t n = random() % 200; n > 0; --n) {
-      const std::size_t size = random() % 8 == 0 ? random() % (max_inlined + 1) : random() % 40;
-      if (!put(lane, written, size)) break;
-      sizes.push_back(size);
-      ++written;
+      const bool large = random() % 8 == 0;
+      const std::size_t size = large ? random() % (max_inlined + 1) : random() % 40;
+      const std::size_t count = large ? 1 : 1 + random() % 64;
+      if (!put(lane, written, size, count)) break;
+      sizes.insert(sizes.end(), count, size);
+      written += count;
     }
     lane.publish();
     for (const auto& [task, item] : reader.read_all()) {

@@ -120,8 +120,9 @@ void WorkerLoop::serve() {
     }
     while (head != tail) {
       const ipc::Row& row = lane_.at(head);
+      const std::uint64_t next = head + row.bytes();  // once all of it is answered, something else may stand there
       answer_row(row, head);
-      head += row.bytes();
+      head = next;
     }
   }
   page_.move_to(0, Phase::between, place_.seed);
@@ -133,8 +134,9 @@ void WorkerLoop::serve() {
 void WorkerLoop::answer_row(const ipc::Row& row, std::uint64_t offset) {
   std::uint64_t place = offset + sizeof row;
   const std::uint64_t pitch = row.pitch();
+  const std::size_t count = row.count;
   current_.task.attempt = row.attempt;
-  for (std::size_t i = 0; i < row.count; ++i, place += pitch) {
+  for (std::size_t i = 0; i < count; ++i, place += pitch) {
     const ipc::Record record(row, i);
     page_.claim(place, place_.seed, fenced_remotely_);
     if (ipc::LaneReader::taken_back(row, i)) {
