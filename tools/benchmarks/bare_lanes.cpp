@@ -15,6 +15,8 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace bench {
@@ -105,9 +107,23 @@ class Worker {
   std::size_t used_ = 0;
 };
 
+// What is kept of a task: its value, or an outcome that has room for what the attempt cost, in memory that is touched
+// for the first time.
+using Value = std::uint64_t;
+struct Outcome {
+  std::uint64_t value = 0, waited = 0, ran = 0, worker = 0;
+};
+static_assert(sizeof(Outcome) == 32);
+
+void keep(Value& place, std::uint64_t value, std::size_t) { place = value; }
+void keep(Outcome& place, std::uint64_t value, std::size_t worker) { place = {value, 1, 1, worker}; }
+std::uint64_t value_of(Value kept) { return kept; }
+std::uint64_t value_of(const Outcome& kept) { return kept.value; }
+
+template <class Kept>
 class Lanes {
  public:
-  explicit Lanes(std::size_t tasks) {
+  explicit Lanes(std::size_t tasks) : tasks_(tasks) {
     queue_ = ::memfd_create("bare-lanes", MFD_CLOEXEC);
     require(queue_ >= 0 && ::ftruncate(queue_, sizeof(Lane) * workers) == 0, "memfd_create");
     lanes_ = map<Lane>(MAP_SHARED | MAP_POPULATE, queue_);
@@ -116,7 +132,12 @@ class Lanes {
       lanes_[w].taken_back_from = ~std::uint64_t{0};
       start(w);
     }
-    results_.resize(tasks);  // after the forks: pages shared with children would be copied at the first store
+    // After the forks: pages shared with children would be copied at the first store.
+    results_.reserve(tasks);
+    if constexpr (std::is_same_v<Kept, Outcome>)
+      advise_huge();
+    else
+      results_.resize(tasks);
     buffer_.resize(256u << 10);
   }
   ~Lanes() {
@@ -132,16 +153,27 @@ class Lanes {
   }
 
   void run() {
-    while (done_ < results_.size()) {
+    results_.resize(tasks_);
+    while (done_ < tasks_) {
       for (std::size_t w = 0; w < workers; ++w) fill(w);
       bool any = false;
       for (std::size_t w = 0; w < workers; ++w) any |= take(w);
       if (!any) ::poll(polls_.data(), workers, -1);
     }
   }
-  const std::vector<std::uint64_t>& results() const { return results_; }
+  std::vector<std::uint64_t> results() const {
+    std::vector<std::uint64_t> values;
+    for (const Kept& kept : results_) values.push_back(value_of(kept));
+    return values;
+  }
 
  private:
+  void advise_huge() {
+    constexpr std::uintptr_t page = 4096;
+    const auto from = (reinterpret_cast<std::uintptr_t>(results_.data()) + page - 1) & ~(page - 1);
+    const auto to = reinterpret_cast<std::uintptr_t>(results_.data() + tasks_) & ~(page - 1);
+    if (from < to) ::madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE);
+  }
   template <class T>
   static T* map(int flags, int fd) {
     void* const place = ::mmap(nullptr, sizeof(T) * workers, PROT_READ | PROT_WRITE, flags, fd, 0);
@@ -167,8 +199,8 @@ class Lanes {
   void fill(std::size_t w) {
     Lane& lane = lanes_[w];
     const std::uint64_t room = lane_slots - (dealt_[w] - answered_[w]);
-    if (next_ == results_.size() || room < lane_slots / 4) return;
-    for (std::uint64_t i = std::min<std::uint64_t>(room, results_.size() - next_); i > 0; --i, ++next_, ++dealt_[w])
+    if (next_ == tasks_ || room < lane_slots / 4) return;
+    for (std::uint64_t i = std::min<std::uint64_t>(room, tasks_ - next_); i > 0; --i, ++next_, ++dealt_[w])
       lane.slots[dealt_[w] % lane_slots] = {next_, next_};
     lane.tail.store(dealt_[w], std::memory_order_seq_cst);
     if (pages_[w].asleep.load() != 0) ring(w);
@@ -185,7 +217,7 @@ class Lanes {
     for (std::size_t i = 0; i < count; ++i) {
       Result result;
       std::memcpy(&result, buffer_.data() + i * sizeof result, sizeof result);
-      results_[result.task] = result.value;
+      keep(results_[result.task], result.value, w);
     }
     answered_[w] += count;
     done_ += count;
@@ -199,21 +231,28 @@ class Lanes {
   std::array<pollfd, workers> polls_{};
   std::array<std::uint64_t, workers> dealt_{}, answered_{};
   std::uint64_t next_ = 0, done_ = 0;
-  std::vector<std::uint64_t> results_;
+  std::size_t tasks_;
+  std::vector<Kept> results_;
   std::vector<std::byte> buffer_;
 };
 
-}  // namespace
-
-Peer bare_lanes(const Setting& setting) {
-  const std::string name = "bare lanes, no library (the floor)";
-  auto measure = [name, tasks = setting.count(2'000'000)] {
-    Lanes lanes(tasks);
+template <class Kept>
+Peer lanes_peer(std::string name, std::size_t tasks) {
+  auto measure = [name, tasks] {
+    Lanes<Kept> lanes(tasks);
     const double ns = ns_per_task(tasks, [&] { lanes.run(); });
     check_squares(name, lanes.results());
     return ns;
   };
   return one_figure(name, "ns a task", measure);
+}
+
+}  // namespace
+
+std::vector<Peer> bare_lanes(const Setting& setting) {
+  const std::size_t tasks = setting.count(2'000'000);
+  return {lanes_peer<Value>("bare lanes, no library (the floor)", tasks),
+          lanes_peer<Outcome>("bare lanes, outcomes of 32 bytes kept", tasks)};
 }
 
 }  // namespace bench

@@ -69,12 +69,15 @@ std::vector<bench::Goal> goals() {
            times, stream, at_least, 7},
           {"mutex and futures / do_process_work", "threads: mutex, condition variable, futures kept", times, kept,
            at_least, 40},
+          {"mutex and futures / bare lanes with outcomes: what can be had",
+           "threads: mutex, condition variable, futures kept", times, "bare lanes, outcomes of 32 bytes kept", at_least,
+           40},
           {"do_threaded_work / do_process_work", threaded, times, kept, at_most, 1}};
 }
 
 bench::Subject tiny(const bench::Setting& setting) {
   bench::Subject subject{"tiny", "a task of 8 bytes each way, two workers", {}, goals()};
-  subject.add({bench::bare_lanes(setting)});
+  subject.add(bench::bare_lanes(setting));
   subject.add(ours(setting));
   subject.add({bench::future_pool(setting)});
   subject.add(bench::asio_peers(setting));

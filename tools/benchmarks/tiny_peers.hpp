@@ -28,8 +28,9 @@ Peer squares_peer(std::string name, std::size_t tasks, std::function<double(std:
 /// The floor: worker processes that read descriptors from lanes they map read-only, note the one in hand in a page of
 /// their own with a full fence before each task, compose results in an outbox and write it to a pipe in batches.
 /// Everything a product adds is left out: no encoding, no outcomes, no checksums, no taking back, no deaths, one size,
-/// result memory touched before the clock starts.
-Peer bare_lanes(const Setting& setting);
+/// result memory touched before the clock starts. A second one keeps a vector of outcomes as large as ours, and touches
+/// their memory while the clock runs: what nobody that keeps them can go below.
+std::vector<Peer> bare_lanes(const Setting& setting);
 
 /// One queue, one lock, one condition variable and one future a task; the futures are kept.
 Peer future_pool(const Setting& setting);
