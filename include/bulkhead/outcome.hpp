@@ -254,8 +254,13 @@ class Outcome<void> {
 
 namespace detail {
 
-// For the executors, who learn what an attempt has cost after its outcome was made.
+// For the executors, who learn what an attempt has cost after its outcome was made, and who write one value over
+// another.
 struct OutcomeAccess {
+  template <class R>
+  static R& value(Outcome<R>& outcome) noexcept {
+    return outcome.value_;
+  }
   template <class R>
   static PackedStats& stats(Outcome<R>& outcome) noexcept {
     if constexpr (std::is_void_v<R>) {

@@ -95,4 +95,18 @@ Outcome<R> outcome_of(Completion& done, std::size_t which = 0) {
   return decoded_outcome<R>(done, which);
 }
 
+/// The same, into what holds an outcome already: a string keeps its memory, which costs more than small ones do.
+template <class R>
+void outcome_into(Outcome<R>& into, Completion& done, std::size_t which = 0) {
+  if constexpr (std::is_same_v<R, std::string>) {
+    if (done.failure == nullptr && into.has_value()) {
+      const std::span<const std::byte> bytes = done.bytes(which);
+      OutcomeAccess::value(into).assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      OutcomeAccess::stats(into) = done.stats;
+      return;
+    }
+  }
+  into = outcome_of<R>(done, which);
+}
+
 }  // namespace bulkhead::detail

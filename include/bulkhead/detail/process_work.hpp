@@ -125,7 +125,7 @@ class ProcessStream {
           return take_of_run();
         }
         current.index = static_cast<std::size_t>(done.task);
-        current.outcome = detail::outcome_of<R>(done);
+        detail::outcome_into(current.outcome, done);
         return true;
       }
       return false;
@@ -144,7 +144,7 @@ class ProcessStream {
     }
     bool take_of_run() {
       current.index = static_cast<std::size_t>(run.task) + taken;
-      current.outcome = detail::outcome_of<R>(run, taken++);
+      detail::outcome_into(current.outcome, run, taken++);
       return true;
     }
 
