@@ -41,7 +41,7 @@ TEST_CASE("tiny tasks are dealt deep by steps, long ones one ahead", "[judgement
   pace.learn(100ns, 1);
   CHECK(pace.depth() == 8);
   for (int i = 0; i < 10; ++i) pace.learn(20us, 1000);
-  CHECK(pace.depth() == 2048);  // what stays in the cache, not all the lane could hold
+  CHECK(pace.depth() == 4096);  // what stays in the cache, not all the lane could hold
   for (int i = 0; i < 10; ++i) pace.learn(50ms, 1);
   CHECK(pace.depth() == 2);
   CHECK(Pace(1).depth() == 1);

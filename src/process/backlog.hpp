@@ -32,6 +32,8 @@ class Backlog {
   bool empty() const noexcept { return ready_.empty() && later_.empty(); }
   /// Moves what has become due; true if something can be dealt now.
   bool has_ready(std::chrono::nanoseconds now);
+  /// How many can be.
+  std::size_t ready() const noexcept { return ready_.size(); }
   const PendingTask& front() const noexcept { return ready_.front(); }
   PendingTask take();
   /// When the next one becomes due, if any is waiting.

@@ -87,7 +87,9 @@ class Coordinator {
   void note_added(std::size_t count);
   void look_at_input();
   void deal_backlog();
-  void deal(Worker& worker, PendingTask task);
+  void deal_to_idle();
+  void deal(Worker& worker, std::size_t most);
+  void put(Worker& worker, const PendingTask& task);
   void balance();
   void take_back_from(Worker& worker, std::size_t most);
   static PendingTask pending_from(const ipc::Record& record);

@@ -159,12 +159,32 @@ void Coordinator::deal_backlog() {
   while (backlog_.has_ready(now_) && !closed()) {
     Worker* const worker = worker_to_fill(!backlog_.front().alone);
     if (!worker || (backlog_.front().alone && worker->outstanding != 0)) return;
-    deal(*worker, backlog_.take());
+    deal(*worker, backlog_.ready() / (2 * live_));
   }
 }
 
-void Coordinator::deal(Worker& worker, PendingTask task) {
+// What was taken back goes to those for whom it was.
+void Coordinator::deal_to_idle() {
+  while (backlog_.has_ready(now_) && !closed()) {
+    Worker* const worker = worker_to_fill(false);
+    if (!worker || (backlog_.front().alone && worker->outstanding != 0)) return;
+    deal(*worker, backlog_.ready() / std::max<std::size_t>(1, live_ - standing_.busy));
+  }
+}
+
+// At most so many, but one at least. They are published together: that costs as much as ten tiny tasks.
+void Coordinator::deal(Worker& worker, std::size_t most) {
   if (worker.outstanding == 0) worker.last_taken = now_;
+  std::size_t dealt = 0;
+  do put(worker, backlog_.take());
+  while (++dealt < most && backlog_.has_ready(now_) && !backlog_.front().alone && quota_of(worker) != 0);
+  counted_.worker_wakeups += worker.publish(now_);
+  counted_.dealt += dealt;
+  count_batch(dealt);
+  recount(worker);
+}
+
+void Coordinator::put(Worker& worker, const PendingTask& task) {
   if (task.placed) {
     worker.lane().put(task.task, task.attempt, *task.placed);
   } else {
@@ -174,11 +194,7 @@ void Coordinator::deal(Worker& worker, PendingTask task) {
   ++worker.outstanding;
   ++worker.dealt;
   worker.alone = task.alone;
-  counted_.worker_wakeups += worker.publish(now_);
-  ++counted_.dealt;
-  recount(worker);
   counted_.item_bytes += task.placed ? task.placed->size : task.item.size();
-  count_batch(1);
 }
 
 // A worker with nothing to do, and nothing to be dealt: it gets half of what another has not started.
@@ -201,6 +217,7 @@ void Coordinator::balance() {
   }
   if (!richest) return;
   take_back_from(*richest, richest->outstanding / 2);
+  deal_to_idle();
   deal_backlog();
 }
 

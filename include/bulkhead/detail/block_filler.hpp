@@ -20,14 +20,13 @@ class BlockFiller {
   using Span = BlockSpan<Block>;
 
   void put(std::size_t index, unsigned attempt, Item&& item) {
-    if (filling_ == nullptr) open_block();
-    ThreadTask<Item>& task = filling_->tasks[filling_->filled];
-    task.index = index;
-    task.attempt = attempt;
-    task.item.emplace(std::move(item));
+    if (filling_ != nullptr && (index != filling_->index(filling_->filled) || attempt != filling_->attempt))
+      close_block();
+    if (filling_ == nullptr) open_block(index, attempt);
+    filling_->items[filling_->filled].emplace(std::move(item));
     ++filling_->filled;
     ++tasks_;
-    if (filling_->filled == Block::size) close_span();
+    if (filling_->filled == Block::size) close_block();
   }
   /// Put, and not taken yet.
   std::size_t tasks() const noexcept { return tasks_; }
@@ -40,15 +39,14 @@ class BlockFiller {
     return std::exchange(fresh_, {});
   }
 
-  /// The driver is done with one task of a block.
-  void settle(Block& block) {
-    if (++block.settled < Block::size) return;
-    block.filled = block.settled = 0;
-    spare_.push_back(&block);
+  /// The driver is done with so many tasks of a block.
+  void settle(Block& block, std::uint32_t tasks) {
+    block.settled += tasks;
+    if (&block != filling_) use_again(block);
   }
 
  private:
-  void open_block() {
+  void open_block(std::size_t index, unsigned attempt) {
     if (spare_.empty()) {
       blocks_.push_back(std::make_unique_for_overwrite<Block>());
       spare_.push_back(blocks_.back().get());
@@ -56,13 +54,23 @@ class BlockFiller {
     fresh_.reserve(fresh_.size() + 2);  // so that nothing fails once a task is in its place
     filling_ = spare_.back();
     spare_.pop_back();
+    filling_->first_index = index;
+    filling_->attempt = attempt;
     taken_to_ = 0;
   }
   void close_span() {
     if (filling_ == nullptr || taken_to_ == filling_->filled) return;
     fresh_.push_back({filling_, taken_to_, filling_->filled, {}});
     taken_to_ = filling_->filled;
-    if (taken_to_ == Block::size) filling_ = nullptr;
+  }
+  void close_block() {
+    close_span();
+    use_again(*std::exchange(filling_, nullptr));
+  }
+  void use_again(Block& block) {
+    if (block.settled != block.filled) return;
+    block.filled = block.settled = 0;
+    spare_.push_back(&block);
   }
 
   std::vector<std::unique_ptr<Block>> blocks_;

@@ -1,4 +1,4 @@
-// Where the tasks of a threaded run lie, and their outcomes after them: blocks that are filled, worked off and used
+// Where the tasks of a threaded run lie, and after them what came of them: blocks that are filled, worked off and used
 // again.
 #pragma once
 
@@ -9,29 +9,106 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <new>
 #include <optional>
+#include <type_traits>
+#include <utility>
+#include <variant>
 
 namespace bulkhead::detail {
 
+/// An item, or none; where it need not be destroyed, without saying which.
 template <class Item>
-struct ThreadTask {
-  std::size_t index = 0;
-  unsigned attempt = 0;
-  std::optional<Item> item{};  // afterwards only where it is to be tried again
+class PlainPlace {
+ public:
+  void emplace(Item&& item) { ::new (static_cast<void*>(bytes_)) Item(std::move(item)); }
+  void reset() noexcept {}
+  Item& operator*() noexcept { return *std::launder(reinterpret_cast<Item*>(bytes_)); }
+
+ private:
+  alignas(Item) std::byte bytes_[sizeof(Item)];
+};
+template <class Item>
+using ItemPlace = std::conditional_t<std::is_trivially_destructible_v<Item>, PlainPlace<Item>, std::optional<Item>>;
+
+/// What came of a task: a value, a failure, or nothing (yet, or for want of memory). An outcome is twice as large, and
+/// what it has besides is the same for a whole run of tasks.
+template <class R>
+class Made {
+ public:
+  using Value = std::conditional_t<std::is_void_v<R>, std::monostate, R>;
+
+  Made() noexcept : failure_(nullptr) {}
+  Made(const Made&) = delete;
+  Made& operator=(const Made&) = delete;
+  ~Made() { clear(); }
+
+  /// In an empty one: the value that `make` returns, if it does not throw.
+  template <class Make>
+  void set(Make&& make) {
+    ::new (static_cast<void*>(std::addressof(value_))) Value(std::forward<Make>(make)());
+    state_ = State::value;
+  }
+  void fail(Failure failure) {
+    failure_ = new Failure(std::move(failure));
+    state_ = State::failure;
+  }
+  bool has_value() const noexcept { return state_ == State::value; }
+
+  /// Moves it out, with what the attempt cost: of one that ended with a value.
+  Outcome<R> take(const PackedStats& stats) {
+    if (state_ == State::value) [[likely]] {
+      if constexpr (std::is_void_v<R>) {
+        clear();
+        return Outcome<R>(stats.unpack());
+      } else {
+        Outcome<R> outcome(std::move(value_), stats);
+        clear();
+        return outcome;
+      }
+    }
+    if (state_ == State::none) return {};
+    Outcome<R> outcome(std::move(*failure_), stats.unpack());
+    clear();
+    return outcome;
+  }
+
+ private:
+  enum class State : std::uint8_t { none, value, failure };
+
+  void clear() noexcept {
+    if (state_ == State::value)
+      std::destroy_at(std::addressof(value_));
+    else if (state_ == State::failure)
+      delete failure_;
+    state_ = State::none;
+  }
+
+  union {
+    Value value_;
+    Failure* failure_;
+  };
+  State state_ = State::none;
 };
 
-/// Each place is written by the driver, then by the one worker that claimed it, and is the driver's again after that
-/// worker's report. What the workers read lies apart from what they write, so that a line of memory goes to and fro
-/// once.
+/// Tasks with consecutive numbers, of one attempt. Each place is written by the driver, then by the one worker that
+/// claimed it, and is the driver's again after that worker's report. What the workers read lies apart from what they
+/// write, so that a line of memory goes to and fro once; and what is true of all stands there once, so that the lines
+/// are few.
 template <class Item, class R>
 struct TaskBlock {
   // So many that one lock for them all is nothing, and no more than 64 KiB where they are large.
   static constexpr std::uint32_t size = static_cast<std::uint32_t>(
-      std::clamp<std::size_t>((64u << 10) / (sizeof(ThreadTask<Item>) + sizeof(Outcome<R>)), 1, 64));
+      std::clamp<std::size_t>((64u << 10) / (sizeof(ItemPlace<Item>) + sizeof(Made<R>)), 1, 64));
 
-  std::array<ThreadTask<Item>, size> tasks;
-  alignas(64) std::array<Outcome<R>, size> outcomes;
+  std::size_t first_index = 0;  // of the task at place 0
+  unsigned attempt = 0;
+  std::array<ItemPlace<Item>, size> items;  // afterwards only those that are to be tried again
+  alignas(64) std::array<Made<R>, size> made;
   alignas(64) std::uint32_t filled = 0, settled = 0;  // the driver's own
+
+  std::size_t index(std::uint32_t place) const noexcept { return first_index + place; }
 };
 
 /// Some places of one block, which were handed over together.

@@ -1,4 +1,4 @@
-// One task in a worker thread: the call, and whatever comes of it, into the outcome's place.
+// One task in a worker thread: the call, and whatever comes of it, into its place.
 #pragma once
 
 #include <bulkhead/detail/current_task.hpp>
@@ -24,29 +24,27 @@ class TaskRunner {
       : func_(func), stop_(std::move(stop)), keep_items_(keep_items) {}
 
   void run(TaskBlock<Item, R>& block, std::uint32_t place, CurrentTask& current) {
-    ThreadTask<Item>& task = block.tasks[place];
-    Outcome<R>& outcome = block.outcomes[place];
-    current.task.index = task.index;
-    current.task.attempt = task.attempt;
+    ItemPlace<Item>& item = block.items[place];
+    Made<R>& made = block.made[place];
+    current.task.index = block.index(place);
+    current.task.attempt = block.attempt;
     current.active = true;
-    const TaskStats stats{.attempts = task.attempt, .worker = current.task.worker};
     bool keep = false;
-    void* const here = std::addressof(outcome);
-    std::destroy_at(std::addressof(outcome));
     try {
-      if constexpr (std::is_void_v<R>) {
-        static_cast<void>(call(*task.item));
-        ::new (here) Outcome<R>(stats);
-      } else {
-        ::new (here) Outcome<R>(call(*task.item), stats);
-      }
+      made.set([&]() -> typename Made<R>::Value {
+        if constexpr (std::is_void_v<R>) {
+          static_cast<void>(call(*item));
+          return {};
+        } else {
+          return call(*item);
+        }
+      });
     } catch (...) {
-      ::new (here) Outcome<R>(failed(stats));
+      fail(made);
       keep = keep_items_;
     }
     // What the item owns ends before anybody can see its outcome.
-    if constexpr (!std::is_trivially_destructible_v<Item>)
-      if (!keep) task.item.reset();
+    if (!keep) item.reset();
     current.active = false;
   }
 
@@ -58,11 +56,10 @@ class TaskRunner {
     return static_cast<R>(invoke_task(func_, std::move(item), stop_));
   }
 
-  static Outcome<R> failed(const TaskStats& stats) noexcept {
+  static void fail(Made<R>& made) noexcept {
     try {
-      return Outcome<R>(failure_from_current_exception(), stats);
-    } catch (...) {
-      return {};  // no memory for a Failure: abandoned
+      made.fail(failure_from_current_exception());
+    } catch (...) {  // no memory for a Failure: abandoned
     }
   }
 

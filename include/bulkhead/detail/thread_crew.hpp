@@ -111,8 +111,8 @@ class ThreadCrew final : private OutputSink {
     return all;
   }
 
-  /// The driver is done with one task of a block, of which there is a report or which was taken back.
-  void settle(Block& block) { filler_.settle(block); }
+  /// The driver is done with so many tasks of a block, of which there is a report or which were taken back.
+  void settle(Block& block, std::uint32_t tasks = 1) { filler_.settle(block, tasks); }
 
   /// Swaps the reports so far into `into` (which is emptied), waiting until they tell of `at_least` things (of one,
   /// once it is `no_longer`), or request_stop() is called, or the time has come. False: there are none.
@@ -181,7 +181,7 @@ class ThreadCrew final : private OutputSink {
     if (threads_.empty()) return;
     stop_.request_stop();
     for (const Span& span : take_back())
-      for (std::uint32_t place = span.first; place < span.last; ++place) span.block->tasks[place].item.reset();
+      for (std::uint32_t place = span.first; place < span.last; ++place) span.block->items[place].reset();
     {
       const std::scoped_lock lock(mutex_);
       discarding_ = true;
@@ -317,8 +317,8 @@ class ThreadCrew final : private OutputSink {
       hand_in({.kind = ReportKind::started,
                .worker = hand.slot,
                .when = hand.began,
-               .index = hand.block->tasks[*first].index,
-               .attempt = hand.block->tasks[*first].attempt},
+               .index = hand.block->index(*first),
+               .attempt = hand.block->attempt},
               1);
     hand.is_run = hand.claimed.left().size() > 0;
     runs_ += hand.is_run;
@@ -398,17 +398,17 @@ class ThreadCrew final : private OutputSink {
     const std::uint32_t count = end - hand.reported;
     // The driver may have looked after this run's end was read from the clock.
     const auto took = std::max((now - hand.began).count(), Clock::rep{count});
-    const auto ran = static_cast<float>(took) / static_cast<float>(count);
-    const auto waited = static_cast<float>(std::max((hand.began - hand.dealt).count(), Clock::rep{0}));
-    for (std::uint32_t place = hand.reported; place < end; ++place) {
-      PackedStats& stats = OutcomeAccess::stats(hand.block->outcomes[place]);
-      stats.ran_ns = ran;
-      stats.waited_ns = waited;
-    }
+    PackedStats stats;
+    stats.ending = Ending::value;
+    stats.attempts = static_cast<std::uint16_t>(hand.block->attempt);
+    stats.worker = hand.slot;
+    stats.ran_ns = static_cast<float>(took) / static_cast<float>(count);
+    stats.waited_ns = static_cast<float>(std::max((hand.began - hand.dealt).count(), Clock::rep{0}));
     hand_in({.kind = ReportKind::finished,
              .worker = hand.slot,
              .when = now,
-             .done = {hand.block, hand.reported, end, hand.dealt}},
+             .done = {hand.block, hand.reported, end, hand.dealt},
+             .stats = stats},
             count);
     hand.reported = end;
     hand.began = now;

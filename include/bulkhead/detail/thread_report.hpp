@@ -19,7 +19,8 @@ struct ThreadReport {
   ReportKind kind{};
   int worker = 0;
   std::chrono::steady_clock::time_point when{};
-  BlockSpan<Block> done{};           // finished: their outcomes stand there
+  BlockSpan<Block> done{};           // finished: what came of them stands there
+  PackedStats stats{};               // finished: of each
   std::size_t index = 0;             // started, output
   unsigned attempt = 0;              // started, output
   std::optional<Failure> failure{};  // gave_up

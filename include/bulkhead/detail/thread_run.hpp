@@ -39,7 +39,7 @@ class ThreadRun {
         ordered_(delivery == Delivery::each && options.preserve_result_ordering),
         prompt_(delivery == Delivery::each || options.on_event || options.retry.max_retries > 0),
         most_workers_(options.num_workers ? options.num_workers : max_default_threads),
-        largest_window_(std::max<std::size_t>(4096, 64 + 4 * most_workers_)),
+        largest_window_(std::max<std::size_t>(delivery == Delivery::each ? 4096 : 16384, 64 + 4 * most_workers_)),
         window_(delivery == Delivery::each ? 64 + 4 * most_workers_ : largest_window_) {
     if (options_.stop.stop_possible()) on_stop_.emplace(options_.stop, StopCrew{&crew_});
   }
@@ -65,8 +65,8 @@ class ThreadRun {
       const Report& report = reports_[i];
       if (report.kind != ReportKind::finished || report.done.size() == 0) continue;
       const auto& block = *report.done.block;
-      const bool final = options_.retry.max_retries == 0 || block.outcomes[report.done.first].has_value();
-      return final && (!ordered_ || waiting_.is_next(block.tasks[report.done.first].index));
+      const bool final = options_.retry.max_retries == 0 || block.made[report.done.first].has_value();
+      return final && (!ordered_ || waiting_.is_next(block.index(report.done.first)));
     }
     return false;
   }
@@ -84,7 +84,7 @@ class ThreadRun {
         put_due_retries();
         refill();
         if (has_come()) continue;
-        if (unsettled_ == 0 && source_done_) return finish(), false;
+        if (ended_ == pulled_ && source_done_) return finish(), false;
         wait();
       }
     } catch (...) {
@@ -95,12 +95,18 @@ class ThreadRun {
     return true;
   }
 
+  /// All of them: sink(index, outcome), each once, in whatever order they come. Throws what next() does.
+  template <class Sink>
+  void drain(Sink&& sink) {
+    for (Indexed<R> result; next(result); take_plain_runs(sink)) sink(result.index, std::move(result.outcome));
+  }
+
   /// So far; final once next() has said that there is no more. In the driving thread.
   WorkStatistics statistics() const {
     WorkStatistics all = counted_;
     if (finished_ || !begun_) return all;
     const auto usage = crew_.usage();
-    all.tasks = pulled_ - unsettled_;
+    all.tasks = ended_;
     all.worker_wakeups = usage.wakeups;
     all.workers_started = started_;
     all.workers_ended = usage.threads_ended;
@@ -170,25 +176,40 @@ class ThreadRun {
   bool take_outcome(Report& report, Indexed<R>& into) {
     Block& block = *report.done.block;
     const std::uint32_t place = report.done.first++;
-    auto& task = block.tasks[place];
-    Outcome<R>& outcome = block.outcomes[place];
-    if (options_.retry.max_retries != 0 && keep_for_retry(report, task, outcome)) {
+    const std::size_t index = block.index(place);
+    Outcome<R> outcome = block.made[place].take(report.stats);
+    if (options_.retry.max_retries != 0 && keep_for_retry(report, block, place, outcome)) {
       crew_.settle(block);
       return false;
     }
-    const std::size_t index = task.index;
-    count_and_tell(index, task.attempt, report.worker, outcome);
-    const bool now = !ordered_ || waiting_.is_next(index);
-    if (now) {
+    crew_.settle(block);
+    count_and_tell(index, block.attempt, report.worker, outcome);
+    if (!ordered_ || waiting_.is_next(index)) {
+      if (ordered_) waiting_.pass_front();
       into.index = index;
       into.outcome = std::move(outcome);
-      if (ordered_) waiting_.pass_front();
-    } else {
-      waiting_.put(index, std::move(outcome), 0);
+      return true;
     }
-    if constexpr (!std::is_trivially_destructible_v<std::conditional_t<std::is_void_v<R>, int, R>>) outcome = {};
-    crew_.settle(block);
-    return now || waiting_took_its_turn(into);
+    waiting_.put(index, std::move(outcome), 0);
+    return waiting_took_its_turn(into);
+  }
+
+  // What nearly all are where tasks are tiny, kept short for that reason.
+  template <class Sink>
+  void take_plain_runs(Sink&& sink) {
+    if (ordered_ || options_.retry.max_retries != 0 || options_.on_event) return;
+    for (; at_report_ < reports_.size() && reports_[at_report_].kind == ReportKind::finished; ++at_report_) {
+      const Report& report = reports_[at_report_];
+      Block& block = *report.done.block;
+      const std::uint32_t tasks = report.done.size();
+      if (tasks == 0) continue;  // its block may be in use again
+      if (tasks > pulled_ - ended_) throw std::logic_error("bulkhead: more outcomes than items");
+      ended_ += tasks;
+      delivered_ += tasks;
+      for (std::uint32_t place = report.done.first; place < report.done.last; ++place)
+        sink(block.index(place), block.made[place].take(report.stats));
+      crew_.settle(block, tasks);
+    }
   }
 
   bool has_come() const { return at_report_ < reports_.size() || !aside_.empty() || waiting_.front_is_there(); }
@@ -236,7 +257,7 @@ class ThreadRun {
     try {
       if (std::optional<Item> item = source_.next()) {
         crew_.put(pulled_, 1, std::move(*item));
-        admit();
+        ++pulled_;
         return true;
       }
     } catch (...) {
@@ -246,18 +267,13 @@ class ThreadRun {
     return false;
   }
 
-  void admit() {
-    ++pulled_;
-    ++unsettled_;
-  }
-
   // After giving up, what the input is known to hold still gets its outcome; unknown input is left alone.
   void end_unpulled() {
     if (pulled_ >= source_.size().value_or(0)) {
       source_done_ = true;
       return;
     }
-    admit();
+    ++pulled_;
     end(pulled_ - 1, 0, *given_up_);
   }
 
@@ -298,10 +314,9 @@ class ThreadRun {
     const std::size_t never_dealt = crew_.unpublished();
     for (const auto& span : crew_.take_back())
       for (std::uint32_t place = span.first; place < span.last; ++place) {
-        auto& task = span.block->tasks[place];
-        task.item.reset();
+        span.block->items[place].reset();
         ++counted_.taken_back;
-        end(task.index, task.attempt - 1, *given_up_);
+        end(span.block->index(place), span.block->attempt - 1, *given_up_);
         crew_.settle(*span.block);
       }
     counted_.taken_back -= never_dealt;
@@ -348,7 +363,7 @@ class ThreadRun {
   // Half of what is in hand, so that no thread runs out of tasks meanwhile. Where each result is wanted soon, what
   // comes within a moment: to wake up for every short task would cost more than these tasks.
   std::size_t worth_waking_for() const {
-    const std::size_t in_hand = unsettled_ - std::min(unsettled_, later_.size());
+    const std::size_t in_hand = pulled_ - std::min(pulled_, ended_ + later_.size());
     const std::size_t half = std::max<std::size_t>(1, in_hand / 2);
     if (!prompt_) return half;
     const auto each = crew_.mean();
@@ -381,29 +396,29 @@ class ThreadRun {
     }
   }
 
-  template <class Task>
-  bool keep_for_retry(const Report& report, Task& task, const Outcome<R>& outcome) {
+  bool keep_for_retry(const Report& report, Block& block, std::uint32_t place, const Outcome<R>& outcome) {
     if (outcome.has_value()) return false;
-    std::optional<Item> item = std::exchange(task.item, std::nullopt);
+    Item item = std::move(*block.items[place]);
+    block.items[place].reset();
     const Verdict verdict =
-        given_up_ ? Verdict{} : judge(options_.retry, outcome.ending(), task.attempt, jitter_(random_));
+        given_up_ ? Verdict{} : judge(options_.retry, outcome.ending(), block.attempt, jitter_(random_));
     if (!verdict.again) return false;
     ++counted_.retried;
     tell({.kind = EventKind::attempt_lost,
           .when = report.when,
-          .task = task.index,
-          .attempt = task.attempt,
+          .task = block.index(place),
+          .attempt = block.attempt,
           .worker = report.worker,
           .ending = outcome.ending(),
           .failure = &outcome.error(),
           .stats = outcome.stats()});
-    later_.emplace(Clock::now() + verdict.delay, Retry{task.index, task.attempt + 1, std::move(*item)});
+    later_.emplace(Clock::now() + verdict.delay, Retry{block.index(place), block.attempt + 1, std::move(item)});
     return true;
   }
 
   void count_and_tell(std::size_t index, unsigned attempt, int worker, const Outcome<R>& outcome) {
-    if (unsettled_ == 0) throw std::logic_error("bulkhead: more outcomes than items");
-    --unsettled_;
+    if (ended_ == pulled_) throw std::logic_error("bulkhead: more outcomes than items");
+    ++ended_;
     if (!options_.on_event) return;
     tell({.kind = EventKind::task_finished,
           .task = index,
@@ -459,7 +474,7 @@ class ThreadRun {
   WorkStatistics counted_;        // what follows from nothing else; of the whole run once that is finished
   Clock::time_point began_{}, now_{};
   std::chrono::nanoseconds cpu_at_start_{};
-  std::size_t pulled_ = 0, unsettled_ = 0, delivered_ = 0, alive_ = 0, started_ = 0;
+  std::size_t pulled_ = 0, ended_ = 0, delivered_ = 0, alive_ = 0, started_ = 0;
   std::optional<Failure> given_up_;
   std::exception_ptr input_error_;
   std::string last_init_failure_;

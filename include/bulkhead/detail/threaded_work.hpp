@@ -25,7 +25,7 @@ concept ThreadedWork = std::ranges::input_range<Items> && TaskFunction<F, ItemOf
 /// object, each time with an item of its own. What it throws is that item's outcome. A reference it returns is copied
 /// from: an outcome owns its value.
 ///
-/// `items`: any input range; pulled in the calling thread, at most 4096 items (or four a worker) ahead of the work.
+/// `items`: any input range; pulled in the calling thread, at most 16,384 items (or four a worker) ahead of the work.
 /// Elements are copied out of lvalues and views, moved out of an rvalue container or a single-pass range of what cannot
 /// be copied. If the range throws, the work that was begun is finished, then the exception passes and the outcomes are
 /// lost: use threaded_stream() to have those.
@@ -54,11 +54,13 @@ auto do_threaded_work(Items&& items, F&& func, const WorkOptions& options = {})
     kept = detail::CallerMemory(results.data(), *count * sizeof(Outcome<R>));
   }
   std::size_t ended = 0;
-  for (Indexed<R> result; run.next(result); ++ended) {
-    const std::size_t place = options.preserve_result_ordering ? result.index : ended;
-    if (place >= results.size()) results.resize(place + 1);
-    results[place] = std::move(result.outcome);
-  }
+  run.drain([&](std::size_t index, Outcome<R>&& outcome) {
+    const std::size_t place = options.preserve_result_ordering ? index : ended;
+    ++ended;
+    if (place == results.size()) return results.push_back(std::move(outcome));
+    if (place > results.size()) results.resize(place + 1);
+    results[place] = std::move(outcome);
+  });
   if (results.size() != ended) throw std::logic_error("bulkhead::do_threaded_work: an item has ended twice");
   return results;
 }

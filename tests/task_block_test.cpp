@@ -1,0 +1,111 @@
+// What the tasks of a threaded run lie in: what came of each is owned once, and blocks are filled again once all of
+// theirs is settled.
+#include <bulkhead/detail/block_filler.hpp>
+#include <bulkhead/detail/task_block.hpp>
+
+#include "catch.hpp"
+
+#include <chrono>
+#include <memory>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <variant>
+#include <vector>
+
+using namespace bulkhead;
+using detail::BlockFiller;
+using detail::Made;
+using detail::PackedStats;
+
+namespace {
+
+PackedStats third_attempt() {
+  PackedStats stats;
+  stats.ending = Ending::value;
+  stats.attempts = 3;
+  stats.ran_ns = 500;
+  return stats;
+}
+
+using Filler = BlockFiller<std::string, int>;
+
+std::vector<Filler::Span> take(Filler& filler) { return filler.take(std::chrono::steady_clock::time_point()); }
+
+}  // namespace
+
+TEST_CASE("what came of a task is moved out with what it cost, and nothing is left", "[task block]") {
+  Made<std::shared_ptr<int>> made;
+  const auto owned = std::make_shared<int>(7);
+  made.set([&] { return owned; });
+  CHECK(owned.use_count() == 2);
+  CHECK(made.has_value());
+  {
+    const Outcome<std::shared_ptr<int>> outcome = made.take(third_attempt());
+    CHECK(outcome.value() == owned);
+    CHECK(outcome.stats().attempts == 3);
+    CHECK(outcome.stats().ran == std::chrono::nanoseconds(500));
+  }
+  CHECK_FALSE(made.has_value());
+  CHECK(owned.use_count() == 1);
+  made.set([&] { return owned; });  // and the place is used again
+  CHECK(made.take(third_attempt()).value() == owned);
+}
+
+TEST_CASE("a failure keeps its words and has the cost of its attempt", "[task block]") {
+  Made<void> made;
+  made.fail(Failure{.ending = Ending::exception, .type = {}, .what = "no such row", .backtrace = {}});
+  const Outcome<void> outcome = made.take(third_attempt());
+  CHECK(outcome.ending() == Ending::exception);
+  CHECK(outcome.error().what == "no such row");
+  CHECK(outcome.stats().attempts == 3);
+  made.set([] { return std::monostate(); });
+  CHECK(made.take(third_attempt()).has_value());
+}
+
+TEST_CASE("a value that is not to be had leaves its place empty", "[task block]") {
+  Made<std::string> made;
+  CHECK_THROWS_AS(made.set([]() -> std::string { throw std::runtime_error("no"); }), std::runtime_error);
+  CHECK_FALSE(made.has_value());
+  CHECK(made.take(third_attempt()).ending() == Ending::abandoned);
+}
+
+TEST_CASE("what was never taken is destroyed with its block", "[task block]") {
+  const auto owned = std::make_shared<int>(1);
+  {
+    Made<std::shared_ptr<int>> value, failure;
+    value.set([&] { return owned; });
+    failure.fail(Failure{});
+  }
+  CHECK(owned.use_count() == 1);
+}
+
+TEST_CASE("a block holds consecutive tasks of one attempt", "[task block]") {
+  Filler filler;
+  for (std::size_t index : {0u, 1u, 2u}) filler.put(index, 1, "first");
+  filler.put(7, 1, "not the next");
+  filler.put(8, 2, "not the same attempt");
+  const auto spans = take(filler);
+  REQUIRE(spans.size() == 3);
+  CHECK(spans[0].size() == 3);
+  CHECK(spans[1].block->index(spans[1].first) == 7);
+  CHECK(spans[2].block->index(spans[2].first) == 8);
+  CHECK(spans[2].block->attempt == 2);
+}
+
+TEST_CASE("blocks are filled again once all of theirs is settled, however it was handed over", "[task block]") {
+  Filler filler;
+  std::set<const void*> blocks;
+  std::size_t index = 0;
+  for (int round = 0; round < 1000; ++round) {
+    const std::size_t tasks = static_cast<std::size_t>(round) % 150;
+    for (std::size_t i = 0; i < tasks; ++i) filler.put(index++, 1 + round % 7 / 6, "item");
+    for (const auto& span : take(filler)) {
+      blocks.insert(span.block);
+      for (auto place = span.first; place < span.last; ++place) REQUIRE(*span.block->items[place] == "item");
+      filler.settle(*span.block, span.size() / 2);
+      filler.settle(*span.block, span.size() - span.size() / 2);
+    }
+  }
+  CHECK(blocks.size() <= 5);  // three for 149 tasks, and those that were being filled
+}
