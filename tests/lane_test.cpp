@@ -83,6 +83,27 @@ TEST_CASE("a lane hands over every item unchanged, lap after lap", "[lane]") {
   }
 }
 
+TEST_CASE("large items go round a lane like small ones, also where nobody asked for room first", "[lane]") {
+  TaskQueue queue(2, 1 << 20);
+  LaneWriter lane = queue.open_lane(0);
+  LaneWriter next = queue.open_lane(1);
+  REQUIRE(put(next, 77, 8));
+  next.publish();
+  const TaskQueueView view(queue, 0), view_of_next(queue, 1);
+  for (std::uint64_t task = 0; task < 20'000; ++task) {
+    lane.put(task, 1, ArenaPlace{task * 8, 9000});
+    lane.publish();
+    REQUIRE(lane.front().task() == task);
+    REQUIRE(lane.front().in_arena());
+    REQUIRE(lane.front().place().offset == task * 8);
+    lane.pop();
+    REQUIRE_FALSE(lane.front());
+  }
+  CHECK(view_of_next.lane().tail() == next.tail_offset());
+  CHECK(view_of_next.lane().at(0).task == 77);
+  CHECK(view.lane().tail() == lane.tail_offset());
+}
+
 TEST_CASE("a full lane has no room until its oldest record is answered", "[lane]") {
   TaskQueue queue(1, 1 << 20);
   LaneWriter lane = queue.open_lane(0);

@@ -172,3 +172,24 @@ TEST_CASE("a listener that throws while a row is handed over has no task done tw
   CHECK_THROWS_WITH(read(), "enough");
   for (std::size_t i = 0; i < seen.size(); ++i) CHECK(seen[i] == i);
 }
+
+TEST_CASE("a worker that begins with a large item dealt again goes round its lane like any other", "[rows]") {
+  const NothingLeftBehind check;
+  WorkOptions options{.num_workers = 1};
+  options.retry.max_retries = 1;
+  constexpr std::size_t size = 9000, laps_of_a_lane = 10'000;
+  auto items = std::views::iota(std::size_t{0}, laps_of_a_lane) |
+               std::views::transform([](std::size_t i) { return std::string(size, static_cast<char>('a' + i % 26)); });
+  std::size_t next = 0;
+  for (auto& [index, outcome] : process_stream(
+           items,
+           [](const std::string& item) {
+             if (this_task()->index == 0 && this_task()->attempt == 1) crash_by(SIGSEGV);
+             return static_cast<int>(item.size()) + item.back();
+           },
+           options)) {
+    REQUIRE(index == next);
+    REQUIRE(outcome.value() == static_cast<int>(size) + static_cast<int>('a' + next++ % 26));
+  }
+  CHECK(next == laps_of_a_lane);
+}

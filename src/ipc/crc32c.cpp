@@ -101,41 +101,40 @@ __attribute__((target("sse4.2"))) std::uint32_t quarters_by_instruction(std::uin
 constexpr std::size_t piece = 256;
 struct Followed {
   std::uint32_t by[4][256];
-  std::uint32_t operator()(std::uint64_t sum) const noexcept {
+  constexpr std::uint32_t operator()(std::uint64_t sum) const noexcept {
     return by[0][sum & 0xff] ^ by[1][sum >> 8 & 0xff] ^ by[2][sum >> 16 & 0xff] ^ by[3][sum >> 24 & 0xff];
   }
 };
 
-__attribute__((target("sse4.2"))) const Followed& followed() noexcept {
-  static const Followed made = [] {
-    Followed table{};
-    const std::byte zeros[piece]{};
-    for (unsigned place = 0; place < 4; ++place)
-      for (unsigned byte = 1; byte < 256; ++byte) {
-        const unsigned lowest = byte & -byte;
-        table.by[place][byte] = byte == lowest ? continue_by_instruction(byte << 8 * place, zeros, piece)
-                                               : table.by[place][lowest] ^ table.by[place][byte ^ lowest];
+constexpr Followed followed = [] {
+  constexpr std::uint32_t polynomial = 0x82F63B78;
+  Followed made{};
+  for (unsigned place = 0; place < 4; ++place)
+    for (unsigned byte = 1; byte < 256; ++byte) {
+      const unsigned lowest = byte & -byte;
+      if (byte != lowest) {
+        made.by[place][byte] = made.by[place][lowest] ^ made.by[place][byte ^ lowest];
+        continue;
       }
-    return table;
-  }();
+      std::uint32_t sum = byte << 8 * place;
+      for (std::size_t bit = 0; bit < 8 * piece; ++bit) sum = (sum & 1) != 0 ? sum >> 1 ^ polynomial : sum >> 1;
+      made.by[place][byte] = sum;
+    }
   return made;
-}
+}();
 
 // The same as one word after the other, which a growing run's sum is defined as; but four pieces at once.
 __attribute__((target("sse4.2"))) std::uint32_t in_four_by_instruction(std::uint64_t sum, const std::byte* data,
                                                                        std::size_t size) noexcept {
-  if (size >= 4 * piece) {
-    const Followed& shift = followed();
-    for (; size >= 4 * piece; size -= 4 * piece, data += 4 * piece) {
-      std::uint64_t sum1 = 0, sum2 = 0, sum3 = 0;
-      for (const std::byte* at = data; at != data + piece; at += sizeof(std::uint64_t)) {
-        sum = _mm_crc32_u64(sum, word_at(at));
-        sum1 = _mm_crc32_u64(sum1, word_at(at + piece));
-        sum2 = _mm_crc32_u64(sum2, word_at(at + 2 * piece));
-        sum3 = _mm_crc32_u64(sum3, word_at(at + 3 * piece));
-      }
-      sum = shift(shift(shift(sum) ^ sum1) ^ sum2) ^ sum3;
+  for (; size >= 4 * piece; size -= 4 * piece, data += 4 * piece) {
+    std::uint64_t sum1 = 0, sum2 = 0, sum3 = 0;
+    for (const std::byte* at = data; at != data + piece; at += sizeof(std::uint64_t)) {
+      sum = _mm_crc32_u64(sum, word_at(at));
+      sum1 = _mm_crc32_u64(sum1, word_at(at + piece));
+      sum2 = _mm_crc32_u64(sum2, word_at(at + 2 * piece));
+      sum3 = _mm_crc32_u64(sum3, word_at(at + 3 * piece));
     }
+    sum = followed(followed(followed(sum) ^ sum1) ^ sum2) ^ sum3;
   }
   return continue_by_instruction(sum, data, size);
 }

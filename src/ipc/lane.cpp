@@ -31,7 +31,7 @@ void LaneWriter::append_filler(std::uint64_t size) noexcept {
 }
 
 void LaneWriter::put(std::uint64_t task, unsigned attempt, const ArenaPlace& place) noexcept {
-  std::memcpy(static_cast<void*>(at(tail_) + 1), &place, sizeof place);
+  std::memcpy(room(), &place, sizeof place);
   append(task, attempt, RowForm::in_arena, place.size, 1);
 }
 

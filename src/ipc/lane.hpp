@@ -39,7 +39,7 @@ class LaneWriter {
 
   /// Contiguous place for max_inlined bytes of an item behind a row's head; null if the lane is full.
   std::byte* room() noexcept {
-    if (room_end_ - tail_ < sizeof(Row) + max_inlined && !make_room()) return nullptr;
+    if (room_end_ < tail_ + sizeof(Row) + max_inlined && !make_room()) return nullptr;
     return reinterpret_cast<std::byte*>(at(tail_) + 1);
   }
   /// Where the last room lies, behind the one above, that has as much place, also when a row's head comes before it.
@@ -49,6 +49,7 @@ class LaneWriter {
   void put(std::uint64_t task, unsigned attempt, std::size_t size, std::size_t count = 1) noexcept {
     append(task, attempt, RowForm::inlined, size, count);
   }
+  /// Makes a row of one large item. There must be room().
   void put(std::uint64_t task, unsigned attempt, const ArenaPlace& place) noexcept;
   void publish() noexcept;
   bool unpublished() const noexcept { return published_ != tail_; }

@@ -50,7 +50,8 @@ constexpr std::uint64_t Row::pitch(RowForm form, std::uint32_t size) noexcept {
   return std::max<std::uint64_t>(item_alignment, (std::uint64_t{size} + item_alignment - 1) & ~(item_alignment - 1));
 }
 
-/// What the coordinator has decided about an item. A worker that finds anything but `dealt` declines it.
+/// What the coordinator has decided about an item. A worker declines all that are not `dealt`: it looks at `kept`
+/// alone.
 enum class Mark : std::uint8_t {
   dealt,
   asked,  // taken back, but the worker may have been quicker: its answer will tell

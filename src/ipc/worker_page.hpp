@@ -21,15 +21,15 @@ inline constexpr std::size_t annex_bytes = 64u << 20;
 inline constexpr std::size_t annex_offset = worker_page_bytes + outbox_ring_bytes;
 inline constexpr std::size_t worker_memory_bytes = annex_offset + annex_bytes;
 
-/// What a worker does with the record its cursor names.
+/// What a worker does with the item its cursor names.
 enum class Phase : std::uint8_t {
-  between = 0,   // nothing in hand: the cursor is the next record
+  between = 0,   // nothing in hand: the cursor is the next item, or the head of the next row
   claiming = 1,  // about to look whether it was taken back
   running = 2,   // the task is in its hands, until its frame is committed
 };
 
 struct Cursor {
-  std::uint64_t offset = 0;  // of the record in the lane; a multiple of eight
+  std::uint64_t offset = 0;  // of the item in the lane; a multiple of eight
   Phase phase = Phase::between;
 
   // Sixteen bits of the word are the incarnation's own: what a stray store leaves there is told from a cursor.
@@ -59,8 +59,8 @@ struct WorkerPage {
 
   alignas(64) os::CrashRecord crash;  // its last words, written by a signal handler
 
-  // The worker's side. The cursor is stored before the record's mark is looked at, with a full fence between: of its
-  // own, or of whoever takes tasks back (os/remote_fence.hpp). Then the compiler alone has to keep the order.
+  // The worker's side. The cursor is stored before it is looked at how many items were kept, with a full fence between:
+  // of its own, or of whoever takes tasks back (os/remote_fence.hpp). Then the compiler alone has to keep the order.
   void claim(std::uint64_t offset, std::uint32_t seed, bool fenced_remotely) noexcept {
     const std::uint64_t word = Cursor{offset, Phase::claiming}.packed(seed);
     if (fenced_remotely) {

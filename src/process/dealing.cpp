@@ -197,7 +197,8 @@ void Coordinator::put(Worker& worker, const PendingTask& task) {
   counted_.item_bytes += task.placed ? task.placed->size : task.item.size();
 }
 
-// A worker with nothing to do, and nothing to be dealt: it gets half of what another has not started.
+// Workers with nothing to do, and nothing to be dealt: they get what they may hold, up to half of what another has not
+// started.
 void Coordinator::balance() {
   if (closed()) return;
   deal_backlog();
@@ -207,7 +208,11 @@ void Coordinator::balance() {
   if (!hands_free || standing_.several == 0 || now_ - balanced_ < between) return;
   balanced_ = now_;
   Worker* richest = nullptr;
+  const bool more_may_start =
+      live_ < most_workers_ && (!parallelism_.lowered() || standing_.busy < parallelism_.allowed());
+  std::size_t wanted = more_may_start ? most_workers_ - live_ : 0;
   for (const auto& worker : workers_) {
+    if (worker && worker->outstanding == 0) wanted += quota_of(*worker);
     if (!worker || worker->outstanding < 2) continue;
     const auto mean = worker->pace().mean();
     worker->look_at_hand(now_);
@@ -215,8 +220,8 @@ void Coordinator::balance() {
     const bool long_enough = mean == 0ns || mean * worker->outstanding > 200us;
     if ((long_enough || stuck) && (!richest || worker->outstanding > richest->outstanding)) richest = worker.get();
   }
-  if (!richest) return;
-  take_back_from(*richest, richest->outstanding / 2);
+  if (!richest || wanted == 0) return;
+  take_back_from(*richest, std::min(wanted, richest->outstanding / 2));
   deal_to_idle();
   deal_backlog();
 }

@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::uint64_t batch_bytes =
     32u << 10;  // 4 to 32 KiB measured equal; the largest leaves the coordinator alone longest
-constexpr std::uint32_t batch_tasks = 1024;  // while a lane holds twice as many
+constexpr std::uint32_t batch_tasks = 1024;  // while a lane holds four times as many
 constexpr auto batch_time = 4ms;    // no finished result waits longer for its batch, while tasks wait behind it
 constexpr auto tiny_task = 10us;    // below this a clock read and a write of its own cost too much
 constexpr auto group_time = 100us;  // what a group of tiny tasks should take

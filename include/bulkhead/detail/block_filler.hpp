@@ -20,20 +20,22 @@ class BlockFiller {
   using Span = BlockSpan<Block>;
 
   void put(std::size_t index, unsigned attempt, Item&& item) {
-    if (filling_ != nullptr && (index != filling_->index(filling_->filled) || attempt != filling_->attempt))
-      close_block();
-    if (filling_ == nullptr) open_block(index, attempt);
-    filling_->items[filling_->filled].emplace(std::move(item));
-    ++filling_->filled;
+    Filling& filling = attempt == 1 ? first_ : again_;
+    if (&filling == &first_ && filling.block && index != filling.block->index(filling.block->filled)) close(filling);
+    if (filling.block == nullptr) open(filling, index);
+    Block& block = *filling.block;
+    if (block.tried_before) block.again[block.filled] = {index, attempt};
+    block.items[block.filled].emplace(std::move(item));
     ++tasks_;
-    if (filling_->filled == Block::size) close_block();
+    if (++block.filled == Block::size) close(filling);
   }
   /// Put, and not taken yet.
   std::size_t tasks() const noexcept { return tasks_; }
 
   /// What was put since the last time.
   std::vector<Span> take(std::chrono::steady_clock::time_point now) {
-    close_span();
+    close_span(first_);
+    close_span(again_);
     for (Span& span : fresh_) span.dealt = now;
     tasks_ = 0;
     return std::exchange(fresh_, {});
@@ -42,30 +44,34 @@ class BlockFiller {
   /// The driver is done with so many tasks of a block.
   void settle(Block& block, std::uint32_t tasks) {
     block.settled += tasks;
-    if (&block != filling_) use_again(block);
+    if (&block != first_.block && &block != again_.block) use_again(block);
   }
 
  private:
-  void open_block(std::size_t index, unsigned attempt) {
+  struct Filling {
+    Block* block = nullptr;
+    std::uint32_t taken_to = 0;
+  };
+
+  void open(Filling& filling, std::size_t index) {
     if (spare_.empty()) {
       blocks_.push_back(std::make_unique_for_overwrite<Block>());
       spare_.push_back(blocks_.back().get());
     }
-    fresh_.reserve(fresh_.size() + 2);  // so that nothing fails once a task is in its place
-    filling_ = spare_.back();
+    fresh_.reserve(fresh_.size() + 4);  // so that nothing fails once a task is in its place
+    filling = {spare_.back(), 0};
     spare_.pop_back();
-    filling_->first_index = index;
-    filling_->attempt = attempt;
-    taken_to_ = 0;
+    filling.block->first_index = index;
+    filling.block->tried_before = &filling == &again_;
   }
-  void close_span() {
-    if (filling_ == nullptr || taken_to_ == filling_->filled) return;
-    fresh_.push_back({filling_, taken_to_, filling_->filled, {}});
-    taken_to_ = filling_->filled;
+  void close_span(Filling& filling) {
+    if (filling.block == nullptr || filling.taken_to == filling.block->filled) return;
+    fresh_.push_back({filling.block, filling.taken_to, filling.block->filled, {}});
+    filling.taken_to = filling.block->filled;
   }
-  void close_block() {
-    close_span();
-    use_again(*std::exchange(filling_, nullptr));
+  void close(Filling& filling) {
+    close_span(filling);
+    use_again(*std::exchange(filling.block, nullptr));
   }
   void use_again(Block& block) {
     if (block.settled != block.filled) return;
@@ -75,10 +81,9 @@ class BlockFiller {
 
   std::vector<std::unique_ptr<Block>> blocks_;
   std::vector<Block*> spare_;
-  Block* filling_ = nullptr;
-  std::uint32_t taken_to_ = 0;  // of the block that is being filled
-  std::vector<Span> fresh_;     // filled, not taken
-  std::size_t tasks_ = 0;       // in these
+  Filling first_, again_;    // first attempts, and others
+  std::vector<Span> fresh_;  // filled, not taken
+  std::size_t tasks_ = 0;    // in these
 };
 
 }  // namespace bulkhead::detail

@@ -101,9 +101,12 @@ void outcome_into(Outcome<R>& into, Completion& done, std::size_t which = 0) {
   if constexpr (std::is_same_v<R, std::string>) {
     if (done.failure == nullptr && into.has_value()) {
       const std::span<const std::byte> bytes = done.bytes(which);
-      OutcomeAccess::value(into).assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-      OutcomeAccess::stats(into) = done.stats;
-      return;
+      try {
+        OutcomeAccess::value(into).assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+        OutcomeAccess::stats(into) = done.stats;
+        return;
+      } catch (...) {  // no memory: below, that becomes its outcome
+      }
     }
   }
   into = outcome_of<R>(done, which);

@@ -92,23 +92,31 @@ class Made {
   State state_ = State::none;
 };
 
-/// Tasks with consecutive numbers, of one attempt. Each place is written by the driver, then by the one worker that
-/// claimed it, and is the driver's again after that worker's report. What the workers read lies apart from what they
-/// write, so that a line of memory goes to and fro once; and what is true of all stands there once, so that the lines
-/// are few.
+/// Tasks with consecutive numbers that are tried for the first time, or any that are tried again. Each place is written
+/// by the driver, then by the one worker that claimed it, and is the driver's again after that worker's report. What
+/// the workers read lies apart from what they write, so that a line of memory goes to and fro once; and what is true of
+/// all stands there once, so that the lines are few.
 template <class Item, class R>
 struct TaskBlock {
   // So many that one lock for them all is nothing, and no more than 64 KiB where they are large.
   static constexpr std::uint32_t size = static_cast<std::uint32_t>(
       std::clamp<std::size_t>((64u << 10) / (sizeof(ItemPlace<Item>) + sizeof(Made<R>)), 1, 64));
+  struct Again {
+    std::size_t index;
+    unsigned attempt;
+  };
 
-  std::size_t first_index = 0;  // of the task at place 0
-  unsigned attempt = 0;
+  bool tried_before = false;
+  std::size_t first_index = 0;              // where they are tried for the first time: of the task at place 0
   std::array<ItemPlace<Item>, size> items;  // afterwards only those that are to be tried again
   alignas(64) std::array<Made<R>, size> made;
+  alignas(64) std::array<Again, size> again;          // where they were tried before
   alignas(64) std::uint32_t filled = 0, settled = 0;  // the driver's own
 
-  std::size_t index(std::uint32_t place) const noexcept { return first_index + place; }
+  std::size_t index(std::uint32_t place) const noexcept {
+    return tried_before ? again[place].index : first_index + place;
+  }
+  unsigned attempt(std::uint32_t place) const noexcept { return tried_before ? again[place].attempt : 1; }
 };
 
 /// Some places of one block, which were handed over together.

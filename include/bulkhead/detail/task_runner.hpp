@@ -27,7 +27,7 @@ class TaskRunner {
     ItemPlace<Item>& item = block.items[place];
     Made<R>& made = block.made[place];
     current.task.index = block.index(place);
-    current.task.attempt = block.attempt;
+    current.task.attempt = block.attempt(place);
     current.active = true;
     bool keep = false;
     try {

@@ -318,7 +318,7 @@ class ThreadCrew final : private OutputSink {
                .worker = hand.slot,
                .when = hand.began,
                .index = hand.block->index(*first),
-               .attempt = hand.block->attempt},
+               .attempt = hand.block->attempt(*first)},
               1);
     hand.is_run = hand.claimed.left().size() > 0;
     runs_ += hand.is_run;
@@ -400,7 +400,7 @@ class ThreadCrew final : private OutputSink {
     const auto took = std::max((now - hand.began).count(), Clock::rep{count});
     PackedStats stats;
     stats.ending = Ending::value;
-    stats.attempts = static_cast<std::uint16_t>(hand.block->attempt);
+    stats.attempts = 1;  // see ThreadRun::take_outcome() for others
     stats.worker = hand.slot;
     stats.ran_ns = static_cast<float>(took) / static_cast<float>(count);
     stats.waited_ns = static_cast<float>(std::max((hand.began - hand.dealt).count(), Clock::rep{0}));

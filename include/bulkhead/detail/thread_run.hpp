@@ -177,13 +177,15 @@ class ThreadRun {
     Block& block = *report.done.block;
     const std::uint32_t place = report.done.first++;
     const std::size_t index = block.index(place);
+    const unsigned attempt = block.attempt(place);
     Outcome<R> outcome = block.made[place].take(report.stats);
+    if (block.tried_before) OutcomeAccess::stats(outcome).attempts = static_cast<std::uint16_t>(attempt);
     if (options_.retry.max_retries != 0 && keep_for_retry(report, block, place, outcome)) {
       crew_.settle(block);
       return false;
     }
     crew_.settle(block);
-    count_and_tell(index, block.attempt, report.worker, outcome);
+    count_and_tell(index, attempt, report.worker, outcome);
     if (!ordered_ || waiting_.is_next(index)) {
       if (ordered_) waiting_.pass_front();
       into.index = index;
@@ -316,7 +318,7 @@ class ThreadRun {
       for (std::uint32_t place = span.first; place < span.last; ++place) {
         span.block->items[place].reset();
         ++counted_.taken_back;
-        end(span.block->index(place), span.block->attempt - 1, *given_up_);
+        end(span.block->index(place), span.block->attempt(place) - 1, *given_up_);
         crew_.settle(*span.block);
       }
     counted_.taken_back -= never_dealt;
@@ -401,18 +403,18 @@ class ThreadRun {
     Item item = std::move(*block.items[place]);
     block.items[place].reset();
     const Verdict verdict =
-        given_up_ ? Verdict{} : judge(options_.retry, outcome.ending(), block.attempt, jitter_(random_));
+        given_up_ ? Verdict{} : judge(options_.retry, outcome.ending(), block.attempt(place), jitter_(random_));
     if (!verdict.again) return false;
     ++counted_.retried;
     tell({.kind = EventKind::attempt_lost,
           .when = report.when,
           .task = block.index(place),
-          .attempt = block.attempt,
+          .attempt = block.attempt(place),
           .worker = report.worker,
           .ending = outcome.ending(),
           .failure = &outcome.error(),
           .stats = outcome.stats()});
-    later_.emplace(Clock::now() + verdict.delay, Retry{block.index(place), block.attempt + 1, std::move(item)});
+    later_.emplace(Clock::now() + verdict.delay, Retry{block.index(place), block.attempt(place) + 1, std::move(item)});
     return true;
   }
 
