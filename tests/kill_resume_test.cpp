@@ -61,8 +61,10 @@ std::map<int, Logged> logged_in(const std::string& text) {
 // where a page of the file ends, and the next stands right behind that.
 std::vector<int> numbers_in(const std::string& text) {
   std::vector<int> all;
-  for (std::size_t end = 0; (end = text.find('>', end)) != std::string::npos; ++end)
-    all.push_back(std::stoi(text.substr(text.rfind('<', end) + 1)));
+  for (std::size_t end = 0; (end = text.find('>', end)) != std::string::npos; ++end) {
+    const std::size_t begin = text.rfind('<', end) + 1;
+    all.push_back(std::stoi(text.substr(begin, end - begin)));
+  }
   return all;
 }
 

@@ -100,6 +100,16 @@ TEST_CASE("first attempts lie together, and so do those that are tried again, in
   CHECK(spans[1].block->attempt(1) == 3);
 }
 
+TEST_CASE("a first attempt that does not follow the one before begins a block", "[task block]") {
+  Filler filler;
+  filler.put(0, 1, "first");
+  filler.put(5, 1, "not the next");
+  const auto spans = take(filler);
+  REQUIRE(spans.size() == 2);
+  CHECK(spans[0].block->index(spans[0].first) == 0);
+  CHECK(spans[1].block->index(spans[1].first) == 5);
+}
+
 TEST_CASE("blocks are filled again once all of theirs is settled, however it was handed over", "[task block]") {
   Filler filler;
   std::set<const void*> blocks;

@@ -74,6 +74,7 @@ class Coordinator {
 
   // Dealing (dealing.cpp)
   bool open_lane_to_fill();
+  bool more_may_start() const noexcept;
   Worker* worker_to_fill(bool may_deepen);
   template <class Fits>
   Worker* first_to_fill(SlotSet& among, std::size_t from, Fits&& fits);
@@ -86,8 +87,8 @@ class Coordinator {
   std::uint64_t fed() const noexcept { return admitted_ - never_dealt_; }
   void note_added(std::size_t count);
   void look_at_input();
-  void deal_backlog();
-  void deal_to_idle();
+  enum class Among : std::uint8_t { all, idle };
+  void deal_backlog(Among among = Among::all);
   void deal(Worker& worker, std::size_t most);
   void put(Worker& worker, const PendingTask& task);
   void balance();

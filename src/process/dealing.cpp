@@ -47,10 +47,14 @@ Worker* Coordinator::first_to_fill(SlotSet& among, std::size_t from, Fits&& fits
   return nullptr;
 }
 
+bool Coordinator::more_may_start() const noexcept {
+  return live_ < most_workers_ && (!parallelism_.lowered() || standing_.busy < parallelism_.allowed());
+}
+
 // An idle worker first, then a new one; then the next whose lane is half empty for its depth.
 Worker* Coordinator::worker_to_fill(bool may_deepen) {
   if (Worker* idle = first_to_fill(idle_, 0, [](const Worker& w) { return w.outstanding == 0; })) return idle;
-  if (live_ < most_workers_ && (!parallelism_.lowered() || standing_.busy < parallelism_.allowed()))
+  if (more_may_start())
     if (Worker* fresh = start_worker()) return fresh;
   if (!may_deepen) return nullptr;
   const auto half_empty = [](Worker& w) { return w.outstanding * 2 <= w.pace().depth(); };
@@ -155,20 +159,13 @@ std::span<std::byte> Coordinator::large_room(std::size_t size) {
   return large_ ? queue_.bytes(*large_) : std::span<std::byte>{};
 }
 
-void Coordinator::deal_backlog() {
+// What was taken back goes first to those for whom it was: who has nothing to do.
+void Coordinator::deal_backlog(Among among) {
   while (backlog_.has_ready(now_) && !closed()) {
-    Worker* const worker = worker_to_fill(!backlog_.front().alone);
-    if (!worker || (backlog_.front().alone && worker->outstanding != 0)) return;
-    deal(*worker, backlog_.ready() / (2 * live_));
-  }
-}
-
-// What was taken back goes to those for whom it was.
-void Coordinator::deal_to_idle() {
-  while (backlog_.has_ready(now_) && !closed()) {
-    Worker* const worker = worker_to_fill(false);
-    if (!worker || (backlog_.front().alone && worker->outstanding != 0)) return;
-    deal(*worker, backlog_.ready() / std::max<std::size_t>(1, live_ - standing_.busy));
+    const bool alone = backlog_.front().alone, idle_only = among == Among::idle;
+    Worker* const worker = worker_to_fill(!alone && !idle_only);
+    if (!worker || (alone && worker->outstanding != 0)) return;
+    deal(*worker, backlog_.ready() / (idle_only ? std::max<std::size_t>(1, live_ - standing_.busy) : 2 * live_));
   }
 }
 
@@ -208,9 +205,7 @@ void Coordinator::balance() {
   if (!hands_free || standing_.several == 0 || now_ - balanced_ < between) return;
   balanced_ = now_;
   Worker* richest = nullptr;
-  const bool more_may_start =
-      live_ < most_workers_ && (!parallelism_.lowered() || standing_.busy < parallelism_.allowed());
-  std::size_t wanted = more_may_start ? most_workers_ - live_ : 0;
+  std::size_t wanted = more_may_start() ? most_workers_ - live_ : 0;
   for (const auto& worker : workers_) {
     if (worker && worker->outstanding == 0) wanted += quota_of(*worker);
     if (!worker || worker->outstanding < 2) continue;
@@ -222,7 +217,7 @@ void Coordinator::balance() {
   }
   if (!richest || wanted == 0) return;
   take_back_from(*richest, std::min(wanted, richest->outstanding / 2));
-  deal_to_idle();
+  deal_backlog(Among::idle);
   deal_backlog();
 }
 

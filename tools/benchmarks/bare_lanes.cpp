@@ -153,7 +153,6 @@ class Lanes {
   }
 
   void run() {
-    results_.resize(tasks_);
     while (done_ < tasks_) {
       for (std::size_t w = 0; w < workers; ++w) fill(w);
       bool any = false;
@@ -214,9 +213,16 @@ class Lanes {
     if (n <= 0) return false;
     const std::size_t count = static_cast<std::size_t>(n) / sizeof(Result);
     require(count * sizeof(Result) == static_cast<std::size_t>(n), "a result was cut");
-    for (std::size_t i = 0; i < count; ++i) {
+    const auto result_at = [this](std::size_t i) {
       Result result;
       std::memcpy(&result, buffer_.data() + i * sizeof result, sizeof result);
+      return result;
+    };
+    // Outcomes are made where they are about to be written: made all at once, they would come from memory twice.
+    const std::size_t known = static_cast<std::size_t>(result_at(count - 1).task) + 1;  // a worker's tasks ascend
+    if (known > results_.size()) results_.resize(known);
+    for (std::size_t i = 0; i < count; ++i) {
+      const Result result = result_at(i);
       keep(results_[result.task], result.value, w);
     }
     answered_[w] += count;

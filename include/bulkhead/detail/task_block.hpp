@@ -56,7 +56,7 @@ class Made {
   }
   bool has_value() const noexcept { return state_ == State::value; }
 
-  /// Moves it out, with what the attempt cost: of one that ended with a value.
+  /// Moves it out, and leaves nothing. `stats`: what the attempt cost, as of one that ended with a value.
   Outcome<R> take(const PackedStats& stats) {
     if (state_ == State::value) [[likely]] {
       if constexpr (std::is_void_v<R>) {
