@@ -14,6 +14,7 @@ const Rules& rules() {
                {"std", "compiler", "boost", "word", "public", "include/bulkhead/detail", "src/os", "src/ipc"}},
               {"src",
                {"std", "compiler", "spdlog", "word", "public", "include/bulkhead/detail", "src/os", "src/ipc", "src"}},
+              {"src/threads", {"std", "word", "public", "include/bulkhead/detail", "src/threads"}},
               {"src/process",
                {"std", "compiler", "word", "public", "include/bulkhead/detail", "src/os", "src/ipc", "src",
                 "src/process"}},

@@ -30,7 +30,7 @@ PackedStats third_attempt() {
 
 using Filler = BlockFiller<std::string, int>;
 
-std::vector<Filler::Span> take(Filler& filler) { return filler.take(std::chrono::steady_clock::time_point()); }
+std::vector<detail::TaskSpan> take(Filler& filler) { return filler.take(std::chrono::steady_clock::time_point()); }
 
 }  // namespace
 
@@ -122,10 +122,11 @@ TEST_CASE("blocks are filled again once all of theirs is settled, however it was
       else
         filler.put(index++, 1, "item");
     for (const auto& span : take(filler)) {
-      blocks.insert(span.block);
-      for (auto place = span.first; place < span.last; ++place) REQUIRE(*span.block->items[place] == "item");
-      filler.settle(*span.block, span.size() / 2);
-      filler.settle(*span.block, span.size() - span.size() / 2);
+      auto& block = Filler::block_of(span);
+      blocks.insert(&block);
+      for (auto place = span.first; place < span.last; ++place) REQUIRE(*block.items[place] == "item");
+      filler.settle(block, span.size() / 2);
+      filler.settle(block, span.size() - span.size() / 2);
     }
   }
   CHECK(blocks.size() <= 6);  // of each kind what 149 tasks need, and those that were being filled

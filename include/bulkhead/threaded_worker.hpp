@@ -6,8 +6,10 @@
 // Most programs want do_threaded_work() from <bulkhead/work.hpp>, which owns both ends.
 #pragma once
 
+#include <bulkhead/detail/deadline.hpp>
 #include <bulkhead/detail/exception_failure.hpp>
 #include <bulkhead/detail/task_function.hpp>
+#include <bulkhead/detail/thread_warnings.hpp>
 #include <bulkhead/outcome.hpp>
 
 #include <algorithm>
@@ -29,19 +31,6 @@ namespace bulkhead {
 
 template <class Item, class R>
 class ThreadedWorker;
-
-namespace detail {
-
-/// Writes a warning to spdlog's default logger: a wait on a queue timed out and goes on.
-void log_queue_timeout(const char* what) noexcept;
-
-/// A wait of any length: far deadlines must not overflow the clock.
-inline std::chrono::steady_clock::time_point deadline_after(std::chrono::milliseconds timeout) {
-  constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365);
-  return std::chrono::steady_clock::now() + std::clamp(timeout, std::chrono::milliseconds(0), longest);
-}
-
-}  // namespace detail
 
 /// A queue between threads that counts what is still being worked on: `Queue` in the article on threads, queues and
 /// processes this is ported from. First in, first out.

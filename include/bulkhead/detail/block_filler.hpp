@@ -17,7 +17,8 @@ template <class Item, class R>
 class BlockFiller {
  public:
   using Block = TaskBlock<Item, R>;
-  using Span = BlockSpan<Block>;
+  /// A block of this filler's, whose type its span does not tell.
+  static Block& block_of(const TaskSpan& span) noexcept { return static_cast<Block&>(*span.block); }
 
   void put(std::size_t index, unsigned attempt, Item&& item) {
     Filling& filling = attempt == 1 ? first_ : again_;
@@ -33,10 +34,10 @@ class BlockFiller {
   std::size_t tasks() const noexcept { return tasks_; }
 
   /// What was put since the last time.
-  std::vector<Span> take(std::chrono::steady_clock::time_point now) {
+  std::vector<TaskSpan> take(std::chrono::steady_clock::time_point now) {
     close_span(first_);
     close_span(again_);
-    for (Span& span : fresh_) span.dealt = now;
+    for (TaskSpan& span : fresh_) span.dealt = now;
     tasks_ = 0;
     return std::exchange(fresh_, {});
   }
@@ -81,9 +82,9 @@ class BlockFiller {
 
   std::vector<std::unique_ptr<Block>> blocks_;
   std::vector<Block*> spare_;
-  Filling first_, again_;    // first attempts, and others
-  std::vector<Span> fresh_;  // filled, not taken
-  std::size_t tasks_ = 0;    // in these
+  Filling first_, again_;        // first attempts, and others
+  std::vector<TaskSpan> fresh_;  // filled, not taken
+  std::size_t tasks_ = 0;        // in these
 };
 
 }  // namespace bulkhead::detail

@@ -92,37 +92,53 @@ class Made {
   State state_ = State::none;
 };
 
-/// Tasks with consecutive numbers that are tried for the first time, or any that are tried again. Each place is written
-/// by the driver, then by the one worker that claimed it, and is the driver's again after that worker's report. What
-/// the workers read lies apart from what they write, so that a line of memory goes to and fro once; and what is true of
-/// all stands there once, so that the lines are few.
-template <class Item, class R>
-struct TaskBlock {
-  // So many that one lock for them all is nothing, and no more than 64 KiB where they are large.
-  static constexpr std::uint32_t size = static_cast<std::uint32_t>(
-      std::clamp<std::size_t>((64u << 10) / (sizeof(ItemPlace<Item>) + sizeof(Made<R>)), 1, 64));
+/// What a block of tasks says to those who need not know their type: which they are. Consecutive ones that are tried
+/// for the first time, or any that are tried again.
+class TaskNumbers {
+ public:
+  std::size_t index(std::uint32_t place) const noexcept {
+    return tried_before ? again_[place].index : first_index + place;
+  }
+  unsigned attempt(std::uint32_t place) const noexcept { return tried_before ? again_[place].attempt : 1; }
+
   struct Again {
     std::size_t index;
     unsigned attempt;
   };
 
   bool tried_before = false;
-  std::size_t first_index = 0;              // where they are tried for the first time: of the task at place 0
+  std::size_t first_index = 0;  // where they are tried for the first time: of the task at place 0
+
+ protected:
+  explicit TaskNumbers(Again* again) noexcept : again_(again) {}
+  ~TaskNumbers() = default;
+
+  Again* const again_;  // where they were tried before: one a place
+};
+
+/// Each place is written by the driver, then by the one worker that claimed it, and is the driver's again after that
+/// worker's report. What the workers read lies apart from what they write, so that a line of memory goes to and fro
+/// once; and what is true of all stands there once, so that the lines are few.
+template <class Item, class R>
+class TaskBlock final : public TaskNumbers {
+ public:
+  // So many that one lock for them all is nothing, and no more than 64 KiB where they are large.
+  static constexpr std::uint32_t size = static_cast<std::uint32_t>(
+      std::clamp<std::size_t>((64u << 10) / (sizeof(ItemPlace<Item>) + sizeof(Made<R>)), 1, 64));
+
+  TaskBlock() noexcept : TaskNumbers(again) {}
+  TaskBlock(const TaskBlock&) = delete;
+  TaskBlock& operator=(const TaskBlock&) = delete;
+
   std::array<ItemPlace<Item>, size> items;  // afterwards only those that are to be tried again
   alignas(64) std::array<Made<R>, size> made;
-  alignas(64) std::array<Again, size> again;          // where they were tried before
+  alignas(64) Again again[size];
   alignas(64) std::uint32_t filled = 0, settled = 0;  // the driver's own
-
-  std::size_t index(std::uint32_t place) const noexcept {
-    return tried_before ? again[place].index : first_index + place;
-  }
-  unsigned attempt(std::uint32_t place) const noexcept { return tried_before ? again[place].attempt : 1; }
 };
 
 /// Some places of one block, which were handed over together.
-template <class Block>
-struct BlockSpan {
-  Block* block = nullptr;
+struct TaskSpan {
+  TaskNumbers* block = nullptr;
   std::uint32_t first = 0, last = 0;
   std::chrono::steady_clock::time_point dealt{};
 

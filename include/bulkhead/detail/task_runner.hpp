@@ -1,15 +1,17 @@
-// One task in a worker thread: the call, and whatever comes of it, into its place.
+// A task in a worker thread: the call, and whatever comes of it, into its place.
 #pragma once
 
 #include <bulkhead/detail/current_task.hpp>
 #include <bulkhead/detail/exception_failure.hpp>
 #include <bulkhead/detail/task_block.hpp>
 #include <bulkhead/detail/task_function.hpp>
+#include <bulkhead/detail/task_loop.hpp>
 #include <bulkhead/outcome.hpp>
 
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <optional>
 #include <stop_token>
 #include <type_traits>
 #include <utility>
@@ -18,12 +20,24 @@ namespace bulkhead::detail {
 
 /// For all threads of a run at once. `F` may be a reference.
 template <class Item, class R, class F>
-class TaskRunner {
+class TaskRunner final : public TaskLoop {
  public:
   TaskRunner(std::remove_reference_t<F>& func, std::stop_token stop, bool keep_items)
       : func_(func), stop_(std::move(stop)), keep_items_(keep_items) {}
 
-  void run(TaskBlock<Item, R>& block, std::uint32_t place, CurrentTask& current) {
+  std::uint32_t run(TaskNumbers& block, std::uint32_t place, ClaimedRange& claimed, CurrentTask& current) override {
+    auto& typed = static_cast<TaskBlock<Item, R>&>(block);
+    std::uint32_t done = 0;
+    for (std::optional<std::uint32_t> next = place; next;
+         next = stop_.stop_requested() ? std::nullopt : claimed.pop()) {
+      run_one(typed, *next, current);
+      ++done;
+    }
+    return done;
+  }
+
+ private:
+  void run_one(TaskBlock<Item, R>& block, std::uint32_t place, CurrentTask& current) {
     ItemPlace<Item>& item = block.items[place];
     Made<R>& made = block.made[place];
     current.task.index = block.index(place);
@@ -48,7 +62,6 @@ class TaskRunner {
     current.active = false;
   }
 
- private:
   decltype(auto) call(Item& item) {
     if constexpr (item_survives<F, Item>) {
       if (keep_items_) return static_cast<R>(invoke_keeping(func_, item, stop_));

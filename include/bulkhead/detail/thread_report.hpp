@@ -14,12 +14,11 @@ namespace bulkhead::detail {
 
 enum class ReportKind : std::uint8_t { started, output, finished, gave_up };
 
-template <class Block>
 struct ThreadReport {
   ReportKind kind{};
   int worker = 0;
   std::chrono::steady_clock::time_point when{};
-  BlockSpan<Block> done{};           // finished: what came of them stands there
+  TaskSpan done{};                   // finished: what came of them stands there
   PackedStats stats{};               // finished: of each
   std::size_t index = 0;             // started, output
   unsigned attempt = 0;              // started, output

@@ -3,14 +3,17 @@
 // happen.
 #pragma once
 
+#include <bulkhead/detail/block_filler.hpp>
 #include <bulkhead/detail/check_options.hpp>
 #include <bulkhead/detail/cpu_clock.hpp>
+#include <bulkhead/detail/deadline.hpp>
 #include <bulkhead/detail/input_pace.hpp>
 #include <bulkhead/detail/item_source.hpp>
 #include <bulkhead/detail/reorder.hpp>
 #include <bulkhead/detail/retry_policy.hpp>
+#include <bulkhead/detail/task_runner.hpp>
 #include <bulkhead/detail/thread_crew.hpp>
-#include <bulkhead/threaded_worker.hpp>
+#include <bulkhead/detail/thread_warnings.hpp>
 #include <bulkhead/work_statistics.hpp>
 
 #include <algorithm>
@@ -35,7 +38,8 @@ class ThreadRun {
       : options_((check(options), options)),
         source_(std::forward<Items>(items)),
         func_(std::forward<F>(func)),
-        crew_(func_, options_),
+        runner_(func_, stop_.get_token(), options_.retry.max_retries > 0),
+        crew_(runner_, options_, stop_),
         ordered_(delivery == Delivery::each && options.preserve_result_ordering),
         prompt_(delivery == Delivery::each || options.on_event || options.retry.max_retries > 0),
         most_workers_(options.num_workers ? options.num_workers : max_default_threads),
@@ -64,7 +68,7 @@ class ThreadRun {
     for (std::size_t i = at_report_; i < reports_.size(); ++i) {
       const Report& report = reports_[i];
       if (report.kind != ReportKind::finished || report.done.size() == 0) continue;
-      const auto& block = *report.done.block;
+      const auto& block = Filler::block_of(report.done);
       const bool final = options_.retry.max_retries == 0 || block.made[report.done.first].has_value();
       return final && (!ordered_ || waiting_.is_next(block.index(report.done.first)));
     }
@@ -117,13 +121,13 @@ class ThreadRun {
   }
 
  private:
-  using Crew = ThreadCrew<Item, R, F>;
-  using Block = typename Crew::Block;
-  using Report = typename Crew::Report;
+  using Filler = BlockFiller<Item, R>;
+  using Block = typename Filler::Block;
+  using Report = ThreadReport;
   using Clock = std::chrono::steady_clock;
 
   struct StopCrew {
-    Crew* crew;
+    ThreadCrew* crew;
     void operator()() const { crew->request_stop(); }
   };
 
@@ -174,17 +178,17 @@ class ThreadRun {
 
   // The first of a report. False: it is tried again, or waits for its turn.
   bool take_outcome(Report& report, Indexed<R>& into) {
-    Block& block = *report.done.block;
+    Block& block = Filler::block_of(report.done);
     const std::uint32_t place = report.done.first++;
     const std::size_t index = block.index(place);
     const unsigned attempt = block.attempt(place);
     Outcome<R> outcome = block.made[place].take(report.stats);
     if (block.tried_before) OutcomeAccess::stats(outcome).attempts = static_cast<std::uint16_t>(attempt);
     if (options_.retry.max_retries != 0 && keep_for_retry(report, block, place, outcome)) {
-      crew_.settle(block);
+      filler_.settle(block, 1);
       return false;
     }
-    crew_.settle(block);
+    filler_.settle(block, 1);
     count_and_tell(index, attempt, report.worker, outcome);
     if (!ordered_ || waiting_.is_next(index)) {
       if (ordered_) waiting_.pass_front();
@@ -202,7 +206,7 @@ class ThreadRun {
     if (ordered_ || options_.retry.max_retries != 0 || options_.on_event) return;
     for (; at_report_ < reports_.size() && reports_[at_report_].kind == ReportKind::finished; ++at_report_) {
       const Report& report = reports_[at_report_];
-      Block& block = *report.done.block;
+      Block& block = Filler::block_of(report.done);
       const std::uint32_t tasks = report.done.size();
       if (tasks == 0) continue;  // its block may be in use again
       if (tasks > pulled_ - ended_) throw std::logic_error("bulkhead: more outcomes than items");
@@ -210,7 +214,7 @@ class ThreadRun {
       delivered_ += tasks;
       for (std::uint32_t place = report.done.first; place < report.done.last; ++place)
         sink(block.index(place), block.made[place].take(report.stats));
-      crew_.settle(block, tasks);
+      filler_.settle(block, tasks);
     }
   }
 
@@ -249,7 +253,7 @@ class ThreadRun {
   void widen() {
     if (window_ == largest_window_) return;
     const auto each = crew_.mean();
-    const bool tiny = each != each.zero() && each < Crew::tiny;
+    const bool tiny = each != each.zero() && each < ThreadCrew::tiny;
     const bool held_up = ordered_ && pulled_ - delivered_ >= window_ && crew_.has_idle();
     if (tiny || held_up) window_ = std::min(2 * window_, largest_window_);
   }
@@ -258,7 +262,7 @@ class ThreadRun {
   bool pull() {
     try {
       if (std::optional<Item> item = source_.next()) {
-        crew_.put(pulled_, 1, std::move(*item));
+        filler_.put(pulled_, 1, std::move(*item));
         ++pulled_;
         return true;
       }
@@ -280,14 +284,14 @@ class ThreadRun {
   }
 
   void publish() {
-    const std::size_t tasks = crew_.unpublished();
+    const std::size_t tasks = filler_.tasks();
     if (tasks == 0) return;
     start_workers();
     if (given_up_) return;
     counted_.dealt += tasks;
     ++counted_.batches;
     counted_.largest_batch = std::max<std::uint64_t>(counted_.largest_batch, tasks);
-    crew_.publish(now_);
+    crew_.publish(filler_.take(now_));
     input_pace_.handed_over(now_.time_since_epoch());
   }
 
@@ -313,16 +317,21 @@ class ThreadRun {
   void give_up(Ending ending, std::string why) {
     if (given_up_) return;
     given_up_ = Failure{.ending = ending, .type = {}, .what = std::move(why), .backtrace = {}};
-    const std::size_t never_dealt = crew_.unpublished();
-    for (const auto& span : crew_.take_back())
-      for (std::uint32_t place = span.first; place < span.last; ++place) {
-        span.block->items[place].reset();
-        ++counted_.taken_back;
-        end(span.block->index(place), span.block->attempt(place) - 1, *given_up_);
-        crew_.settle(*span.block);
-      }
-    counted_.taken_back -= never_dealt;
+    for (const TaskSpan& span : crew_.take_back()) {
+      counted_.taken_back += span.size();
+      end_unbegun(span);
+    }
+    for (const TaskSpan& span : filler_.take({})) end_unbegun(span);
     for (auto& [when, retry] : std::exchange(later_, {})) end(retry.index, retry.attempt - 1, *given_up_);
+  }
+
+  void end_unbegun(const TaskSpan& span) {
+    Block& block = Filler::block_of(span);
+    for (std::uint32_t place = span.first; place < span.last; ++place) {
+      block.items[place].reset();
+      end(block.index(place), block.attempt(place) - 1, *given_up_);
+      filler_.settle(block, 1);
+    }
   }
 
   // Of a task that will not be begun (again): `made` attempts were.
@@ -341,7 +350,7 @@ class ThreadRun {
     now_ = Clock::now();
     while (!later_.empty() && later_.begin()->first <= now_) {
       Retry retry = std::move(later_.extract(later_.begin()).mapped());
-      crew_.put(retry.index, retry.attempt, std::move(retry.item));
+      filler_.put(retry.index, retry.attempt, std::move(retry.item));
     }
     publish();
   }
@@ -444,6 +453,10 @@ class ThreadRun {
 
   void abort() noexcept {
     on_stop_.reset();
+    stop_.request_stop();
+    for (const auto& spans : {filler_.take({}), crew_.take_back()})
+      for (const TaskSpan& span : spans)
+        for (std::uint32_t place = span.first; place < span.last; ++place) Filler::block_of(span).items[place].reset();
     crew_.discard();
     counted_ = statistics();
     finished_ = true;
@@ -460,7 +473,10 @@ class ThreadRun {
   const WorkOptions options_;
   ItemSource<Items> source_;
   F func_;
-  Crew crew_;
+  std::stop_source stop_;
+  TaskRunner<Item, R, F> runner_;
+  Filler filler_;
+  ThreadCrew crew_;
   std::optional<std::stop_callback<StopCrew>> on_stop_;
   const bool ordered_, prompt_;
   std::size_t most_workers_;

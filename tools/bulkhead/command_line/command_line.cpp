@@ -52,7 +52,8 @@ std::optional<Settings> parse_command_line(Subcommand which, const std::vector<s
   } catch (const CLI::ParseError& error) {
     throw UsageError(fmt::format("{}; {} --help says what it takes", error.what(), app.get_name()));
   }
-  understand(raw, app, which, std::move(parted.rest), settings);
+  note_given(app, raw);
+  understand(raw, which, std::move(parted.rest), settings);
   return settings;
 }
 

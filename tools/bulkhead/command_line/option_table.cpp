@@ -1,5 +1,7 @@
 #include "command_line/option_table.hpp"
 
+#include <CLI/CLI.hpp>
+
 #include <memory>
 #include <utility>
 
@@ -199,6 +201,12 @@ void add_options(CLI::App& app, Subcommand which, Settings& settings, WrittenOpt
   add_result_options(app, which, settings, words);
   add_record_files(app, settings);
   app.set_help_flag("-h,--help", "-h: the most used options on one screen; --help: all of them")->group("Records out");
+}
+
+void note_given(const CLI::App& app, WrittenOptions& words) {
+  for (const CLI::Option* option : app.get_options())
+    if (option->count() > 0)
+      for (const std::string& name : option->get_lnames()) words.names.insert("--" + name);
 }
 
 std::vector<OptionEntry> option_table(Subcommand which) {

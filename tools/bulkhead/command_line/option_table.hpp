@@ -4,10 +4,14 @@
 
 #include "rules/settings.hpp"
 
-#include <CLI/CLI.hpp>
-
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
+
+namespace CLI {
+class App;  // CLI11 itself is seen by the few that parse: it takes long to compile
+}
 
 namespace bulkhead::tool {
 
@@ -15,6 +19,10 @@ enum class Subcommand { run, call, coprocess, batch };  // batch: batch_main(), 
 
 /// Options as the user wrote them, before they are understood.
 struct WrittenOptions {
+  /// By its long name; one that the subcommand does not have was not given.
+  bool given(std::string_view option) const { return names.contains(option); }
+
+  std::set<std::string, std::less<>> names;
   std::string resume, isolation, column_separator, input_format, retry_on, load, free_memory;
   std::string jobs, timeout, deadline, retry_delay, delay, halt, delimiter, shuffle, progress, color, exit_code;
   std::vector<std::string> files;
@@ -26,6 +34,8 @@ struct WrittenOptions {
 
 /// Fills `app`. What needs no understanding goes into `settings` at once, the rest into `words`.
 void add_options(CLI::App& app, Subcommand which, Settings& settings, WrittenOptions& words);
+/// Fills `words.names`, once `app` has parsed.
+void note_given(const CLI::App& app, WrittenOptions& words);
 
 /// An option as help, manual page and completions show it.
 struct OptionEntry {

@@ -18,17 +18,17 @@ std::chrono::milliseconds duration(std::string_view option, const std::string& t
   return *parsed;
 }
 
-std::uint64_t size(const CLI::App& app, const std::string& option, const std::string& text) {
-  if (app.count(option) == 0) return 0;
+std::uint64_t size(const WrittenOptions& words, std::string_view option, const std::string& text) {
+  if (!words.given(option)) return 0;
   const auto parsed = parse_size(text);
   if (!parsed) refuse(option, text, "write a size like 4096, 512M, 2GiB or 100MB");
   if (*parsed == 0) refuse(option, text, "leave the option out for no limit");
   return *parsed;
 }
 
-std::uint64_t count(const CLI::App& app, const std::string& option, const std::string& text, std::uint64_t otherwise,
-                    std::uint64_t least, std::uint64_t most) {
-  if (app.get_option_no_throw(option) == nullptr || app.count(option) == 0) return otherwise;
+std::uint64_t count(const WrittenOptions& words, std::string_view option, const std::string& text,
+                    std::uint64_t otherwise, std::uint64_t least, std::uint64_t most) {
+  if (!words.given(option)) return otherwise;
   const auto parsed = parse_count(text);
   if (!parsed || *parsed < least || *parsed > most)
     refuse(option, text, fmt::format("write a whole number from {} to {}", least, most));

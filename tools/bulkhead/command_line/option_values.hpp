@@ -1,7 +1,7 @@
 // Values of options, read; or refused in words that name the option and the remedy.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "command_line/option_table.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -17,11 +17,11 @@ namespace bulkhead::tool {
 /// 0 for an empty text.
 std::chrono::milliseconds duration(std::string_view option, const std::string& text);
 /// In bytes; 0 where the option was not given, and never else.
-std::uint64_t size(const CLI::App& app, const std::string& option, const std::string& text);
+std::uint64_t size(const WrittenOptions& words, std::string_view option, const std::string& text);
 
 /// A whole number from `least` to `most`; `otherwise` where the option was not given.
-std::uint64_t count(const CLI::App& app, const std::string& option, const std::string& text, std::uint64_t otherwise,
-                    std::uint64_t least, std::uint64_t most);
+std::uint64_t count(const WrittenOptions& words, std::string_view option, const std::string& text,
+                    std::uint64_t otherwise, std::uint64_t least, std::uint64_t most);
 
 template <class T>
 T one_of(std::string_view option, const std::string& text,

@@ -3,6 +3,8 @@
 #include "words/nearest.hpp"
 #include "words/usage_error.hpp"
 
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 
 namespace bulkhead::tool {

@@ -1,10 +1,12 @@
 // Where the options end and the command begins.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;
+}
 
 namespace bulkhead::tool {
 

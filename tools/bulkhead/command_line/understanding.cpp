@@ -8,13 +8,14 @@
 
 #include <memory>
 #include <random>
+#include <utility>
 
 namespace bulkhead::tool {
 
 namespace {
 
-void understand_records(WrittenOptions& words, const CLI::App& app, Settings& settings) {
-  if (app.count("--delimiter") > 0) {
+void understand_records(WrittenOptions& words, Settings& settings) {
+  if (words.given("--delimiter")) {
     if (words.null) throw UsageError("--null and --delimiter both say how records end; give one of them");
     const auto bytes = unescape(words.delimiter);
     if (!bytes || bytes->empty())
@@ -22,13 +23,13 @@ void understand_records(WrittenOptions& words, const CLI::App& app, Settings& se
     settings.delimiter = *bytes;
   }
   if (words.null) settings.delimiter = std::string(1, '\0');
-  if (app.count("--shuf") > 0) {
+  if (words.given("--shuf")) {
     const auto seed =
         words.shuffle.empty() ? std::optional<std::uint64_t>(std::random_device()()) : parse_count(words.shuffle);
     if (!seed) refuse("--shuf", words.shuffle, "write --shuf or --shuf=NUMBER");
     settings.tasks.shuffle = seed;
   }
-  if (app.count("--colsep") > 0) {
+  if (words.given("--colsep")) {
     try {
       settings.column_separator = std::make_shared<const BytePattern>(words.column_separator);
     } catch (const std::invalid_argument& error) {
@@ -37,7 +38,7 @@ void understand_records(WrittenOptions& words, const CLI::App& app, Settings& se
     }
   }
   settings.tasks.records_per_task =
-      count(app, "--max-args", words.records_per_task, settings.fill_command_line ? SIZE_MAX : 1, 1, 1'000'000'000);
+      count(words, "--max-args", words.records_per_task, settings.fill_command_line ? SIZE_MAX : 1, 1, 1'000'000'000);
   if (!words.input_format.empty()) {
     if (words.input_format != "jsonl") refuse("--input", words.input_format, "write jsonl, the one there is");
     if (settings.column_separator || settings.header || settings.tasks.records_per_task != 1)
@@ -46,8 +47,8 @@ void understand_records(WrittenOptions& words, const CLI::App& app, Settings& se
   }
 }
 
-void understand_resume(const WrittenOptions& words, const CLI::App& app, Settings& settings) {
-  const bool all = app.count("--resume") > 0;
+void understand_resume(const WrittenOptions& words, Settings& settings) {
+  const bool all = words.given("--resume");
   if (!all && !words.resume_failed) return;
   const char* const option = words.resume_failed ? "--resume-failed" : "--resume";
   if (settings.joblog.empty())
@@ -91,13 +92,16 @@ void understand_output(const WrittenOptions& words, Settings& settings) {
     throw UsageError("--exit-code=task needs a --halt that one task decides, like --halt now,fail=1 or now,success=1");
 }
 
-void understand_record_files(const WrittenOptions& words, const CLI::App& app, const Settings& settings) {
+void understand_record_files(const WrittenOptions& words, const Settings& settings) {
   if (!settings.results.empty() && settings.output != OutputMode::grouped)
     throw UsageError(fmt::format("--results keeps whole outputs, {} lets them pass; give one of them",
                                  words.ungroup ? "--ungroup" : "--line-buffer"));
-  for (const char* name : {"--events", "--trace", "--junit", "--results"})
-    if (app.count(name) > 0 && app.get_option(name)->as<std::string>().empty())
-      throw UsageError(fmt::format("{}: an empty name names no file", name));
+  const std::pair<const char*, const std::string*> named[] = {{"--events", &settings.events},
+                                                              {"--trace", &settings.trace},
+                                                              {"--junit", &settings.junit},
+                                                              {"--results", &settings.results}};
+  for (const auto& [option, file] : named)
+    if (words.given(option) && file->empty()) throw UsageError(fmt::format("{}: an empty name names no file", option));
 }
 
 void understand_command(std::vector<std::string> rest, const WrittenOptions& words, Settings& settings) {
@@ -114,13 +118,12 @@ void understand_command(std::vector<std::string> rest, const WrittenOptions& wor
 
 }  // namespace
 
-void understand(WrittenOptions& words, const CLI::App& app, Subcommand which, std::vector<std::string> rest,
-                Settings& settings) {
-  understand_records(words, app, settings);
-  understand_running(words, app, which, settings);
-  understand_resume(words, app, settings);
+void understand(WrittenOptions& words, Subcommand which, std::vector<std::string> rest, Settings& settings) {
+  understand_records(words, settings);
+  understand_running(words, which, settings);
+  understand_resume(words, settings);
   understand_output(words, settings);
-  understand_record_files(words, app, settings);
+  understand_record_files(words, settings);
   understand_command(std::move(rest), words, settings);
 }
 

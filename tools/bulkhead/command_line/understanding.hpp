@@ -9,10 +9,9 @@
 namespace bulkhead::tool {
 
 /// `rest`: the words behind the options. Throws UsageError naming the option and the remedy.
-void understand(WrittenOptions& words, const CLI::App& app, Subcommand which, std::vector<std::string> rest,
-                Settings& settings);
+void understand(WrittenOptions& words, Subcommand which, std::vector<std::string> rest, Settings& settings);
 
 /// How many at once, when, how long, how often: the part of understand() that is about running.
-void understand_running(const WrittenOptions& words, const CLI::App& app, Subcommand which, Settings& settings);
+void understand_running(const WrittenOptions& words, Subcommand which, Settings& settings);
 
 }  // namespace bulkhead::tool

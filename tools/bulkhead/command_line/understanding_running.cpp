@@ -15,7 +15,7 @@ namespace bulkhead::tool {
 
 namespace {
 
-void understand_pace(const WrittenOptions& words, const CLI::App& app, Settings& settings) {
+void understand_pace(const WrittenOptions& words, Settings& settings) {
   const std::size_t cores = usable_cores();
   const auto jobs = words.jobs.empty() ? std::optional(cores) : parse_jobs(words.jobs, cores);
   if (!jobs) refuse("--jobs", words.jobs, "write N, N%, +N or -N, at least 1 and at most 65536");
@@ -28,13 +28,13 @@ void understand_pace(const WrittenOptions& words, const CLI::App& app, Settings&
   } else {
     settings.timeout = duration("--timeout", words.timeout);
   }
-  if (app.count("--timeout") > 0 && settings.timeout.count() == 0 && settings.timeout_percent == 0)
+  if (words.given("--timeout") && settings.timeout.count() == 0 && settings.timeout_percent == 0)
     refuse("--timeout", words.timeout, "leave the option out for no limit");
   settings.deadline = duration("--deadline", words.deadline);
-  if (app.count("--deadline") > 0 && settings.deadline.count() == 0)
+  if (words.given("--deadline") && settings.deadline.count() == 0)
     refuse("--deadline", words.deadline, "leave the option out for no limit");
   settings.tasks.spacing = duration("--delay", words.delay);
-  settings.retries = static_cast<unsigned>(count(app, "--retries", words.retries, 0, 0, 1'000'000));
+  settings.retries = static_cast<unsigned>(count(words, "--retries", words.retries, 0, 0, 1'000'000));
   if (!words.retry_delay.empty()) {
     if (settings.retries == 0) throw UsageError("--retry-delay has no effect without --retries N");
     const std::size_t dots = words.retry_delay.find("..");
@@ -45,18 +45,18 @@ void understand_pace(const WrittenOptions& words, const CLI::App& app, Settings&
     if (settings.max_retry_delay < settings.retry_delay)
       refuse("--retry-delay", words.retry_delay, "the longest delay, behind the dots, is shorter than the first");
   }
-  if (app.count("--retry-on") > 0) {
+  if (words.given("--retry-on")) {
     if (settings.retries == 0) throw UsageError("--retry-on has no effect without --retries N");
     const auto on = parse_retry_on(words.retry_on);
     if (!on) refuse("--retry-on", words.retry_on, "write some of fail,crash,timeout,oom,exit=N with commas between");
     settings.retry_on = *on;
   }
-  if (app.count("--load") > 0) {
+  if (words.given("--load")) {
     const auto load = parse_number(words.load);
     if (!load || *load <= 0) refuse("--load", words.load, "write a load average above 0, like 1.5");
     settings.most_load = *load;
   }
-  if (app.count("--mem-free") > 0) {
+  if (words.given("--mem-free")) {
     const auto size = parse_size(words.free_memory);
     if (!size) refuse("--mem-free", words.free_memory, "write a size like 512M, 2GiB or 1.5GB");
     settings.free_memory = *size;
@@ -77,24 +77,24 @@ void understand_term_sequence(const WrittenOptions& words, Subcommand which, Set
   settings.end_steps = *steps;
 }
 
-void understand_limits(const WrittenOptions& words, const CLI::App& app, Subcommand which, Settings& settings) {
-  if (app.count("--term-seq") > 0) understand_term_sequence(words, which, settings);
-  settings.limits.memory = size(app, "--mem-max", words.mem_max);
+void understand_limits(const WrittenOptions& words, Subcommand which, Settings& settings) {
+  if (words.given("--term-seq")) understand_term_sequence(words, which, settings);
+  settings.limits.memory = size(words, "--mem-max", words.mem_max);
   settings.limits.cpu_time = duration("--cpu-time", words.cpu_time);
-  if (app.count("--cpu-time") > 0 && settings.limits.cpu_time.count() == 0)
+  if (words.given("--cpu-time") && settings.limits.cpu_time.count() == 0)
     refuse("--cpu-time", words.cpu_time, "leave the option out for no limit");
-  settings.limits.file_size = size(app, "--fsize", words.fsize);
-  settings.limits.open_files = static_cast<unsigned>(count(app, "--nofile", words.nofile, 0, 1, 1u << 30));
-  settings.limits.output = size(app, "--output-max", words.output_max);
+  settings.limits.file_size = size(words, "--fsize", words.fsize);
+  settings.limits.open_files = static_cast<unsigned>(count(words, "--nofile", words.nofile, 0, 1, 1u << 30));
+  settings.limits.output = size(words, "--output-max", words.output_max);
   if (settings.limits.output != 0 && words.ungroup)
     throw UsageError(
         "--output-max counts what passes through Bulkhead, and with --ungroup nothing does; "
         "use --line-buffer");
 }
 
-void understand_workers(const WrittenOptions& words, const CLI::App& app, Settings& settings) {
-  settings.recycle = count(app, "--recycle", words.recycle, 0, 1, 1'000'000'000);
-  settings.crash_limit = count(app, "--crash-limit", words.crash_limit, 0, 1, 1'000'000'000);
+void understand_workers(const WrittenOptions& words, Settings& settings) {
+  settings.recycle = count(words, "--recycle", words.recycle, 0, 1, 1'000'000'000);
+  settings.crash_limit = count(words, "--crash-limit", words.crash_limit, 0, 1, 1'000'000'000);
 }
 
 // Behind a sign as well, which parse_count() does not take.
@@ -120,11 +120,11 @@ void understand_isolation(const WrittenOptions& words, Subcommand which, Setting
 
 }  // namespace
 
-void understand_running(const WrittenOptions& words, const CLI::App& app, Subcommand which, Settings& settings) {
-  understand_pace(words, app, settings);
+void understand_running(const WrittenOptions& words, Subcommand which, Settings& settings) {
+  understand_pace(words, settings);
   understand_isolation(words, which, settings);
-  understand_limits(words, app, which, settings);
-  understand_workers(words, app, settings);
+  understand_limits(words, which, settings);
+  understand_workers(words, settings);
   understand_niceness(words.niceness, settings);
 }
 

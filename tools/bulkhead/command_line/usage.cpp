@@ -1,6 +1,7 @@
 #include "command_line/usage.hpp"
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <array>
 #include <utility>

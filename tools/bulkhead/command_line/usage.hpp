@@ -3,8 +3,6 @@
 
 #include "command_line/option_table.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <string>
 
 namespace bulkhead::tool {

@@ -1,6 +1,4 @@
-#include <bulkhead/threaded_worker.hpp>
-
-#include <bulkhead/detail/thread_crew.hpp>
+#include <bulkhead/detail/thread_warnings.hpp>
 
 #include <spdlog/spdlog.h>
 
