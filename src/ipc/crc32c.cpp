@@ -63,6 +63,16 @@ std::uint32_t values_by_table(std::uint32_t seed, const std::byte* data, std::si
   return seed;
 }
 
+std::uint32_t number_by_table(std::uint32_t seed, std::uint64_t value) noexcept {
+  return range_by_table(seed, reinterpret_cast<const std::byte*>(&value), sizeof value);
+}
+
+}  // namespace
+
+constinit NumberChecksum crc32c_of_number = number_by_table;
+
+namespace {
+
 #if defined(__x86_64__)
 std::uint64_t word_at(const std::byte* data) noexcept {
   std::uint64_t word;
@@ -149,8 +159,6 @@ __attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::uint32_t see
 __attribute__((target("sse4.2"))) std::uint32_t values_by_instruction(std::uint32_t seed, const std::byte* data,
                                                                       std::size_t size, std::size_t each,
                                                                       std::size_t stride) noexcept {
-  if (size == sizeof(std::uint64_t) && each == size)  // a number more: they come by the million
-    return static_cast<std::uint32_t>(_mm_crc32_u64(seed, word_at(data)));
   if (each == stride && each < quartered) return in_four_by_instruction(seed, data, size);  // they lie without gaps
   for (std::size_t at = 0; at < size; at += stride)
     seed = each < quartered ? continue_by_instruction(seed, data + at, each)
@@ -158,11 +166,23 @@ __attribute__((target("sse4.2"))) std::uint32_t values_by_instruction(std::uint3
   return seed;
 }
 
+__attribute__((target("sse4.2"))) std::uint32_t number_by_instruction(std::uint32_t seed,
+                                                                      std::uint64_t value) noexcept {
+  return static_cast<std::uint32_t>(_mm_crc32_u64(seed, value));
+}
+
 using Method = std::uint32_t (*)(std::uint32_t, std::uint64_t, std::uint32_t, const std::byte*, std::size_t) noexcept;
 using ValuesMethod = std::uint32_t (*)(std::uint32_t, const std::byte*, std::size_t, std::size_t, std::size_t) noexcept;
-const bool has_instruction = __builtin_cpu_supports("sse4.2");
-const Method method = has_instruction ? by_instruction : by_table;
-const ValuesMethod values_method = has_instruction ? values_by_instruction : values_by_table;
+// Right at any time: before this is initialised, for who runs tasks that early, by table.
+constinit Method method = by_table;
+constinit ValuesMethod values_method = values_by_table;
+[[maybe_unused]] const bool chosen = [] {
+  if (!__builtin_cpu_supports("sse4.2")) return false;
+  method = by_instruction;
+  values_method = values_by_instruction;
+  crc32c_of_number = number_by_instruction;
+  return true;
+}();
 #else
 constexpr auto method = by_table;
 constexpr auto values_method = values_by_table;

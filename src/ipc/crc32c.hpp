@@ -20,4 +20,8 @@ std::uint32_t crc32c(std::uint32_t seed, std::uint64_t first, std::uint32_t seco
 std::uint32_t crc32c_of_values(std::uint32_t seed, std::span<const std::byte> values, std::size_t each,
                                std::size_t stride) noexcept;
 
+/// The same for one value more of eight bytes: they come by the million.
+using NumberChecksum = std::uint32_t (*)(std::uint32_t seed, std::uint64_t value) noexcept;
+extern constinit NumberChecksum crc32c_of_number;
+
 }  // namespace bulkhead::ipc

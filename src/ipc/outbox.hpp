@@ -61,13 +61,42 @@ class Outbox {
   void put_value(std::uint64_t task, unsigned attempt, std::size_t size) noexcept {
     if (task != next_task_ || size != last_size_ || attempt != 1) {
       put_alone(task, attempt, size);
-    } else if (run_at_ == nullptr) {
-      begin_run(task);
+      next_task_ = task + 1;
+      last_size_ = size;
     } else {
+      if (run_at_ == nullptr) return begin_run(task);
       lengthen_run();
     }
-    next_task_ = task + 1;
-    last_size_ = size;
+  }
+  /// How many values, of tasks from `task` on, would lengthen the run that is being made, if all are as large as its
+  /// others. For each: value_place(), then lengthen_run(), and nothing else between.
+  std::size_t places_in_run(std::uint64_t task) const noexcept {
+    constexpr std::uint64_t apart = frame_stride(in_place_payload);
+    if (run_at_ == nullptr || task != next_task_ || room_end_ - end_ < apart) return 0;
+    return std::min<std::uint64_t>(max_run_payload - run_.size, room_end_ - end_ - apart) / value_stride(last_size_);
+  }
+  /// As large as room().
+  std::span<std::byte> value_place() noexcept { return {ring_ + end_ % outbox_ring_bytes, in_place_payload}; }
+  std::size_t value_size() const noexcept { return last_size_; }
+  /// Whether value_place() is still where it was.
+  bool lengthens_at(const std::byte* place) const noexcept {
+    return run_at_ != nullptr && place == ring_ + end_ % outbox_ring_bytes;
+  }
+  void lengthen_run() noexcept {
+    const std::size_t stride = value_stride(last_size_);
+    std::byte* const value = ring_ + end_ % outbox_ring_bytes;
+    if (last_size_ == sizeof(std::uint64_t)) {
+      std::uint64_t number;
+      std::memcpy(&number, value, sizeof number);
+      run_.checksum = crc32c_of_number(run_.checksum, number);
+    } else {
+      if (last_size_ == 0) std::memset(value, 0, stride);
+      run_.checksum = run_checksum(run_.checksum, last_size_, {value, stride});
+    }
+    run_.size += static_cast<std::uint32_t>(stride);
+    end_ += stride;
+    std::atomic_ref(*run_at_).store(counted_by(run_), std::memory_order_release);
+    ++next_task_;
   }
   /// A frame with a payload that lies elsewhere; of any size.
   void put_copy(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload);
@@ -105,15 +134,6 @@ class Outbox {
   }
   void put_alone(std::uint64_t task, unsigned attempt, std::size_t size) noexcept;
   void begin_run(std::uint64_t task) noexcept;
-  void lengthen_run() noexcept {
-    const std::size_t stride = value_stride(last_size_);
-    std::byte* const value = ring_ + end_ % outbox_ring_bytes;
-    if (last_size_ == 0) std::memset(value, 0, stride);
-    run_.checksum = run_checksum(run_.checksum, last_size_, {value, stride});
-    run_.size += static_cast<std::uint32_t>(stride);
-    end_ += stride;
-    std::atomic_ref(*run_at_).store(counted_by(run_), std::memory_order_release);
-  }
   void end_run() noexcept {
     if (std::exchange(run_at_, nullptr) != nullptr) page_.commit(end_);
   }

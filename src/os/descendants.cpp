@@ -100,8 +100,6 @@ void erase_spared(std::vector<int>& found, std::span<const int> spared) {
   });
 }
 
-std::atomic<bool> forked{false};
-
 // False: it had ended otherwise before.
 bool reap_killed(int pid) noexcept {
   siginfo_t info{};
@@ -201,11 +199,11 @@ void note_forks() noexcept {
   static bool noted = false;  // also before this process was forked
   if (!std::exchange(noted, true))
     ::pthread_atfork(
-        nullptr, [] { forked = true; }, nullptr);
-  forked = false;
+        nullptr, [] { noted_fork = true; }, nullptr);
+  noted_fork = false;
 }
 
-bool forked_meanwhile() noexcept { return forked && forked.exchange(false); }
+bool forked_meanwhile() noexcept { return noted_fork && noted_fork.exchange(false); }
 
 std::vector<int> children() { return children_of("self"); }
 

@@ -4,6 +4,7 @@
 #include "os/child.hpp"
 #include "os/fd.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -66,6 +67,9 @@ void forget_spared_children() noexcept;
 void note_forks() noexcept;
 /// Whether there was one since this was asked last.
 bool forked_meanwhile() noexcept;
+/// The same, and it can be asked again; for those who ask a million times a second.
+inline std::atomic<bool> noted_fork{false};
+inline bool fork_noted() noexcept { return noted_fork; }
 
 /// Kills and reaps every child that is not in `spared`, and those that come to this process by their ends, until there
 /// is none. Returns how many there were that had not ended by themselves.

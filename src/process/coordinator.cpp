@@ -74,7 +74,7 @@ void Coordinator::add_failed(std::uint64_t task, Failure failure) {
   if (large_) queue_.release(*std::exchange(large_, std::nullopt));
   ++admitted_;
   ++never_dealt_;
-  failed_early_.emplace_back(task, std::move(failure));
+  end_task(task, 0, 0, std::move(failure));
 }
 
 Wake Coordinator::wait(int input) {
@@ -82,8 +82,15 @@ Wake Coordinator::wait(int input) {
   failures_.clear();
   close_fill();
   watch_input(input);
-  for (auto& [task, failure] : failed_early_) end_task(task, 0, 0, std::move(failure));
-  failed_early_.clear();
+  with_caller_ = false;
+  for (EndedTask& early : ended_early_) end_task(early.task, early.attempts, early.worker, std::move(early.failure));
+  ended_early_.clear();
+  const Wake wake = wait_for_completions(input);
+  with_caller_ = true;
+  return wake;
+}
+
+Wake Coordinator::wait_for_completions(int input) {
   while (completions_.empty()) {
     if (std::exchange(input_ready_, false) || (input >= 0 && input_always_ready_)) return Wake::ask_input;
     if (take_one_ready()) continue;

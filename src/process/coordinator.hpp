@@ -120,6 +120,7 @@ class Coordinator {
   Worker* worker_numbered(std::uint64_t number) const noexcept;
 
   // The loop (coordinator.cpp)
+  detail::Wake wait_for_completions(int input);
   bool poll();
   bool somebody_leaves() const;
   Nanoseconds patience() const;
@@ -161,6 +162,13 @@ class Coordinator {
   void notify_finished() const;
   void announce_what_is_lacking() const;
 
+  struct EndedTask {
+    std::uint64_t task;
+    unsigned attempts;
+    int worker;
+    Failure failure;
+  };
+
   const std::unique_ptr<detail::TaskBody> body_;
   const WorkOptions options_;
   const std::size_t num_workers_;
@@ -196,9 +204,10 @@ class Coordinator {
   Backlog backlog_;
   ipc::Scratch scratch_;
   std::vector<detail::Completion, os::UnforkedAllocator<detail::Completion>> completions_;
-  std::deque<Failure> failures_;                                 // of the completions
-  std::vector<std::pair<std::uint64_t, Failure>> failed_early_;  // tasks that failed before they could be dealt
-  std::deque<std::uint64_t> ready_;                              // keys the poller gave that were not looked at yet
+  std::deque<Failure> failures_;        // of the completions
+  bool with_caller_ = true;             // the completions are, or there are none yet
+  std::vector<EndedTask> ended_early_;  // meanwhile: they become completions when we are asked again
+  std::deque<std::uint64_t> ready_;     // keys the poller gave that were not looked at yet
   int watched_input_ = -1;
   bool input_always_ready_ = false, input_ready_ = false;
 

@@ -242,7 +242,12 @@ bool Coordinator::try_again(Worker& worker, const ipc::Record& record, const Fai
   return true;
 }
 
+// Also while the caller feeds us, if nothing can be started any more; he has the completions then.
 void Coordinator::end_task(std::uint64_t task, unsigned attempts, int worker, Failure failure) {
+  if (with_caller_) {
+    ended_early_.push_back({task, attempts, worker, std::move(failure)});
+    return;
+  }
   Completion done;
   done.task = task;
   done.stats.ending = failure.ending;

@@ -132,14 +132,19 @@ void WorkerLoop::serve() {
 // Between what each stores and what it looks at then, our claim and the coordinator's mark, lies a full fence: at least
 // one of the two sees the other, and where the coordinator cannot tell it waits for this answer.
 void WorkerLoop::answer_row(const ipc::Row& row, std::uint64_t offset) {
-  std::uint64_t place = offset + sizeof row;
   const std::uint64_t pitch = row.pitch();
   const std::size_t count = row.count;
   current_.task.attempt = row.attempt;
-  for (std::size_t i = 0; i < count; ++i, place += pitch) {
-    const ipc::Record record(row, i);
+  for (std::size_t i = 0; i < count;) {
+    const std::uint64_t place = offset + sizeof row + i * pitch;
+    if (const std::size_t done = lengthen_run(row, i, place); done != 0) {
+      i += done;
+      after(done);
+      continue;
+    }
+    const ipc::Record record(row, i++);
     page_.claim(place, place_.seed, fenced_remotely_);
-    if (ipc::LaneReader::taken_back(row, i)) {
+    if (ipc::LaneReader::taken_back(row, i - 1)) {
       decline(record);
       page_.move_to(place, Phase::between, place_.seed);
       continue;
@@ -152,8 +157,41 @@ void WorkerLoop::answer_row(const ipc::Row& row, std::uint64_t offset) {
     else
       do_tiny(record);
     current_.active = false;
-    after_task();
+    after(1);
   }
+}
+
+// Of tiny tasks nearly all end in a value that stands behind that of the task before. They come by the million: what is
+// the same for all of them is asked once, and the first that is anything else ends this. Returns how many were
+// answered.
+std::size_t WorkerLoop::lengthen_run(const ipc::Row& row, std::size_t from, std::uint64_t offset) {
+  if (group_ <= few_tasks || row.form != ipc::RowForm::inlined || row.attempt != 1) return 0;
+  const std::size_t most = std::min<std::size_t>(
+      {row.count - from, group_left_, batch_tasks - unsent_, outbox_.places_in_run(row.task + from)});
+  const std::uint64_t pitch = row.pitch();
+  const std::span<const std::byte> item(row.item(from), row.size);
+  const std::size_t size = outbox_.value_size();
+  std::size_t done = 0;
+  current_.active = true;
+  while (done < most) {
+    const std::uint64_t place = offset + done * pitch;
+    page_.claim(place, place_.seed, fenced_remotely_);
+    if (ipc::LaneReader::taken_back(row, from + done)) break;
+    page_.move_to(place, Phase::running, place_.seed);
+    current_.task.index = row.task + from + done;
+    result_.room = outbox_.value_place();
+    const std::byte* const value = result_.room.data();
+    body_.run({item.data() + done * pitch, row.size}, result_);
+    ++done;
+    if (result_.size != size || !result_.elsewhere.empty() || result_.failure || os::fork_noted() ||
+        !outbox_.lengthens_at(value)) [[unlikely]] {
+      answer_tiny(ipc::Record(row, from + done - 1));
+      break;
+    }
+    outbox_.lengthen_run();
+  }
+  current_.active = false;
+  return done;
 }
 
 void WorkerLoop::decline(const ipc::Record& record) {
@@ -161,10 +199,13 @@ void WorkerLoop::decline(const ipc::Record& record) {
   outbox_.put(FrameKind::declined, record.task(), record.attempt(), 0);
 }
 
-// They come by the million: what is rare among them is done elsewhere.
-inline void WorkerLoop::do_tiny(const ipc::Record& record) {
+void WorkerLoop::do_tiny(const ipc::Record& record) {
   result_.room = outbox_.value_room();
   body_.run(place_.queue.item(record), result_);
+  answer_tiny(record);
+}
+
+void WorkerLoop::answer_tiny(const ipc::Record& record) {
   const bool may_have_left_some = os::forked_meanwhile() || group_ <= few_tasks;
   if (may_have_left_some || result_.failure || !result_.elsewhere.empty()) [[unlikely]] {
     if (may_have_left_some && os::has_children()) look_after_fork(record);
@@ -208,9 +249,11 @@ void WorkerLoop::answer(const ipc::Record& record) {
   apart_ = {};
 }
 
-void WorkerLoop::after_task() {
-  if (--group_left_ == 0) end_group();
-  if (++unsent_ < batch_tasks && outbox_.unsent() < batch_bytes) return;
+void WorkerLoop::after(std::size_t tasks) {
+  group_left_ -= static_cast<std::uint32_t>(tasks);
+  unsent_ += static_cast<std::uint32_t>(tasks);
+  if (group_left_ == 0) end_group();
+  if (unsent_ < batch_tasks && outbox_.unsent() < batch_bytes) return;
   flush();
   last_flush_ = group_start_;
 }

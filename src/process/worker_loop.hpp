@@ -36,10 +36,12 @@ class WorkerLoop final : public detail::OutputSink, public detail::LargeRoom {
   void serve();
   void answer_row(const ipc::Row& row, std::uint64_t offset);
   void decline(const ipc::Record& record);
+  std::size_t lengthen_run(const ipc::Row& row, std::size_t from, std::uint64_t offset);
   void do_tiny(const ipc::Record& record);
+  void answer_tiny(const ipc::Record& record);
   void do_measured(const ipc::Record& record);
   void answer(const ipc::Record& record);
-  void after_task();
+  void after(std::size_t tasks);
   void end_group();
   void end_what_was_left(std::uint64_t task, unsigned attempt);
   void look_after_fork(const ipc::Record& record);

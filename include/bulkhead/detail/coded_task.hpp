@@ -95,9 +95,17 @@ Outcome<R> outcome_of(Completion& done, std::size_t which = 0) {
   return decoded_outcome<R>(done, which);
 }
 
-/// The same, into what holds an outcome already: a string keeps its memory, which costs more than small ones do.
+/// The same, into what holds an outcome already. One value is written over the other: a string keeps its memory, which
+/// costs more than small ones do, and of a number no copy is made on the way.
 template <class R>
 void outcome_into(Outcome<R>& into, Completion& done, std::size_t which = 0) {
+  if constexpr (std::is_arithmetic_v<R> && !std::is_same_v<R, bool>) {
+    if (done.failure == nullptr && done.size == sizeof(R) && into.has_value()) [[likely]] {
+      std::memcpy(&OutcomeAccess::value(into), done.data + which * done.stride, sizeof(R));
+      OutcomeAccess::stats(into) = done.stats;
+      return;
+    }
+  }
   if constexpr (std::is_same_v<R, std::string>) {
     if (done.failure == nullptr && into.has_value()) {
       const std::span<const std::byte> bytes = done.bytes(which);

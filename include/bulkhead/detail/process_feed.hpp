@@ -53,6 +53,9 @@ class ProcessFeed {
   ProcessFeed(const ProcessFeed&) = delete;  // iterators may point into the range
   ProcessFeed& operator=(const ProcessFeed&) = delete;
 
+  /// Whether a next item can be had without anything else that might take long.
+  static constexpr bool never_waits = elements_are_there<Range> && !WaitableInput<Range>;
+
   /// The number of items, where the range knows it beforehand.
   std::optional<std::size_t> size() const noexcept { return size_; }
 

@@ -154,12 +154,19 @@ class ProcessStream {
              (!fresh.empty() && waiting.is_next(fresh.front().task));
     }
 
-    void wait() {
-      const int input = feed.feed(engine, [this](std::uint64_t index) {
+    int feed_what_may_be() {
+      return feed.feed(engine, [this](std::uint64_t index) {
         return !ordered || (index - waiting.front_index() < window && waiting.bytes_expected(index) < window_bytes);
       });
-      if (engine.wait(input) == detail::Wake::completions) {
+    }
+
+    void wait() {
+      if (engine.wait(feed_what_may_be()) == detail::Wake::completions) {
         fresh = engine.completions();
+        if constexpr (Feed::never_waits) {  // so that nobody runs out of tasks while these are delivered
+          feed_what_may_be();
+          engine.flush();
+        }
       } else if (engine.outstanding() == 0 && (feed.ended() || engine.closed())) {
         at_end = true;
         engine.finish();
@@ -215,6 +222,10 @@ auto do_process_work(Items&& items, F&& func, const WorkOptions& options = {})
     const detail::Wake wake = engine.wait(input);
     if (wake == detail::Wake::idle && (feed.ended() || engine.closed())) break;
     if (wake != detail::Wake::completions) continue;
+    if constexpr (Feed::never_waits) {  // so that nobody runs out of tasks meanwhile
+      feed.feed(engine, [](std::uint64_t) { return true; });
+      engine.flush();
+    }
     for (detail::Completion& done : engine.completions()) {
       const std::size_t place = options.preserve_result_ordering ? static_cast<std::size_t>(done.task) : ended;
       if (place + done.count > results.size()) results.resize(place + done.count);  // touched once, and warm then
