@@ -67,8 +67,8 @@ void forget_spared_children() noexcept;
 void note_forks() noexcept;
 /// Whether there was one since this was asked last.
 bool forked_meanwhile() noexcept;
-/// The same, and it can be asked again; for those who ask a million times a second.
 inline std::atomic<bool> noted_fork{false};
+/// The same, and it can be asked again: for those who ask a million times a second.
 inline bool fork_noted() noexcept { return noted_fork; }
 
 /// Kills and reaps every child that is not in `spared`, and those that come to this process by their ends, until there

@@ -54,6 +54,7 @@ class Coordinator {
   std::span<std::byte> large_room(std::size_t size);
   void add_large(std::uint64_t task);
   void add_failed(std::uint64_t task, Failure failure);
+  void publish() { close_fill(); }
   void flush();
 
   detail::Wake wait(int input);
@@ -162,6 +163,7 @@ class Coordinator {
   void notify_finished() const;
   void announce_what_is_lacking() const;
 
+  // Not yet a completion.
   struct EndedTask {
     std::uint64_t task;
     unsigned attempts;

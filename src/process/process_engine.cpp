@@ -24,6 +24,7 @@ void ProcessEngine::add(std::uint64_t task, std::size_t count, std::size_t size)
 std::span<std::byte> ProcessEngine::large_room(std::size_t size) { return state_->large_room(size); }
 void ProcessEngine::add_large(std::uint64_t task) { state_->add_large(task); }
 void ProcessEngine::add_failed(std::uint64_t task, Failure failure) { state_->add_failed(task, std::move(failure)); }
+void ProcessEngine::publish() { state_->publish(); }
 void ProcessEngine::flush() { state_->flush(); }
 Wake ProcessEngine::wait(int input) { return state_->wait(input); }
 std::span<Completion> ProcessEngine::completions() noexcept { return state_->completions(); }

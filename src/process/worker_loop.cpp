@@ -70,6 +70,8 @@ void WorkerLoop::leave_with_words(const Failure& failure) {
 }
 
 void WorkerLoop::start() {
+  // Before there is a second thread: the kernel takes 10 ms for it then.
+  fenced_remotely_ = os::has_remote_fences() && os::accept_remote_fences();
   current_.task.worker = place_.slot;
   current_.sink = this;
   result_.large = this;
@@ -90,7 +92,6 @@ void WorkerLoop::start() {
   } catch (...) {
     leave_with_words(detail::failure_from_current_exception());
   }
-  fenced_remotely_ = os::has_remote_fences() && os::accept_remote_fences();
   if (os::has_children()) helpers_ = os::children();
   os::note_forks();
   page_.move_to(0, Phase::between, place_.seed);  // from here on it may be asked what was in our hands: nothing yet

@@ -3,6 +3,7 @@
 #include "table.hpp"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
@@ -116,6 +117,7 @@ std::vector<Row> run_in_turns(const std::vector<Peer>& peers, const Setting& set
     Row* place = rows.data();
     for (const Peer& peer : peers) {
       fmt::print(stderr, "round {} of {}: {}\n", round, setting.rounds, peer.rows.front().name);
+      ::malloc_trim(0);  // who forks would pay for the memory that others have left
       run_once(peer, place, round > 0);
       place += peer.rows.size();
     }

@@ -107,7 +107,9 @@ class ProcessEngine {
   void add_large(std::uint64_t task);
   /// A task that failed before it could be dealt: it ends, with this, in its turn.
   void add_failed(std::uint64_t task, Failure failure);
-  /// The input may now keep us waiting: let workers see what they were dealt.
+  /// Lets workers see what they were dealt.
+  void publish();
+  /// The same, before the input may keep us waiting: also for the births of workers that it was dealt to.
   void flush();
 
   /// Waits until a task has ended, or until the input may have something: `input` is a descriptor that is readable

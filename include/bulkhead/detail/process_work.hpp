@@ -165,7 +165,7 @@ class ProcessStream {
         fresh = engine.completions();
         if constexpr (Feed::never_waits) {  // so that nobody runs out of tasks while these are delivered
           feed_what_may_be();
-          engine.flush();
+          engine.publish();
         }
       } else if (engine.outstanding() == 0 && (feed.ended() || engine.closed())) {
         at_end = true;
@@ -224,7 +224,7 @@ auto do_process_work(Items&& items, F&& func, const WorkOptions& options = {})
     if (wake != detail::Wake::completions) continue;
     if constexpr (Feed::never_waits) {  // so that nobody runs out of tasks meanwhile
       feed.feed(engine, [](std::uint64_t) { return true; });
-      engine.flush();
+      engine.publish();
     }
     for (detail::Completion& done : engine.completions()) {
       const std::size_t place = options.preserve_result_ordering ? static_cast<std::size_t>(done.task) : ended;
