@@ -28,8 +28,10 @@ std::optional<std::chrono::nanoseconds> until(Clock::time_point deadline) {
   return std::max<std::chrono::nanoseconds>(deadline - Clock::now(), std::chrono::nanoseconds(0));
 }
 
+}  // namespace
+
 // Between two answers nobody waits for the coordinator's end: a thread does, all the time.
-class Guardian {
+class Coprocess::Guardian {
  public:
   Guardian() {
     if (watch_.descriptor() >= 0) thread_.emplace([this] { serve(); });
@@ -52,8 +54,6 @@ class Guardian {
   os::WakeUp quit_;
   std::optional<detail::ServiceThread> thread_;
 };
-
-}  // namespace
 
 // One run of the program, from its start to its end.
 class Coprocess::Program {

@@ -23,7 +23,7 @@ namespace {
 
 std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
-std::string text_of(const std::optional<std::vector<std::byte>>& message) {
+std::string message_text(const std::optional<std::vector<std::byte>>& message) {
   REQUIRE(message);
   return {reinterpret_cast<const char*>(message->data()), message->size()};
 }
@@ -58,10 +58,10 @@ TEST_CASE("both ends of a channel send and receive whole messages", "[channel]")
   here.send({});
   here.send(bytes_of("three"));
   there.send(bytes_of("back"));
-  CHECK(text_of(there.recv()) == "one");
-  CHECK(text_of(there.recv()).empty());
-  CHECK(text_of(there.recv()) == "three");
-  CHECK(text_of(here.recv()) == "back");
+  CHECK(message_text(there.recv()) == "one");
+  CHECK(message_text(there.recv()).empty());
+  CHECK(message_text(there.recv()) == "three");
+  CHECK(message_text(here.recv()) == "back");
 }
 
 TEST_CASE("messages larger than any buffer pass whole", "[channel]") {
@@ -69,7 +69,7 @@ TEST_CASE("messages larger than any buffer pass whole", "[channel]") {
   std::string large(5'000'001, 'x');
   for (std::size_t i = 0; i < large.size(); i += 97) large[i] = static_cast<char>(i);
   auto sent = std::async(std::launch::async, [&sender = here, &large] { sender.send(bytes_of(large)); });
-  CHECK(text_of(there.recv()) == large);
+  CHECK(message_text(there.recv()) == large);
   sent.get();
 }
 
@@ -77,7 +77,7 @@ TEST_CASE("a peer that closes between messages is the end", "[channel]") {
   auto [here, there] = make_channel(GENERATE(0, 1));
   there.send(bytes_of("last"));
   there.close();
-  CHECK(text_of(here.recv()) == "last");
+  CHECK(message_text(here.recv()) == "last");
   CHECK(here.recv() == std::nullopt);
   CHECK(here.recv() == std::nullopt);
   CHECK_THROWS_AS(there.send(bytes_of("x")), std::system_error);
@@ -114,7 +114,7 @@ TEST_CASE("a message that breaks off is an error, and nothing is received after 
 TEST_CASE("the length is 64 bits, little-endian", "[channel]") {
   BareEnd end;
   end.write(std::string("\x02\0\0\0\0\0\0\0hi", 10));
-  CHECK(text_of(end.channel->recv()) == "hi");
+  CHECK(message_text(end.channel->recv()) == "hi");
   end.channel->send(bytes_of("abc"));
   char frame[32];
   CHECK(::recv(end.bare, frame, sizeof frame, MSG_WAITALL | MSG_DONTWAIT) == 11);
@@ -130,7 +130,7 @@ TEST_CASE("an announcement above the limit is refused, one within it takes no me
   SECTION("above one's own") {
     end.channel->set_max_message_bytes(3);
     end.write(std::string("\x03\0\0\0\0\0\0\0abc\x04\0\0\0\0\0\0\0", 19));
-    CHECK(text_of(end.channel->recv()) == "abc");
+    CHECK(message_text(end.channel->recv()) == "abc");
     CHECK_THROWS_AS(end.channel->recv(), std::runtime_error);
   }
   SECTION("as large as can be said, the peer gone") {
@@ -160,7 +160,7 @@ TEST_CASE("a TCP connection is a channel too, also a non-blocking one", "[channe
   const std::string large(3'000'000, 'y');
   auto echo = std::async(std::launch::async, [&] { far.send(*far.recv()); });
   near.send(bytes_of(large));
-  CHECK(text_of(near.recv()) == large);
+  CHECK(message_text(near.recv()) == large);
   echo.get();
 }
 
@@ -181,7 +181,7 @@ TEST_CASE("channels move", "[channel]") {
   auto [here, there] = make_socket_channel();
   Channel moved = std::move(here);
   moved.send(bytes_of("x"));
-  CHECK(text_of(there.recv()) == "x");
+  CHECK(message_text(there.recv()) == "x");
   moved = std::move(there);  // closes what it had
   CHECK(moved.recv() == std::nullopt);
 }
@@ -213,7 +213,7 @@ TEST_CASE("a forked process talks over a channel and shares a region", "[channel
   }
   its.close();
   mine.send(bytes_of("there and back"));
-  CHECK(text_of(mine.recv()) == "there and back");
+  CHECK(message_text(mine.recv()) == "there and back");
   CHECK(*count == 42);
   CHECK(mine.recv() == std::nullopt);
   int status = -1;

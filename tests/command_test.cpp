@@ -1,5 +1,6 @@
 // Programs as tasks: how they end, what they say, and what they leave behind.
 #include "catch.hpp"
+#include "output_text.hpp"
 
 #include <bulkhead/command.hpp>
 #include <bulkhead/signals.hpp>
@@ -14,43 +15,37 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Run {
+struct Captured {
   CommandResult result;
   std::string output, error;
 };
 
-std::string text_of(const TaskOutput& file, ByteRange range) {
-  std::string text(range.size(), '\0');
-  text.resize(file.read(range.begin, text));
-  return text;
-}
-
-Run run(Command command, std::stop_token stop = {}) {
+Captured capture(Command command, std::stop_token stop = {}) {
   TaskOutput output, error;
   command.output = &output;
   command.error = &error;
-  Run run;
-  run.result = run_command(command, std::move(stop));
-  run.output = text_of(output, run.result.output);
-  run.error = text_of(error, run.result.error);
-  return run;
+  Captured captured;
+  captured.result = run_command(command, std::move(stop));
+  captured.output = text_of(output, captured.result.output);
+  captured.error = text_of(error, captured.result.error);
+  return captured;
 }
-Command shell(const std::string& line) { return {.arguments = {"sh", "-c", line}}; }
+Command shell_command(const std::string& line) { return {.arguments = {"sh", "-c", line}}; }
 
 }  // namespace
 
 TEST_CASE("a program's output and code come back apart", "[command]") {
-  const Run r = run(shell("echo out; echo err >&2; exit 3"));
+  const Captured r = capture(shell_command("echo out; echo err >&2; exit 3"));
   CHECK(r.result.exit_code == 3);
   CHECK(r.result.signal == 0);
   CHECK_FALSE(r.result.succeeded());
   CHECK(r.output == "out\n");
   CHECK(r.error == "err\n");
-  CHECK(run(shell("true")).result.succeeded());
+  CHECK(capture(shell_command("true")).result.succeeded());
 }
 
 TEST_CASE("a signal is not an exit code", "[command]") {
-  const Run r = run(shell("kill -SEGV $$"));
+  const Captured r = capture(shell_command("kill -SEGV $$"));
   CHECK_FALSE(r.result.exit_code.has_value());
   CHECK(r.result.signal == SIGSEGV);
   CHECK(signal_name(r.result.signal) == "SIGSEGV");
@@ -58,7 +53,7 @@ TEST_CASE("a signal is not an exit code", "[command]") {
 
 TEST_CASE("a program that truncates its streams harms nobody's output", "[command]") {
   TaskOutput output, error;
-  Command command = shell("echo first");
+  Command command = shell_command("echo first");
   command.output = &output;
   command.error = &error;
   const CommandResult first = run_command(command);
@@ -71,78 +66,78 @@ TEST_CASE("a program that truncates its streams harms nobody's output", "[comman
 }
 
 TEST_CASE("much output on both streams is stored whole", "[command]") {
-  const Run r = run(shell("head -c 3000000 /dev/zero & head -c 2000000 /dev/zero >&2; wait"));
+  const Captured r = capture(shell_command("head -c 3000000 /dev/zero & head -c 2000000 /dev/zero >&2; wait"));
   CHECK(r.result.succeeded());
   CHECK(r.output.size() == 3'000'000);
   CHECK(r.error.size() == 2'000'000);
 }
 
 TEST_CASE("what cannot be started says why, as a shell would", "[command]") {
-  CHECK(run({.arguments = {"bulkhead-no-such-program"}}).result.exit_code == 127);
-  CHECK(run({.arguments = {"bulkhead-no-such-program"}}).result.start_error == ENOENT);
-  CHECK(run({.arguments = {"/etc/passwd"}}).result.exit_code == 126);
-  CHECK(run({.arguments = {"/"}}).result.start_error == EACCES);
-  CHECK(run({.arguments = {"true", std::string(200'000, 'x')}}).result.start_error == E2BIG);
-  CHECK(run({.arguments = {"echo", std::string("a\0b", 3)}}).result.start_error == EINVAL);
-  CHECK(run({.arguments = {}}).result.start_error == ENOENT);
-  CHECK(run({.arguments = {"true"}, .directory = "/nonexistent"}).result.start_error == ENOENT);
+  CHECK(capture({.arguments = {"bulkhead-no-such-program"}}).result.exit_code == 127);
+  CHECK(capture({.arguments = {"bulkhead-no-such-program"}}).result.start_error == ENOENT);
+  CHECK(capture({.arguments = {"/etc/passwd"}}).result.exit_code == 126);
+  CHECK(capture({.arguments = {"/"}}).result.start_error == EACCES);
+  CHECK(capture({.arguments = {"true", std::string(200'000, 'x')}}).result.start_error == E2BIG);
+  CHECK(capture({.arguments = {"echo", std::string("a\0b", 3)}}).result.start_error == EINVAL);
+  CHECK(capture({.arguments = {}}).result.start_error == ENOENT);
+  CHECK(capture({.arguments = {"true"}, .directory = "/nonexistent"}).result.start_error == ENOENT);
 }
 
 TEST_CASE("a program has the environment, directory and input it was given", "[command]") {
-  Command command = shell("echo $A; pwd; cat; env | grep -c .");
+  Command command = shell_command("echo $A; pwd; cat; env | grep -c .");
   command.environment = {"A=b c"};
   command.directory = "/";
-  CHECK(run(command).output.starts_with("b c\n/\n"));
+  CHECK(capture(command).output.starts_with("b c\n/\n"));
   command = {.arguments = {"/usr/bin/env"}, .environment = {"ONLY=this"}, .clear_environment = true};
-  CHECK(run(command).output == "ONLY=this\n");
+  CHECK(capture(command).output == "ONLY=this\n");
 }
 
 TEST_CASE("a program that outlives its time is ended", "[command]") {
-  Command command = shell("echo begun; sleep 60");
+  Command command = shell_command("echo begun; sleep 60");
   command.timeout = 200ms;
-  const Run r = run(command);
+  const Captured r = capture(command);
   CHECK(r.result.timed_out);
   CHECK(r.output == "begun\n");
   CHECK(r.result.ran_ns >= 200'000'000);
 }
 
 TEST_CASE("a program that ignores TERM is killed after the grace", "[command]") {
-  Command command = shell("trap '' TERM; while :; do sleep 1; done");
+  Command command = shell_command("trap '' TERM; while :; do sleep 1; done");
   command.timeout = 100ms;
   command.end_steps = {{SIGTERM, 100ms}, {SIGKILL, 0ms}};
-  const Run r = run(command);
+  const Captured r = capture(command);
   CHECK(r.result.timed_out);
   CHECK(r.result.signal == SIGKILL);
 }
 
 TEST_CASE("a stopped program is ended as well", "[command]") {
-  Command command = shell("kill -STOP $$");
+  Command command = shell_command("kill -STOP $$");
   command.timeout = 100ms;
-  CHECK(run(command).result.timed_out);
+  CHECK(capture(command).result.timed_out);
 }
 
 TEST_CASE("a stop request ends the program", "[command]") {
   std::stop_source stop;
   std::jthread requester([&] { stop.request_stop(); });
-  const Run r = run(shell("sleep 60"), stop.get_token());
+  const Captured r = capture(shell_command("sleep 60"), stop.get_token());
   CHECK(r.result.cancelled);
   CHECK_FALSE(r.result.timed_out);
   CHECK_FALSE(r.result.succeeded());
 }
 
 TEST_CASE("what a program leaves in its group is ended with it", "[command]") {
-  const Run r = run(shell("sleep 60 & echo $!"));
+  const Captured r = capture(shell_command("sleep 60 & echo $!"));
   CHECK(r.result.succeeded());
   const int left = std::stoi(r.output);
   const auto deadline = std::chrono::steady_clock::now() + 20s;
-  const auto alive = [&] { return run(shell("kill -0 " + std::to_string(left))).result.succeeded(); };
+  const auto alive = [&] { return capture(shell_command("kill -0 " + std::to_string(left))).result.succeeded(); };
   while (alive() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
   CHECK_FALSE(alive());
 }
 
 TEST_CASE("lines come whole, and the last one without its newline", "[command]") {
   std::string output, error;
-  Command command = shell("printf 'a\\nb'; printf 'c\\nd'; echo e >&2");
+  Command command = shell_command("printf 'a\\nb'; printf 'c\\nd'; echo e >&2");
   command.on_lines = [&](int channel, std::span<const std::byte> lines) {
     const std::string text(reinterpret_cast<const char*>(lines.data()), lines.size());
     (channel == 1 ? output : error) += "[" + text + "]";
@@ -155,9 +150,9 @@ TEST_CASE("lines come whole, and the last one without its newline", "[command]")
 }
 
 TEST_CASE("a script without an interpreter line is given to sh", "[command]") {
-  const Run r = run(shell("f=$(mktemp); echo 'echo from $1' > $f; chmod +x $f; echo $f"));
+  const Captured r = capture(shell_command("f=$(mktemp); echo 'echo from $1' > $f; chmod +x $f; echo $f"));
   const std::string path = r.output.substr(0, r.output.size() - 1);
-  CHECK(run({.arguments = {path, "x"}}).output == "from x\n");
+  CHECK(capture({.arguments = {path, "x"}}).output == "from x\n");
   std::remove(path.c_str());
 }
 

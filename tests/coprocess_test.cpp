@@ -18,7 +18,7 @@ using namespace outside;
 
 namespace {
 
-Command shell(const std::string& script) {
+Command shell_coprocess(const std::string& script) {
   return {.arguments = {"sh", "-c", script}, .end_steps = {{SIGTERM, 200ms}, {SIGKILL, 0ms}}};
 }
 
@@ -30,7 +30,7 @@ const std::string counting =
 }  // namespace
 
 TEST_CASE("a co-process is started once and keeps what it knows", "[coprocess]") {
-  Coprocess counter(shell(counting));
+  Coprocess counter(shell_coprocess(counting));
   CHECK(counter.ask("a").text == "1");
   CHECK(counter.ask("b").text == "2");
   CHECK(counter.ask("two\nlines").ending == AnswerEnding::not_a_line);
@@ -40,7 +40,7 @@ TEST_CASE("a co-process is started once and keeps what it knows", "[coprocess]")
 }
 
 TEST_CASE("a co-process' end is one answer's, and a fresh one takes its place", "[coprocess]") {
-  Command command = shell(counting);
+  Command command = shell_coprocess(counting);
   command.timeout = 1s;
   Coprocess counter(command);
   CHECK(counter.ask("exit").exit_code == 3);
@@ -54,9 +54,9 @@ TEST_CASE("a co-process' end is one answer's, and a fresh one takes its place", 
 }
 
 TEST_CASE("one that leaves after each answer is nobody's failure", "[coprocess]") {
-  Coprocess leaving(shell("read -r x; echo $x"));
+  Coprocess leaving(shell_coprocess("read -r x; echo $x"));
   for (int i = 0; i < 50; ++i) CHECK(leaving.ask(std::to_string(i)).text == std::to_string(i));
-  CHECK(Coprocess(shell("exit 4")).ask("a").exit_code == 4);
+  CHECK(Coprocess(shell_coprocess("exit 4")).ask("a").exit_code == 4);
 }
 
 TEST_CASE("a record of megabytes, answered while it is written", "[coprocess]") {
@@ -136,7 +136,7 @@ TEST_CASE("coprocess: a model loaded once, records that end it in every way, all
 
 TEST_CASE("a second answer that comes late is never the next record's", "[coprocess]") {
   // It comes after the moment in which the first answer is looked at, and before the next record is read.
-  Coprocess twice(shell("while read -r x; do echo $x; sleep 0.02; echo late; done"));
+  Coprocess twice(shell_coprocess("while read -r x; do echo $x; sleep 0.02; echo late; done"));
   for (int i = 0; i < 20; ++i) {
     const Answer answer = twice.ask(std::to_string(i));
     CHECK(answer.ending == AnswerEnding::answered);
@@ -174,27 +174,27 @@ TEST_CASE("a co-process' limits, each in its own words", "[coprocess]") {
     return answer;
   };
   const std::string obey = "while read -r x; do eval \"$x\"; echo done; done";
-  Command memory = shell(obey);
+  Command memory = shell_coprocess(obey);
   memory.limits.memory = 64 << 20;
   const Answer greedy = ask(memory, "python3 -c \"x = b'x' * (1 << 28); import time; time.sleep(60)\"");
   CHECK(greedy.ending == AnswerEnding::limit_exceeded);
   CHECK(greedy.limit.kind == LimitKind::memory);
   CHECK(greedy.limit.used > greedy.limit.allowed);
 
-  Command time = shell(obey);
+  Command time = shell_coprocess(obey);
   time.limits.cpu_time = 300ms;
   const Answer busy = ask(time, "while :; do :; done");
   CHECK(busy.limit.kind == LimitKind::cpu_time);
   CHECK(busy.limit.used >= busy.limit.allowed);
 
-  Command files = shell(obey);
+  Command files = shell_coprocess(obey);
   const Directory place;
   files.directory = place.path();
   files.limits.file_size = 4096;
   const Answer writer = ask(files, "exec head -c 100000 /dev/zero > large");
   CHECK(writer.limit.kind == LimitKind::file_size);
 
-  Command output = shell(obey);
+  Command output = shell_coprocess(obey);
   output.limits.output = 1000;
   TaskOutput error;
   output.error = &error;
@@ -208,7 +208,8 @@ TEST_CASE("a co-process' limits, each in its own words", "[coprocess]") {
 }
 
 TEST_CASE("limits of a record are counted anew for each", "[coprocess]") {
-  Command command = shell("while read -r x; do i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo $x; done");
+  Command command =
+      shell_coprocess("while read -r x; do i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo $x; done");
   command.limits.cpu_time = 5s;  // all of them together take longer where one takes a twentieth of it
   command.limits.output = 10;
   Coprocess busy(command);

@@ -31,6 +31,8 @@
 using namespace bulkhead;
 using namespace std::chrono_literals;
 
+// One of its own: the words of the table, and of what it takes to read it, are short ones.
+namespace crash_matrix {
 namespace {
 
 enum class Stage {
@@ -495,3 +497,5 @@ TEST_CASE("a worker ends while it is idle", "[crash_matrix]") { check_row(Stage:
 TEST_CASE("every worker ends in worker_exit", "[crash_matrix]") { check_row(Stage::exit); }
 TEST_CASE("the caller fails while it decodes a result", "[crash_matrix]") { check_row(Stage::decode_result); }
 TEST_CASE("the caller fails in a callback", "[crash_matrix]") { check_row(Stage::callback); }
+
+}  // namespace crash_matrix

@@ -1,12 +1,14 @@
 // Somebody outside who kills descendants of the host at random: workers, the fork server, what they started.
 #include "hosts.hpp"
+#include "parent_of.hpp"
+#include "storm_length.hpp"
+#include "storm_seed.hpp"
 
 #include <bulkhead/task.hpp>
 
 #include <sys/prctl.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <fstream>
 #include <random>
 #include <thread>
@@ -15,27 +17,6 @@ using namespace bulkhead;
 using namespace std::chrono_literals;
 
 namespace {
-
-unsigned chosen_seed() {
-  const char* given = std::getenv("BULKHEAD_STORM_SEED");
-  return given ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device{}();
-}
-
-std::chrono::milliseconds storm_length() {
-  const char* given = std::getenv("BULKHEAD_STORM_SECONDS");
-  return std::chrono::seconds(given ? std::strtol(given, nullptr, 10) : 5);
-}
-
-long parent_of(long pid) {
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(stat, text);
-  const std::size_t name_end = text.rfind(')');
-  char state = 0;
-  long parent = -1;
-  if (name_end == text.npos || std::sscanf(text.c_str() + name_end + 1, " %c %ld", &state, &parent) != 2) return -1;
-  return parent;
-}
 
 // By the chain of its parents, as it is now.
 bool descends_from(long pid, long host) {
@@ -124,7 +105,7 @@ class Killer {
   pid_t pid_ = -1;
 };
 
-struct Tally {
+struct HuntTally {
   std::uint64_t tasks = 0, crashed = 0, wrong = 0, lost = 0, servers = 0;
 };
 
@@ -134,7 +115,7 @@ std::pair<std::uint64_t, std::string> square(std::uint64_t n) {
   return {n * n, std::string(n % 100 == 0 ? 50'000 : n % 40, 'x')};
 }
 
-void count(Tally& tally, std::uint64_t n, const Outcome<std::pair<std::uint64_t, std::string>>& outcome) {
+void count_outcome(HuntTally& tally, std::uint64_t n, const Outcome<std::pair<std::uint64_t, std::string>>& outcome) {
   ++tally.tasks;
   if (outcome) {
     tally.wrong += outcome->first != n * n || outcome->second.size() != (n % 100 == 0 ? 50'000 : n % 40);
@@ -147,7 +128,7 @@ void count(Tally& tally, std::uint64_t n, const Outcome<std::pair<std::uint64_t,
   }
 }
 
-WorkOptions options_for(unsigned retries, Tally& tally) {
+WorkOptions options_for(unsigned retries, HuntTally& tally) {
   WorkOptions options{.num_workers = 3, .retry = {.max_retries = retries, .on = {Ending::crashed}}};
   options.respawn.limit = 100'000;
   options.on_event = [&tally](const Event& event) {
@@ -157,41 +138,41 @@ WorkOptions options_for(unsigned retries, Tally& tally) {
   return options;
 }
 
-void run_batches(Tally& tally, unsigned retries, std::chrono::steady_clock::time_point end) {
+void run_batches(HuntTally& tally, unsigned retries, std::chrono::steady_clock::time_point end) {
   constexpr std::uint64_t in_batch = 2000;
   do {
     const auto numbers = std::views::iota(std::uint64_t{0}, in_batch);
     const auto outcomes = do_process_work(numbers, square, options_for(retries, tally));
     tally.wrong += outcomes.size() != in_batch;
-    for (std::uint64_t n = 0; n < outcomes.size(); ++n) count(tally, n, outcomes[n]);
+    for (std::uint64_t n = 0; n < outcomes.size(); ++n) count_outcome(tally, n, outcomes[n]);
   } while (std::chrono::steady_clock::now() < end);
 }
 
-void run_pool(Tally& tally, unsigned retries, std::chrono::steady_clock::time_point end) {
+void run_pool(HuntTally& tally, unsigned retries, std::chrono::steady_clock::time_point end) {
   ProcessPool<std::pair<std::uint64_t, std::string>(std::uint64_t)> pool(square, options_for(retries, tally));
   do {
     const auto outcomes = pool.map(std::views::iota(std::uint64_t{0}, std::uint64_t{2000}));
     tally.wrong += outcomes.size() != 2000;
-    for (std::uint64_t n = 0; n < outcomes.size(); ++n) count(tally, n, outcomes[n]);
+    for (std::uint64_t n = 0; n < outcomes.size(); ++n) count_outcome(tally, n, outcomes[n]);
   } while (std::chrono::steady_clock::now() < end);
 }
 
-using Run = void (*)(Tally&, unsigned, std::chrono::steady_clock::time_point);
+using HuntedRun = void (*)(HuntTally&, unsigned, std::chrono::steady_clock::time_point);
 
 // The host tells its tally when it has come to its end; the killer goes on until then, through the run's own end.
-Tally run_hunted(Run run, unsigned seed, unsigned retries, std::uint64_t& kills) {
+HuntTally run_hunted(HuntedRun run, unsigned seed, unsigned retries, std::uint64_t& kills) {
   const NothingLeftBehind check;
   int told[2];
   REQUIRE(::pipe2(told, O_CLOEXEC) == 0);
   Host host([&](const Complaints&) {
-    Tally tally;
-    run(tally, retries, std::chrono::steady_clock::now() + storm_length() / 4);
+    HuntTally tally;
+    run(tally, retries, std::chrono::steady_clock::now() + storm_length(5s) / 4);
     static_cast<void>(!::write(told[1], &tally, sizeof tally));
   });
   Killer killer(host.pid(), seed);
   ::close(told[1]);
-  Tally tally;
-  const bool whole = readable_within(told[0], 60s + 2 * storm_length()) &&
+  HuntTally tally;
+  const bool whole = readable_within(told[0], 60s + 2 * storm_length(5s)) &&
                      ::read(told[0], &tally, sizeof tally) == static_cast<ssize_t>(sizeof tally);
   kills = killer.stop();
   ::close(told[0]);
@@ -205,10 +186,10 @@ Tally run_hunted(Run run, unsigned seed, unsigned retries, std::uint64_t& kills)
 TEST_CASE("somebody kills any descendant at random: one outcome a task, all values right", "[storm][descendants]") {
   const unsigned seed = chosen_seed();
   for (const auto& [name, run] :
-       {std::pair<const char*, Run>{"do_process_work", run_batches}, {"ProcessPool", run_pool}}) {
+       {std::pair<const char*, HuntedRun>{"do_process_work", run_batches}, {"ProcessPool", run_pool}}) {
     for (const unsigned retries : {0u, 60'000u}) {
       std::uint64_t kills = 0;
-      const Tally tally = run_hunted(run, seed, retries, kills);
+      const HuntTally tally = run_hunted(run, seed, retries, kills);
       std::printf(
           "%s, %u retries, seed %u: %llu tasks, %llu kills, %llu crashed, %llu attempts lost, %llu fork servers\n",
           name, retries, seed, static_cast<unsigned long long>(tally.tasks), static_cast<unsigned long long>(kills),

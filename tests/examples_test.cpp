@@ -8,14 +8,14 @@
 
 namespace {
 
-struct Run {
+struct ExampleRun {
   std::string out;
   int status = -1;
 };
 
 // An example's standard output and wait status.
-Run run(const std::string& example) {
-  Run run;
+ExampleRun run_example(const std::string& example) {
+  ExampleRun run;
   std::FILE* pipe = ::popen((BULKHEAD_EXAMPLES "/" + example).c_str(), "r");
   REQUIRE(pipe);
   std::array<char, 4096> buffer{};
@@ -29,7 +29,7 @@ Run run(const std::string& example) {
 TEST_CASE("the summing example gives the same sum by threads and by processes", "[examples]") {
   const char* form = GENERATE("summing_threads", "summing_processes");
   CAPTURE(form);
-  const Run summing = run(form);
+  const ExampleRun summing = run_example(form);
   CHECK(summing.status == 0);
   CHECK(summing.out == "499999500000\n");
 }
@@ -37,7 +37,8 @@ TEST_CASE("the summing example gives the same sum by threads and by processes", 
 TEST_CASE("the URL example answers in the order of the URLs by threads and by processes", "[examples]") {
   const char* form = GENERATE("urls_threads", "urls_processes");
   CAPTURE(form);
-  const Run urls = run(form + std::string(" http://b.example/2 '' https://a.example http://c.example:80/?q"));
+  const ExampleRun urls =
+      run_example(form + std::string(" http://b.example/2 '' https://a.example http://c.example:80/?q"));
   CHECK(urls.status == 0);
   CHECK(urls.out ==
         "http://b.example/2: host b.example, path /2\n"
@@ -47,7 +48,7 @@ TEST_CASE("the URL example answers in the order of the URLs by threads and by pr
 }
 
 TEST_CASE("the symbol count loses no whole file to the damaged ones", "[examples]") {
-  const Run symbols = run("elf_symbols 40 " BULKHEAD_EXAMPLES " 2>/dev/null");
+  const ExampleRun symbols = run_example("elf_symbols 40 " BULKHEAD_EXAMPLES " 2>/dev/null");
   CAPTURE(symbols.out);
   CHECK(symbols.status == 0);
   CHECK(symbols.out.find("agree with a plain loop") != std::string::npos);

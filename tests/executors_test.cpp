@@ -2,7 +2,9 @@
 #include <bulkhead/work.hpp>
 
 #include "catch.hpp"
+#include "executors.hpp"
 #include "left_behind.hpp"
+#include "numbers.hpp"
 #include "single_pass_range.hpp"
 
 #include <map>
@@ -15,38 +17,6 @@
 
 using namespace bulkhead;
 using namespace std::chrono_literals;
-
-namespace {
-
-struct Threads {
-  template <class Items, class F>
-  static auto work(Items&& items, F&& func, const WorkOptions& options = {}) {
-    return do_threaded_work(std::forward<Items>(items), std::forward<F>(func), options);
-  }
-  template <class Items, class F>
-  static auto stream(Items&& items, F&& func, const WorkOptions& options = {}) {
-    return threaded_stream(std::forward<Items>(items), std::forward<F>(func), options);
-  }
-};
-
-struct Processes {
-  template <class Items, class F>
-  static auto work(Items&& items, F&& func, const WorkOptions& options = {}) {
-    return do_process_work(std::forward<Items>(items), std::forward<F>(func), options);
-  }
-  template <class Items, class F>
-  static auto stream(Items&& items, F&& func, const WorkOptions& options = {}) {
-    return process_stream(std::forward<Items>(items), std::forward<F>(func), options);
-  }
-};
-
-std::vector<int> up_to(int n) {
-  std::vector<int> numbers(static_cast<std::size_t>(n));
-  std::iota(numbers.begin(), numbers.end(), 0);
-  return numbers;
-}
-
-}  // namespace
 
 TEMPLATE_TEST_CASE("every item has its outcome in its place", "[executors]", Threads, Processes) {
   const NothingLeftBehind check;

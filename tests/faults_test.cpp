@@ -6,6 +6,8 @@
 #include "catch.hpp"
 #include "left_behind.hpp"
 #include "misbehave.hpp"
+#include "numbers.hpp"
+#include "parent_of.hpp"
 #include "single_pass_range.hpp"
 #include "storm_seed.hpp"
 
@@ -23,12 +25,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::vector<int> up_to(int n) {
-  std::vector<int> numbers(static_cast<std::size_t>(n));
-  std::iota(numbers.begin(), numbers.end(), 0);
-  return numbers;
-}
-
 // The workers of a run as its workers know them, by slot.
 struct Siblings {
   static constexpr std::size_t most = 8;
@@ -36,18 +32,6 @@ struct Siblings {
   std::atomic<int> kills{0};
 };
 static_assert(std::atomic<int>::is_always_lock_free);
-
-long parent_of(long pid) {
-  char text[512] = {};
-  const int file = ::open(("/proc/" + std::to_string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return -1;
-  const ssize_t size = ::read(file, text, sizeof text - 1);
-  ::close(file);
-  const char* const name_end = size > 0 ? std::strrchr(text, ')') : nullptr;
-  char state = 0;
-  long parent = -1;
-  return name_end != nullptr && std::sscanf(name_end + 1, " %c %ld", &state, &parent) == 2 ? parent : -1;
-}
 
 // The number may have become another process's since it was noted. The descriptor holds on to one process, and who its
 // parent is tells, after that, whether it is a worker of ours.
@@ -66,13 +50,13 @@ void spin(unsigned turns) {
   for (unsigned i = 0; i < turns; ++i) idle = idle + 1;
 }
 
-struct Storm {
+struct SiblingStorm {
   std::size_t crashed = 0;
   int kills = 0;
 };
 
 // Some tasks kill a worker beside their own, after a delay between none and some hundred microseconds.
-Storm run_sibling_storm(unsigned seed, unsigned retries) {
+SiblingStorm run_sibling_storm(unsigned seed, unsigned retries) {
   constexpr int most_kills = 200;
   SharedRegion region(sizeof(Siblings));
   Siblings& siblings = *::new (static_cast<void*>(region.bytes().data())) Siblings;
@@ -86,7 +70,7 @@ Storm run_sibling_storm(unsigned seed, unsigned retries) {
     return 2 * n;
   };
   const auto results = do_process_work(up_to(2000), work, options);
-  Storm storm{.kills = siblings.kills};
+  SiblingStorm storm{.kills = siblings.kills};
   REQUIRE(results.size() == 2000);
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (results[i]) {
@@ -105,10 +89,10 @@ Storm run_sibling_storm(unsigned seed, unsigned retries) {
 TEST_CASE("workers that kill each other cost no more tasks than kills", "[faults]") {
   const NothingLeftBehind check;
   const unsigned seed = chosen_seed();
-  const Storm charged = run_sibling_storm(seed, 0);
+  const SiblingStorm charged = run_sibling_storm(seed, 0);
   CHECK(charged.kills > 0);
   CHECK(charged.crashed <= static_cast<std::size_t>(charged.kills));
-  const Storm retried = run_sibling_storm(seed + 1, 1000);
+  const SiblingStorm retried = run_sibling_storm(seed + 1, 1000);
   CHECK(retried.kills > 0);
   CHECK(retried.crashed == 0);
   std::printf("siblings: %d and %d kills, %zu tasks crashed\n", charged.kills, retried.kills, charged.crashed);

@@ -24,8 +24,8 @@ std::vector<std::byte> frame_of(FrameKind kind, std::uint32_t task, const std::s
   return frame;
 }
 
-constexpr std::uint32_t seed = 0x12345678;
-constexpr std::uint64_t limit = 1 << 20;
+constexpr std::uint32_t frame_seed = 0x12345678;
+constexpr std::uint64_t frame_limit = 1 << 20;
 
 }  // namespace
 
@@ -33,9 +33,9 @@ TEST_CASE("a whole frame is read as it was written", "[frame]") {
   for (std::size_t size :
        {std::size_t{0}, std::size_t{1}, std::size_t{7}, std::size_t{8}, std::size_t{9}, std::size_t{1000}}) {
     const std::string payload(size, 'p');
-    const auto bytes = frame_of(FrameKind::value, 77, payload, seed);
+    const auto bytes = frame_of(FrameKind::value, 77, payload, frame_seed);
     CHECK(bytes.size() % frame_alignment == 0);
-    const ParsedFrame frame = parse_frame(bytes, seed, limit);
+    const ParsedFrame frame = parse_frame(bytes, frame_seed, frame_limit);
     REQUIRE(frame.check == FrameCheck::whole);
     CHECK(frame.header.task == 77);
     CHECK(std::string(reinterpret_cast<const char*>(frame.payload.data()), frame.payload.size()) == payload);
@@ -43,47 +43,47 @@ TEST_CASE("a whole frame is read as it was written", "[frame]") {
 }
 
 TEST_CASE("a frame cut at any length is not whole", "[frame]") {
-  const auto bytes = frame_of(FrameKind::value, 1, std::string(100, 'x'), seed);
+  const auto bytes = frame_of(FrameKind::value, 1, std::string(100, 'x'), frame_seed);
   for (std::size_t length = 0; length < bytes.size(); ++length)
-    REQUIRE(parse_frame(std::span(bytes).first(length), seed, limit).check == FrameCheck::incomplete);
+    REQUIRE(parse_frame(std::span(bytes).first(length), frame_seed, frame_limit).check == FrameCheck::incomplete);
 }
 
 TEST_CASE("a frame with any bit flipped is never whole", "[frame]") {
   // Of the second, which is long, the quarters are summed apart, and three bytes are left over.
   const std::string payload =
       GENERATE(std::string("forty-two bytes are enough for this test!!"), std::string(1003, 'q'));
-  auto bytes = frame_of(FrameKind::value, 9, payload, seed);
+  auto bytes = frame_of(FrameKind::value, 9, payload, frame_seed);
   const std::size_t meant = sizeof(FrameHeader) + payload.size();  // what follows is padding, and is never looked at
   for (std::size_t bit = 0; bit < meant * 8; ++bit) {
     bytes[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
-    REQUIRE(parse_frame(bytes, seed, limit).check != FrameCheck::whole);
+    REQUIRE(parse_frame(bytes, frame_seed, frame_limit).check != FrameCheck::whole);
     bytes[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
   }
-  CHECK(parse_frame(bytes, seed, limit).check == FrameCheck::whole);
+  CHECK(parse_frame(bytes, frame_seed, frame_limit).check == FrameCheck::whole);
 }
 
 TEST_CASE("a frame with the quarters of a long payload exchanged is not whole", "[frame]") {
   constexpr std::size_t quarter = 256;
   std::string payload;
   for (const char letter : {'a', 'b', 'c', 'd'}) payload += std::string(quarter, letter);
-  auto bytes = frame_of(FrameKind::value, 9, payload, seed);
-  REQUIRE(parse_frame(bytes, seed, limit).check == FrameCheck::whole);
+  auto bytes = frame_of(FrameKind::value, 9, payload, frame_seed);
+  REQUIRE(parse_frame(bytes, frame_seed, frame_limit).check == FrameCheck::whole);
   const auto at = bytes.begin() + sizeof(FrameHeader);
   for (const std::ptrdiff_t other : {1, 2, 3}) {
     std::swap_ranges(at, at + quarter, at + other * static_cast<std::ptrdiff_t>(quarter));
-    CHECK(parse_frame(bytes, seed, limit).check == FrameCheck::bad);
+    CHECK(parse_frame(bytes, frame_seed, frame_limit).check == FrameCheck::bad);
     std::swap_ranges(at, at + quarter, at + other * static_cast<std::ptrdiff_t>(quarter));
   }
 }
 
 TEST_CASE("an oversized frame is refused before its payload is waited for", "[frame]") {
-  FrameHeader header{0, static_cast<std::uint32_t>(limit) + 1, 1, 1, FrameKind::value, frame_magic};
-  CHECK(parse_frame(std::as_bytes(std::span(&header, 1)), seed, limit).check == FrameCheck::bad);
+  FrameHeader header{0, static_cast<std::uint32_t>(frame_limit) + 1, 1, 1, FrameKind::value, frame_magic};
+  CHECK(parse_frame(std::as_bytes(std::span(&header, 1)), frame_seed, frame_limit).check == FrameCheck::bad);
 }
 
 TEST_CASE("another incarnation's frame does not check out", "[frame]") {
-  const auto bytes = frame_of(FrameKind::value, 9, "payload", seed);
-  CHECK(parse_frame(bytes, seed + 1, limit).check == FrameCheck::bad);
+  const auto bytes = frame_of(FrameKind::value, 9, "payload", frame_seed);
+  CHECK(parse_frame(bytes, frame_seed + 1, frame_limit).check == FrameCheck::bad);
 }
 
 TEST_CASE("a worker reports only endings that are its to report", "[frame]") {

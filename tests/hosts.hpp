@@ -7,6 +7,7 @@
 #include "catch.hpp"
 #include "left_behind.hpp"
 #include "misbehave.hpp"
+#include "numbers.hpp"
 
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -15,17 +16,10 @@
 #include <csignal>
 #include <cstdio>
 #include <iostream>
-#include <numeric>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-inline std::vector<int> up_to(int n) {
-  std::vector<int> numbers(static_cast<std::size_t>(n));
-  std::iota(numbers.begin(), numbers.end(), 0);
-  return numbers;
-}
 
 /// Where a host tells what is not as it should be. No descriptor of it is a standard stream.
 class Complaints {

@@ -5,6 +5,7 @@
 #include "built_paths.hpp"
 #include "catch.hpp"
 #include "left_behind.hpp"
+#include "output_text.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -22,12 +23,6 @@ struct Traced {
   std::string words, calls;
   bool injected = false;
 };
-
-std::string text_of(const TaskOutput& file, ByteRange range) {
-  std::string text(range.size(), '\0');
-  text.resize(file.read(range.begin, text));
-  return text;
-}
 
 Traced trace(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "strace");

@@ -25,11 +25,10 @@
 
 using namespace std::chrono_literals;
 using namespace outside;
-using Clock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr int records = 3000;
+constexpr int record_count = 3000;
 
 struct Logged {
   int lines = 0, successes = 0;
@@ -84,11 +83,11 @@ std::optional<int> live_for(const Words& words, std::optional<std::chrono::micro
   return WIFEXITED(status) ? std::optional(WEXITSTATUS(status)) : std::nullopt;
 }
 
-class Storm {
+class ResumeStorm {
  public:
-  explicit Storm(const std::string& resume) : resume_(resume) {
+  explicit ResumeStorm(const std::string& resume) : resume_(resume) {
     std::string text;
-    for (int i = 1; i <= records; ++i) text += std::to_string(i) + "\n";
+    for (int i = 1; i <= record_count; ++i) text += std::to_string(i) + "\n";
     place_.write("records", text);
     std::filesystem::create_directory(place_ / "tried");
   }
@@ -104,10 +103,10 @@ class Storm {
 
   // Kills for a while, then lets it come to its end. Returns the last status.
   int rage(std::mt19937& random) {
-    const auto calm = Clock::now() + 12s;  // of thousands of tasks a run of 60 ms makes some
+    const auto calm = std::chrono::steady_clock::now() + 12s;  // of thousands of tasks a run of 60 ms makes some
     int kills = 0;
     for (;;) {
-      const bool spare = Clock::now() >= calm;
+      const bool spare = std::chrono::steady_clock::now() >= calm;
       const std::map<int, Logged> before = logged_in(place_.read("log"));
       const std::size_t ran_before = numbers_in(place_.read("ran")).size();
       const auto life = std::chrono::microseconds(random() % 60'000);
@@ -150,34 +149,34 @@ class Storm {
 
 TEST_CASE("three thousand records survive SIGKILL at any instant: --resume logs each once", "[kill-resume]") {
   std::mt19937 random(chosen_seed());
-  Storm storm("--resume");
+  ResumeStorm storm("--resume");
   const int status = storm.rage(random);
   CHECK((status == 0 || status == 1));  // of those that failed, some may all have been logged before
   const std::map<int, Logged> logged = storm.logged();
-  REQUIRE(logged.size() == records);
+  REQUIRE(logged.size() == record_count);
   for (const auto& [sequence, task] : logged) {
     INFO("task " << sequence);
     REQUIRE(task.lines == 1);
     REQUIRE((task.succeeded_last || sequence % 7 == 0));
   }
-  CHECK(storm.ran().size() == records);
+  CHECK(storm.ran().size() == record_count);
 }
 
 TEST_CASE("three thousand records survive SIGKILL at any instant: --resume-failed repeats what failed",
           "[kill-resume]") {
   std::mt19937 random(chosen_seed());
-  Storm storm("--resume-failed");
+  ResumeStorm storm("--resume-failed");
   while (storm.rage(random) != 0) {
   }
   const std::map<int, Logged> logged = storm.logged();
-  REQUIRE(logged.size() == records);
+  REQUIRE(logged.size() == record_count);
   for (const auto& [sequence, task] : logged) {
     INFO("task " << sequence);
     REQUIRE(task.succeeded_last);
     REQUIRE(task.successes == 1);
     REQUIRE(task.lines <= (sequence % 7 == 0 ? 2 : 1));
   }
-  CHECK(storm.ran().size() == records);
+  CHECK(storm.ran().size() == record_count);
 }
 
 TEST_CASE("what ran to its end and was not logged is run again, and logged once", "[kill-resume]") {

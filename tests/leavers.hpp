@@ -60,7 +60,7 @@ class Roll {
   std::array<int, 2> ends_{};
 };
 
-inline void stay() {
+[[noreturn]] inline void stay() {
   for (;;) ::pause();
 }
 

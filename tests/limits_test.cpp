@@ -5,6 +5,7 @@
 #include "death_verdict.hpp"
 #include "left_behind.hpp"
 #include "misbehave.hpp"
+#include "numbers.hpp"
 #include "parallelism.hpp"
 #include "respawn_policy.hpp"
 
@@ -20,7 +21,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -31,14 +31,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr int tasks = 40;
-constexpr int culprit = 13;
-
-std::vector<int> items() {
-  std::vector<int> all(tasks);
-  std::iota(all.begin(), all.end(), 0);
-  return all;
-}
+constexpr int task_count = 40;
+constexpr int culprit_task = 13;
 
 // Every task returns its number; the culprit does `what` first. All others must not notice.
 template <class F>
@@ -46,21 +40,21 @@ Failure failure_of_culprit(F what, WorkOptions options) {
   const NothingLeftBehind check;
   options.num_workers = 2;
   const auto results = do_process_work(
-      items(),
+      up_to(task_count),
       [&](int n) {
-        if (n == culprit) what();
+        if (n == culprit_task) what();
         return n;
       },
       options);
-  for (int n = 0; n < tasks; ++n) {
+  for (int n = 0; n < task_count; ++n) {
     const auto& outcome = results[static_cast<std::size_t>(n)];
-    if (n == culprit) continue;
+    if (n == culprit_task) continue;
     CHECK(outcome.value() == n);
     CHECK(outcome.stats().attempts == 1);
   }
-  REQUIRE_FALSE(results[culprit].has_value());
-  INFO(results[culprit].error().describe());
-  return results[culprit].error();
+  REQUIRE_FALSE(results[culprit_task].has_value());
+  INFO(results[culprit_task].error().describe());
+  return results[culprit_task].error();
 }
 
 bool can_be_limited() {
@@ -72,12 +66,12 @@ bool can_be_limited() {
 #endif
 }
 
-void use_memory(std::size_t bytes) {
+void fill_memory(std::size_t bytes) {
   std::vector<std::vector<char>> blocks;
   for (std::size_t used = 0; used < bytes; used += 1 << 20) blocks.emplace_back(1 << 20, 'x');
 }
 
-void burn() {
+void burn_for_ever() {
   static volatile bool enough = false;
   while (!enough) {
   }
@@ -87,7 +81,7 @@ void burn() {
 
 TEST_CASE("memory: bad_alloc that leaves the function is out of memory, and says under which limit", "[limits]") {
   if (!can_be_limited()) return;
-  const Failure failure = failure_of_culprit([] { use_memory(512u << 20); }, {.memory_limit = 64u << 20});
+  const Failure failure = failure_of_culprit([] { fill_memory(512u << 20); }, {.memory_limit = 64u << 20});
   CHECK(failure.ending == Ending::out_of_memory);
   CHECK(failure.type == "std::bad_alloc");
   CHECK(failure.what.find("memory_limit is 67108864") != std::string::npos);
@@ -95,7 +89,7 @@ TEST_CASE("memory: bad_alloc that leaves the function is out of memory, and says
 
 TEST_CASE("memory: a task that dies of a refused allocation is out of memory", "[limits]") {
   if (!can_be_limited()) return;
-  const Failure failure = failure_of_culprit([]() noexcept { use_memory(512u << 20); }, {.memory_limit = 64u << 20});
+  const Failure failure = failure_of_culprit([]() noexcept { fill_memory(512u << 20); }, {.memory_limit = 64u << 20});
   CHECK(failure.ending == Ending::out_of_memory);
   CHECK(failure.signal == SIGABRT);
 }
@@ -131,9 +125,9 @@ TEST_CASE("memory: what only looks like it is not called out of memory", "[limit
 TEST_CASE("memory: the limit is beyond what the worker inherits", "[limits]") {
   if (!can_be_limited()) return;
   const std::vector<char> inherited(200u << 20, 'x');
-  const auto results = do_process_work(items(),
+  const auto results = do_process_work(up_to(task_count),
                                        [&](int n) {
-                                         use_memory(32u << 20);
+                                         fill_memory(32u << 20);
                                          return n + inherited[static_cast<std::size_t>(n)];
                                        },
                                        {.num_workers = 2, .memory_limit = 64u << 20});
@@ -141,7 +135,7 @@ TEST_CASE("memory: the limit is beyond what the worker inherits", "[limits]") {
 }
 
 TEST_CASE("processor time: a task that computes too long is ended, one that sleeps is not", "[limits]") {
-  const Failure failure = failure_of_culprit(burn, {.kill_grace = 100ms, .cpu_time = 150ms});
+  const Failure failure = failure_of_culprit(burn_for_ever, {.kill_grace = 100ms, .cpu_time = 150ms});
   CHECK(failure.ending == Ending::limit_exceeded);
   CHECK(failure.what.find("cpu_time") != std::string::npos);
   const auto results = do_process_work(std::vector<int>{1},
@@ -186,9 +180,9 @@ TEST_CASE("out of memory has a budget of its own, and fewer tasks run together m
   if (!can_be_limited()) return;
   const NothingLeftBehind check;
   int lost = 0, quarantined = 0;
-  const auto results = do_process_work(items(),
+  const auto results = do_process_work(up_to(task_count),
                                        [](int n) {
-                                         if (n % 10 == 3) use_memory(512u << 20);
+                                         if (n % 10 == 3) fill_memory(512u << 20);
                                          if (n % 10 == 5) crash_by(SIGSEGV);
                                          return n;
                                        },
@@ -199,7 +193,7 @@ TEST_CASE("out of memory has a budget of its own, and fewer tasks run together m
                                           lost += event.kind == EventKind::attempt_lost;
                                           quarantined += event.kind == EventKind::quarantined;
                                         }});
-  for (int n = 0; n < tasks; ++n) {
+  for (int n = 0; n < task_count; ++n) {
     const auto& outcome = results[static_cast<std::size_t>(n)];
     const unsigned attempts = n % 10 == 3 ? 4 : n % 10 == 5 ? 2 : 1;
     CHECK(outcome.stats().attempts == attempts);
@@ -216,7 +210,7 @@ TEST_CASE("a limit on file sizes that the program itself runs under is not in th
   rlimit low = before;
   low.rlim_cur = 1u << 20;
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &low) == 0);
-  const auto results = do_process_work(items(), [](int n) { return n; }, {.num_workers = 2});
+  const auto results = do_process_work(up_to(task_count), [](int n) { return n; }, {.num_workers = 2});
   rlimit now{};
   ::getrlimit(RLIMIT_FSIZE, &now);
   ::setrlimit(RLIMIT_FSIZE, &before);
@@ -228,7 +222,7 @@ TEST_CASE("a limit on file sizes that the program itself runs under is not in th
     const rlimit hard{1u << 20, 1u << 20};
     ::setrlimit(RLIMIT_FSIZE, &hard);
     try {
-      do_process_work(items(), [](int n) { return n; }, {.num_workers = 2});
+      do_process_work(up_to(task_count), [](int n) { return n; }, {.num_workers = 2});
     } catch (const std::system_error& e) {
       ::_exit(std::string(e.what()).find("ulimit -f") != std::string::npos ? 0 : 1);
     }

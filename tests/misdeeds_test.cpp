@@ -1,5 +1,6 @@
 // What workers do to what they have, and every kind of ending at once: each costs its own task, and no other.
 #include "hosts.hpp"
+#include "leavers.hpp"
 
 #include <bulkhead/task.hpp>
 
@@ -17,10 +18,6 @@ using namespace std::chrono_literals;
 namespace {
 
 void close_everything() { ::close_range(0, ~0u, 0); }
-
-[[noreturn]] void stay() {
-  for (;;) ::pause();
-}
 
 void check_all_but(int culprit, const std::vector<Outcome<int>>& results) {
   for (std::size_t i = 0; i < results.size(); ++i) {
@@ -49,10 +46,9 @@ TEMPLATE_TEST_CASE("a task that floods its pipe is ended in its time, and delays
                    AsBatch, AsPool) {
   const NothingLeftBehind check;
   const bool deaf = GENERATE(false, true);
-  using Clock = std::chrono::steady_clock;
   WorkOptions options{.num_workers = 2, .task_timeout = 500ms, .kill_grace = 200ms};
-  std::map<std::uint64_t, Clock::time_point> begun;
-  std::map<std::uint64_t, Clock::duration> took;
+  std::map<std::uint64_t, std::chrono::steady_clock::time_point> begun;
+  std::map<std::uint64_t, std::chrono::steady_clock::duration> took;
   std::uint64_t output = 0;
   options.on_event = [&](const Event& event) {
     if (event.kind == EventKind::task_started) begun[event.task] = event.when;
@@ -194,7 +190,7 @@ TEMPLATE_TEST_CASE("a grandchild that holds the pipe, or writes into it, harms t
 namespace {
 
 // A result that cannot be read where it says so.
-struct Answer {
+struct BreakableAnswer {
   int n = 0;
   bool broken = false;
   template <class Archive>
@@ -209,7 +205,7 @@ struct Answer {
 };
 
 struct LargeAnswer {
-  Answer answer;
+  BreakableAnswer answer;
   std::string text;
   template <class Archive>
   void serialize(Archive& archive) {

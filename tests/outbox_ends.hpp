@@ -20,8 +20,8 @@ namespace outbox_ends {
 using namespace bulkhead;
 using namespace bulkhead::ipc;
 
-inline constexpr std::uint32_t seed = 0x2468ace0;
-inline constexpr std::uint64_t limit = 4 << 20;
+inline constexpr std::uint32_t stream_seed = 0x2468ace0;
+inline constexpr std::uint64_t payload_limit = 4 << 20;
 
 inline std::string payload_of(std::uint64_t task, std::size_t size) {
   return std::string(size, static_cast<char>('a' + task % 26));
@@ -50,7 +50,7 @@ class Speaker {
         memory_(remains.map(Access::read_write)),
         page_(*::new (static_cast<void*>(memory_.data())) WorkerPage{}),
         pipe_(os::make_pipe(1 << 20)),
-        outbox_(page_, view_.lane(), std::move(pipe_.write_end), seed) {
+        outbox_(page_, view_.lane(), std::move(pipe_.write_end), stream_seed) {
     os::set_nonblocking(pipe_.read_end);
   }
 
@@ -117,7 +117,8 @@ class Speaker {
 class Listener {
  public:
   explicit Listener(const Remains& remains)
-      : pipe_(os::make_pipe(1 << 20)), inbox_(remains.map(Access::read_only), std::move(pipe_.read_end), seed, limit) {}
+      : pipe_(os::make_pipe(1 << 20)),
+        inbox_(remains.map(Access::read_only), std::move(pipe_.read_end), stream_seed, payload_limit) {}
 
   void give(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {

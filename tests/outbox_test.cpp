@@ -53,9 +53,9 @@ TEST_CASE("a worker that finds no memory for its results says so and ends", "[ou
     constexpr std::size_t there = worker_page_bytes + ring_bytes_at_birth;
     ::munmap(memory.data() + there, file.size() - there);
     auto& page = *::new (static_cast<void*>(memory.data())) WorkerPage{};
-    page.move_to(record, Phase::running, seed);
+    page.move_to(record, Phase::running, stream_seed);
     os::Pipe pipe = os::make_pipe(64u << 10);
-    Outbox outbox(page, view.lane(), std::move(pipe.write_end), seed);
+    Outbox outbox(page, view.lane(), std::move(pipe.write_end), stream_seed);
     const std::vector<std::byte> words(1000);
     for (std::size_t said = 0; said < outbox_ring_bytes; said += words.size())
       outbox.put_copy(FrameKind::value, 0, 1, words);
@@ -65,7 +65,7 @@ TEST_CASE("a worker that finds no memory for its results says so and ends", "[ou
   CHECK_FALSE(end.signaled);
   CHECK(end.number == 1);
   const Mapping left(file, Access::read_only, 0, file.size());
-  CHECK(reinterpret_cast<const WorkerPage*>(left.data())->was_refused(record, seed));
+  CHECK(reinterpret_cast<const WorkerPage*>(left.data())->was_refused(record, stream_seed));
 }
 
 TEST_CASE("results that were never written are taken from the ring, once", "[outbox]") {
@@ -147,12 +147,12 @@ TEST_CASE("a frame that goes straight to the pipe may end anywhere in the ring",
     const os::MemoryFile file("test-worker", worker_memory_bytes);
     const Mapping memory(file, Access::read_write, 0, file.size());
     os::Pipe pipe = os::make_pipe(64u << 10);
-    Inbox inbox(Mapping(file, Access::read_only, 0, file.size()), std::move(pipe.read_end), seed, 1u << 20);
+    Inbox inbox(Mapping(file, Access::read_only, 0, file.size()), std::move(pipe.read_end), stream_seed, 1u << 20);
     const std::vector<std::byte> large(outbox_ring_bytes - sizeof(FrameHeader) - left, std::byte{'l'});
 
     std::thread worker([&] {  // what is large does not fit into the pipe
       auto& page = *reinterpret_cast<WorkerPage*>(memory.data());
-      Outbox outbox(page, view.lane(), std::move(pipe.write_end), seed);
+      Outbox outbox(page, view.lane(), std::move(pipe.write_end), stream_seed);
       outbox.put_copy(FrameKind::value, 1, 1, large);
       std::ranges::fill(outbox.room(100), std::byte{'s'});
       outbox.put(FrameKind::value, 2, 1, 100);
@@ -227,7 +227,7 @@ TEST_CASE("what a frame says of the annex is not believed where it does not chec
   CHECK(listener.taken == 1);
   for (const AnnexPayload where :
        {AnnexPayload{annex_bytes, 1, 0}, AnnexPayload{annex_bytes - 8, 9, 0}, AnnexPayload{~std::uint64_t{0}, 2, 0},
-        AnnexPayload{0, annex_bytes + 1, 0}, AnnexPayload{0, limit + 1, 0}, AnnexPayload{8, 0, 0}}) {
+        AnnexPayload{0, annex_bytes + 1, 0}, AnnexPayload{0, payload_limit + 1, 0}, AnnexPayload{8, 0, 0}}) {
     Speaker liar;
     liar.lie(where);
     liar.flush();

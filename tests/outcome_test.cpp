@@ -22,7 +22,7 @@ Failure failure(Ending ending) {
 }
 
 template <class Thrown>
-Failure failure_of(Thrown thrown) {
+Failure failure_of_exception(Thrown thrown) {
   try {
     throw thrown;
   } catch (...) {
@@ -74,13 +74,13 @@ TEST_CASE("signals have their usual names", "[outcome]") {
 }
 
 TEST_CASE("exceptions become failures with type and words", "[outcome]") {
-  const Failure usual = failure_of(std::out_of_range("row 7"));
+  const Failure usual = failure_of_exception(std::out_of_range("row 7"));
   CHECK(usual.ending == Ending::exception);
   CHECK(usual.type == "std::out_of_range");
   CHECK(usual.what == "row 7");
-  CHECK(failure_of(42).type == "int");
-  CHECK(failure_of(std::string("words")).what == "words");
-  CHECK(failure_of(static_cast<const char*>("more words")).what == "more words");
+  CHECK(failure_of_exception(42).type == "int");
+  CHECK(failure_of_exception(std::string("words")).what == "words");
+  CHECK(failure_of_exception(static_cast<const char*>("more words")).what == "more words");
   try {
     try {
       throw std::runtime_error("disk full");

@@ -3,6 +3,7 @@
 
 #include "built_paths.hpp"
 #include "catch.hpp"
+#include "output_text.hpp"
 
 #include <bulkhead/command.hpp>
 
@@ -24,12 +25,6 @@ struct Result {
   std::string output, error;
   std::chrono::nanoseconds ran{};
 };
-
-inline std::string text_of(const bulkhead::TaskOutput& file, bulkhead::ByteRange range) {
-  std::string text(range.size(), '\0');
-  text.resize(file.read(range.begin, text));
-  return text;
-}
 
 /// A program that takes longer than two minutes has failed the test.
 inline Result execute(bulkhead::Command command) {
@@ -84,6 +79,11 @@ class Directory {
   std::filesystem::path path_ =
       std::filesystem::temp_directory_path() /
       ("bulkhead-test-" + std::to_string(std::random_device()()) + "-" + std::to_string(std::random_device()()));
+};
+
+/// One in which a script works: $0 is the tool, $1 the directory.
+struct Place : Directory {
+  Result run(const std::string& script) const { return sh(script, {path()}); }
 };
 
 }  // namespace outside

@@ -6,6 +6,7 @@
 #include "leavers.hpp"
 #include "left_behind.hpp"
 #include "misbehave.hpp"
+#include "numbers.hpp"
 #include "os/child.hpp"
 #include "os/pid_namespace.hpp"
 
@@ -22,7 +23,6 @@
 #include <fstream>
 #include <future>
 #include <iostream>
-#include <numeric>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -35,12 +35,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::vector<int> up_to(int n) {
-  std::vector<int> items(static_cast<std::size_t>(n));
-  std::iota(items.begin(), items.end(), 0);
-  return items;
-}
-
 // Says on the screen what this machine's kernel refuses. That a server did not come to serve is no such thing.
 bool skip(const char* refused) {
   CHECK_THAT(refused, Catch::Contains("Isolation::pid cannot be had here") && !Catch::Contains("before it served"));
@@ -48,7 +42,7 @@ bool skip(const char* refused) {
   return false;
 }
 
-bool granted() {
+bool pid_namespace_granted() {
   try {
     do_process_work(std::vector<int>{1}, [](int n) { return n; }, {.num_workers = 1, .isolation = Isolation::pid});
     return true;
@@ -142,7 +136,7 @@ int usual_run() {
 }  // namespace
 
 TEST_CASE("values, crashes and exits are as without a namespace", "[pid_namespace]") {
-  if (!granted()) return;
+  if (!pid_namespace_granted()) return;
   const NothingLeftBehind check;
   CHECK(usual_run() == 0);
   const auto results =
@@ -169,7 +163,7 @@ TEST_CASE("an ordinary user gets a namespace, where the kernel grants user names
 }
 
 TEST_CASE("a task finds itself without new powers, and a /proc that fits its number", "[pid_namespace]") {
-  if (!granted()) return;
+  if (!pid_namespace_granted()) return;
   const int code = as_ordinary_user([] {
     const auto results = do_process_work(std::vector<int>{1},
                                          [](int) {
@@ -187,7 +181,7 @@ TEST_CASE("a task finds itself without new powers, and a /proc that fits its num
 }
 
 TEST_CASE("events tell the numbers that the coordinator knows its processes by", "[pid_namespace]") {
-  if (!granted()) return;
+  if (!pid_namespace_granted()) return;
   const NothingLeftBehind check;
   std::set<long> told;
   std::array<int, 2> gate{};
@@ -217,7 +211,7 @@ TEST_CASE("events tell the numbers that the coordinator knows its processes by",
 }
 
 TEST_CASE("processor time is that of the worker", "[pid_namespace]") {
-  if (!granted()) return;
+  if (!pid_namespace_granted()) return;
   const NothingLeftBehind check;
   const auto results =
       do_process_work(up_to(2),
@@ -231,7 +225,7 @@ TEST_CASE("processor time is that of the worker", "[pid_namespace]") {
 }
 
 TEST_CASE("what a task in a namespace leaves is gone with it", "[pid_namespace]") {
-  if (!granted()) return;
+  if (!pid_namespace_granted()) return;
   for (const auto& [name, leave] : ways_to_leave()) {
     for (const std::string end : {"returns", "crashes", "hangs"}) {
       DYNAMIC_SECTION(name << ", the task " << end) {
@@ -259,7 +253,7 @@ TEST_CASE("what a task in a namespace leaves is gone with it", "[pid_namespace]"
 }
 
 TEST_CASE("SIGKILL of coordinator, fork server or both at once leaves nothing that escaped", "[pid_namespace]") {
-  if (!granted()) return;
+  if (!pid_namespace_granted()) return;
   for (const auto& [name, leave] : ways_to_leave()) {
     for (const bool both : {false, true}) {
       DYNAMIC_SECTION(name << (both ? ", both" : ", the coordinator")) {
@@ -292,7 +286,7 @@ TEST_CASE("SIGKILL of coordinator, fork server or both at once leaves nothing th
 }
 
 TEST_CASE("a stopped fork server ends with its coordinator all the same", "[pid_namespace]") {
-  if (!granted()) return;
+  if (!pid_namespace_granted()) return;
   Roll roll, numbers;
   const pid_t host = ::fork();
   REQUIRE(host >= 0);
@@ -319,7 +313,7 @@ TEST_CASE("a stopped fork server ends with its coordinator all the same", "[pid_
 }
 
 TEST_CASE("SIGKILL of the fork server ends all in the namespace, and the run goes on in another", "[pid_namespace]") {
-  if (!granted()) return;
+  if (!pid_namespace_granted()) return;
   for (const auto& [retries, guardian] : {std::pair(0u, true), std::pair(1u, true), std::pair(1u, false)}) {
     DYNAMIC_SECTION(retries << " retries, " << (guardian ? "the guardian" : "the first process")) {
       const NothingLeftBehind check;
@@ -369,7 +363,7 @@ TEST_CASE("SIGKILL of the fork server ends all in the namespace, and the run goe
 }
 
 TEST_CASE("runs within runs, with namespaces within namespaces", "[pid_namespace]") {
-  if (!granted()) return;
+  if (!pid_namespace_granted()) return;
   const NothingLeftBehind check;
   Roll roll;
   for (const Isolation inner : {Isolation::contained, Isolation::pid}) {
@@ -393,7 +387,7 @@ TEST_CASE("runs within runs, with namespaces within namespaces", "[pid_namespace
 }
 
 TEST_CASE("processes with the same number in two namespaces are not taken for one", "[pid_namespace]") {
-  if (!granted()) return;
+  if (!pid_namespace_granted()) return;
   const NothingLeftBehind check;
   const auto results = do_process_work(
       std::vector<int>{1},
@@ -420,7 +414,7 @@ TEST_CASE("processes with the same number in two namespaces are not taken for on
 }
 
 TEST_CASE("a pool in a namespace", "[pid_namespace]") {
-  if (!granted()) return;
+  if (!pid_namespace_granted()) return;
   const NothingLeftBehind check;
   Roll roll;
   std::future<Outcome<int>> last;

@@ -49,8 +49,8 @@ struct Nested {
     archive(CEREAL_NVP(groups), CEREAL_NVP(pair), CEREAL_NVP(flags), CEREAL_NVP(tuple));
   }
 };
-struct Tree {
-  std::vector<Tree> children{};
+struct JsonTree {
+  std::vector<JsonTree> children{};
 
   template <class Archive>
   void serialize(Archive& archive) {
@@ -131,10 +131,10 @@ TEST_CASE("json: what is wrong is said with its place", "[plugin]") {
 TEST_CASE("json: no nesting is a crash", "[plugin]") {
   std::string deep;
   for (int i = 0; i < 100'000; ++i) deep += R"({"children":[)";
-  CHECK(contains(refusal<Tree>(deep), "not JSON"));
+  CHECK(contains(refusal<JsonTree>(deep), "not JSON"));
   for (int i = 0; i < 100'000; ++i) deep += "]}";
-  CHECK(contains(refusal<Tree>(deep), "nested too deep"));
-  CHECK(contains(refusal<Tree>(std::string(1'000'000, '[')), "not JSON"));
+  CHECK(contains(refusal<JsonTree>(deep), "nested too deep"));
+  CHECK(contains(refusal<JsonTree>(std::string(1'000'000, '[')), "not JSON"));
 }
 
 TEST_CASE("call: records are JSON for what is no string and no number", "[plugin]") {

@@ -5,6 +5,7 @@
 #include "catch.hpp"
 #include "left_behind.hpp"
 #include "misbehave.hpp"
+#include "numbers.hpp"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -16,7 +17,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -44,12 +44,6 @@ struct MoveOnly {
   }
   int n = 0;
 };
-
-std::vector<int> up_to(int n) {
-  std::vector<int> numbers(static_cast<std::size_t>(n));
-  std::iota(numbers.begin(), numbers.end(), 0);
-  return numbers;
-}
 
 void check_square(int n, const Outcome<int>& outcome) {
   if (n % 10 == 3) {

@@ -4,13 +4,13 @@
 #include "catch.hpp"
 #include "left_behind.hpp"
 #include "misbehave.hpp"
+#include "numbers.hpp"
 
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
 #include <map>
-#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -20,12 +20,6 @@ using namespace bulkhead;
 using namespace std::chrono_literals;
 
 namespace {
-
-std::vector<int> up_to(int n) {
-  std::vector<int> numbers(static_cast<std::size_t>(n));
-  std::iota(numbers.begin(), numbers.end(), 0);
-  return numbers;
-}
 
 template <class R>
 int values_of(const std::vector<Outcome<R>>& results) {

@@ -21,7 +21,7 @@ using namespace outside;
 namespace {
 
 // One task that is a shell command line.
-Result run(Words options, const std::string& script) {
+Result run_script(Words options, const std::string& script) {
   options.insert(options.begin(), "run");
   options.insert(options.end(), {"sh", "-c", script, ":::", "x"});
   return invoke(std::move(options));
@@ -32,18 +32,18 @@ const std::string take_memory = "exec python3 -c 'import time; x = bytearray(300
 }  // namespace
 
 TEST_CASE("option --mem-max ends a program that takes more", "[limits-of-programs]") {
-  const Result r = run({"--mem-max", "100M"}, take_memory);
+  const Result r = run_script({"--mem-max", "100M"}, take_memory);
   CHECK(r.status == 1);
   CHECK(contains(r.error, "1 out of memory"));
   CHECK(contains(r.error, "  OOM "));
   CHECK(contains(r.error, " of 100 MiB"));
   CHECK(r.ran < 3s);
-  CHECK(run({"--mem-max", "2GiB"}, "true").status == 0);
+  CHECK(run_script({"--mem-max", "2GiB"}, "true").status == 0);
 }
 
 TEST_CASE("option --mem-max counts all processes of a task, those that left its group too", "[limits-of-programs]") {
   const std::string one = "python3 -c 'import time; x = bytearray(120 << 20); time.sleep(5)' & ";
-  const Result r = run({"--mem-max", "200M"}, one + "setsid " + one + "wait");
+  const Result r = run_script({"--mem-max", "200M"}, one + "setsid " + one + "wait");
   CHECK(r.status == 1);
   CHECK(contains(r.error, "  OOM "));
   CHECK(r.ran < 5s);
@@ -51,7 +51,7 @@ TEST_CASE("option --mem-max counts all processes of a task, those that left its 
 
 TEST_CASE("option --mem-max sees a peak that was too short to be looked at", "[limits-of-programs]") {
   for (int i = 0; i < 5; ++i) {
-    const Result r = run({"--mem-max", "20M"}, "exec dd if=/dev/zero of=/dev/null bs=30M count=1");
+    const Result r = run_script({"--mem-max", "20M"}, "exec dd if=/dev/zero of=/dev/null bs=30M count=1");
     CHECK(r.status == 1);
     CHECK(contains(r.error, " of 20 MiB"));
   }
@@ -63,7 +63,7 @@ TEST_CASE("option --mem-max does not count a mapped file, however short the prog
       "python3 -c 'import mmap, sys; f = open(sys.argv[1], \"rb\"); "
       "m = mmap.mmap(f.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ); m[::4096]' $f";
   for (int i = 0; i < 3; ++i) {
-    const Result r = run({"--mem-max", "60M"}, make + read_it);
+    const Result r = run_script({"--mem-max", "60M"}, make + read_it);
     INFO(r.error);
     CHECK(r.status == 0);
   }
@@ -80,55 +80,55 @@ TEST_CASE("what a peak can have had of its own follows from its faults", "[limit
 }
 
 TEST_CASE("option --cpu-time ends a program that computes longer, and not one that sleeps", "[limits-of-programs]") {
-  const Result r = run({"--cpu-time", "300ms"}, "(while :; do :; done) & wait");
+  const Result r = run_script({"--cpu-time", "300ms"}, "(while :; do :; done) & wait");
   CHECK(r.status == 1);
   CHECK(contains(r.error, "  CPU 0.3"));
   CHECK(contains(r.error, "s of 300ms"));
   CHECK(contains(r.error, "1 failed"));
-  CHECK(run({"--cpu-time", "300ms"}, "sleep 0.5").status == 0);
+  CHECK(run_script({"--cpu-time", "300ms"}, "sleep 0.5").status == 0);
 }
 
 TEST_CASE("option --fsize keeps files small", "[limits-of-programs]") {
   const std::string file = "f=$(mktemp); trap 'rm -f $f' EXIT; ";
-  const Result direct = run({"--fsize", "1MiB"}, file + "head -c 3000000 /dev/zero > $f");
+  const Result direct = run_script({"--fsize", "1MiB"}, file + "head -c 3000000 /dev/zero > $f");
   CHECK(direct.status == 1);
   CHECK(contains(direct.error, "  FSIZE over 1 MiB"));
   // python3 ignores the signal and says what the system told it
-  const Result told = run({"--fsize", "1MiB"},
-                          "exec python3 -c 'import tempfile; f = tempfile.TemporaryFile(); "
-                          "f.write(bytes(3000000)); f.flush()'");
+  const Result told = run_script({"--fsize", "1MiB"},
+                                 "exec python3 -c 'import tempfile; f = tempfile.TemporaryFile(); "
+                                 "f.write(bytes(3000000)); f.flush()'");
   CHECK(contains(told.error, "  FSIZE over 1 MiB"));
-  CHECK(run({"--fsize", "1MiB"}, file + "head -c 1000000 /dev/zero > $f").status == 0);
+  CHECK(run_script({"--fsize", "1MiB"}, file + "head -c 1000000 /dev/zero > $f").status == 0);
 }
 
 TEST_CASE("option --nofile limits descriptors, and is named where it was met", "[limits-of-programs]") {
   const std::string opens = "exec python3 -c 'f = [open(\"/dev/null\") for i in range(60)]'";
-  const Result r = run({"--nofile", "32"}, opens);
+  const Result r = run_script({"--nofile", "32"}, opens);
   CHECK(r.status == 1);
   CHECK(contains(r.error, "  NOFILE over 32"));
-  CHECK(run({"--nofile", "128"}, opens).status == 0);
+  CHECK(run_script({"--nofile", "128"}, opens).status == 0);
 }
 
 TEST_CASE("option --output-max ends a program that writes more", "[limits-of-programs]") {
   for (const Words& mode : {Words{}, Words{"--line-buffer"}}) {
     Words options = mode;
     options.insert(options.end(), {"--output-max", "1MiB"});
-    const Result r = run(options, "(yes >&2) & yes; sleep 30");
+    const Result r = run_script(options, "(yes >&2) & yes; sleep 30");
     CHECK(r.status == 1);
     CHECK(contains(r.error, "  OUTPUT over 1 MiB"));
     CHECK(r.output.size() + r.error.size() < 4 << 20);
   }
-  CHECK(contains(run({"--output-max", "10"}, "echo 0123456789").error, "  OUTPUT over 10 bytes"));
-  CHECK(run({"--output-max", "11"}, "echo 0123456789").status == 0);
-  const Result refused = run({"--output-max", "1MiB", "-u"}, "true");
+  CHECK(contains(run_script({"--output-max", "10"}, "echo 0123456789").error, "  OUTPUT over 10 bytes"));
+  CHECK(run_script({"--output-max", "11"}, "echo 0123456789").status == 0);
+  const Result refused = run_script({"--output-max", "1MiB", "-u"}, "true");
   CHECK(refused.status == 2);
   CHECK(contains(refused.error, "--ungroup"));
 }
 
 TEST_CASE("option --term-seq says which signals come, and when", "[limits-of-programs]") {
   const Result r =
-      run({"--timeout", "200ms", "--term-seq", "INT,300ms,SIGUSR1,300ms,9"},
-          "trap 'echo int' INT; trap 'echo usr1' USR1; trap 'echo term' TERM; while :; do sleep 0.05; done");
+      run_script({"--timeout", "200ms", "--term-seq", "INT,300ms,SIGUSR1,300ms,9"},
+                 "trap 'echo int' INT; trap 'echo usr1' USR1; trap 'echo term' TERM; while :; do sleep 0.05; done");
   CHECK(r.output == "int\nusr1\n");
   CHECK(contains(r.error, "  TIMEOUT 200ms"));
   CHECK(r.ran >= 800ms);
@@ -136,24 +136,24 @@ TEST_CASE("option --term-seq says which signals come, and when", "[limits-of-pro
 }
 
 TEST_CASE("option --term-seq leaves a program its whole time", "[limits-of-programs]") {
-  const Result r = run({"--timeout", "100ms", "--term-seq", "TERM,10s"},
-                       "trap 'sleep 3.5; echo done; exit' TERM; "
-                       "while :; do sleep 0.05; done");
+  const Result r = run_script({"--timeout", "100ms", "--term-seq", "TERM,10s"},
+                              "trap 'sleep 3.5; echo done; exit' TERM; "
+                              "while :; do sleep 0.05; done");
   CHECK(r.output == "done\n");
 }
 
 TEST_CASE("option --term-seq reaches what left the group, and gives it the time", "[limits-of-programs]") {
   const std::string leaver = "trap \"sleep 0.3; echo left; exit\" TERM; while :; do sleep 0.05; done";
-  const Result r = run({"--timeout", "300ms"}, "setsid sh -c '" + leaver + "' & wait");
+  const Result r = run_script({"--timeout", "300ms"}, "setsid sh -c '" + leaver + "' & wait");
   CHECK(r.output == "left\n");
   const Result stopped =
-      run({"--timeout", "300ms"}, "setsid sh -c 'trap \"echo left; exit\" TERM; kill -STOP $$' & wait");
+      run_script({"--timeout", "300ms"}, "setsid sh -c 'trap \"echo left; exit\" TERM; kill -STOP $$' & wait");
   CHECK(stopped.output == "left\n");
 }
 
 TEST_CASE("limits and sequences that cannot be meant are refused by name", "[limits-of-programs]") {
   for (const char* option : {"--term-seq", "--mem-max", "--cpu-time", "--fsize", "--nofile", "--output-max"}) {
-    const Result r = run({option, "0"}, "true");
+    const Result r = run_script({option, "0"}, "true");
     CHECK(r.status == 2);
     CHECK(contains(r.error, option));
   }

@@ -5,15 +5,6 @@
 
 using namespace outside;
 
-namespace {
-
-// $0 is the tool, $1 a directory of the test's own.
-struct Place : Directory {
-  Result run(const std::string& script) const { return sh(script, {path()}); }
-};
-
-}  // namespace
-
 TEST_CASE("records of --input jsonl go into quarantine as the lines that they were", "[quarantine]") {
   const Place place;
   const std::string bad = R"({"argv":["sh","-c","echo $X; cat; kill -SEGV $$"],"env":{"X":"a b"},"stdin":"in"})";

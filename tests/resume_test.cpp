@@ -15,16 +15,6 @@ using namespace bulkhead;
 using namespace std::chrono_literals;
 using namespace outside;
 
-namespace {
-
-// $0 is the tool, $1 a directory of the test's own.
-class Place : public Directory {
- public:
-  Result run(const std::string& script) const { return sh(script, {path()}); }
-};
-
-}  // namespace
-
 TEST_CASE("a log that was cut at any byte is resumed exactly", "[resume]") {
   const Place place;
   REQUIRE(place.run("seq 3 | \"$0\" run -q -j1 --joblog $1/log echo").output == "1\n2\n3\n");

@@ -18,7 +18,7 @@ using namespace bulkhead;
 
 namespace {
 
-constexpr int count = 20'000;  // enough for lanes as deep as they get
+constexpr int item_count = 20'000;  // enough for lanes as deep as they get
 
 const WorkOptions two_workers{.num_workers = 2};
 
@@ -28,10 +28,10 @@ TEST_CASE("a range that throws in the middle of a row has all results of the ite
   const NothingLeftBehind check;
   const std::list<int> numbers = [] {
     std::list<int> all;
-    for (int n = 0; n < count; ++n) all.push_back(n);
+    for (int n = 0; n < item_count; ++n) all.push_back(n);
     return all;
   }();
-  for (const int bad : {0, 1, 63, 64, 65, 1000, count - 1}) {
+  for (const int bad : {0, 1, 63, 64, 65, 1000, item_count - 1}) {
     auto items = numbers | std::views::filter([&](int n) {
                    if (n == bad) throw std::runtime_error("unreadable");
                    return true;
@@ -84,7 +84,7 @@ TEST_CASE("a task that crashes in the middle of a run costs itself alone", "[row
   const auto crashes = [](int n) { return n % 4999 == 4998; };
   std::size_t next = 0;
   for (auto& [index, outcome] : process_stream(
-           std::views::iota(0, count),
+           std::views::iota(0, item_count),
            [&](int n) {
              if (crashes(n)) misbehave(Way::killed);
              return n % 3 == 0;
@@ -95,22 +95,22 @@ TEST_CASE("a task that crashes in the middle of a run costs itself alone", "[row
     REQUIRE(outcome.ending() == (crashes(n) ? Ending::crashed : Ending::value));
     if (!crashes(n)) REQUIRE(*outcome == (n % 3 == 0));
   }
-  CHECK(next == count);
+  CHECK(next == item_count);
 }
 
 TEST_CASE("runs of results without a byte, and of those that fail now and then", "[rows]") {
   const NothingLeftBehind check;
   for (const auto& outcome : do_process_work(
-           std::views::iota(0, count), [](int) {}, two_workers))
+           std::views::iota(0, item_count), [](int) {}, two_workers))
     REQUIRE(outcome.has_value());
   const auto outcomes = do_process_work(
-      std::views::iota(0, count),
+      std::views::iota(0, item_count),
       [](int n) {
         if (n % 1013 == 0) throw std::runtime_error("no");
         return std::string(n % 2048 < 1024 ? 3u : static_cast<unsigned>(n % 7), 'r');
       },
       two_workers);
-  for (int n = 0; n < count; ++n) {
+  for (int n = 0; n < item_count; ++n) {
     const auto& outcome = outcomes[static_cast<std::size_t>(n)];
     REQUIRE(outcome.ending() == (n % 1013 == 0 ? Ending::exception : Ending::value));
     if (n % 1013 != 0) REQUIRE(outcome->size() == (n % 2048 < 1024 ? 3u : static_cast<unsigned>(n % 7)));
@@ -122,7 +122,7 @@ TEST_CASE("a limit for results is held against each value of a run, not all of t
   WorkOptions options = two_workers;
   options.max_result_bytes = 8;
   for (const auto& outcome : do_process_work(
-           std::views::iota(std::uint64_t{0}, std::uint64_t{count}), [](std::uint64_t n) { return n; }, options))
+           std::views::iota(std::uint64_t{0}, std::uint64_t{item_count}), [](std::uint64_t n) { return n; }, options))
     REQUIRE(outcome.has_value());
 }
 
@@ -132,9 +132,9 @@ TEST_CASE("runs that are told as events are told one by one", "[rows]") {
   WorkOptions options = two_workers;
   options.on_event = [&](const Event& event) { finished += event.kind == EventKind::task_finished; };
   const auto outcomes = do_process_work(
-      std::views::iota(0, count), [](int n) { return n; }, options);
-  CHECK(finished == count);
-  for (int n = 0; n < count; ++n) REQUIRE(outcomes[static_cast<std::size_t>(n)].value() == n);
+      std::views::iota(0, item_count), [](int n) { return n; }, options);
+  CHECK(finished == item_count);
+  for (int n = 0; n < item_count; ++n) REQUIRE(outcomes[static_cast<std::size_t>(n)].value() == n);
 }
 
 TEST_CASE("an endless range of items that fail goes on by windows", "[rows]") {

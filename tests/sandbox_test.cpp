@@ -3,6 +3,7 @@
 
 #include "catch.hpp"
 #include "left_behind.hpp"
+#include "misbehave.hpp"
 #include "os/landlock.hpp"
 #include "os/refused_calls.hpp"
 #include "sandbox_attacks.hpp"
@@ -441,12 +442,6 @@ namespace {
 
 std::atomic<int> handled = 0;
 
-[[gnu::noinline]] int fall_through_the_stack(int n) {
-  volatile char room[4096];
-  room[0] = static_cast<char>(n);
-  return n < 0 ? 0 : fall_through_the_stack(n + 1) + room[0];
-}
-
 void use_threads(const Report& report) {
   std::atomic<int> sum = 0;
   std::atomic<int> threads_signal = 0;
@@ -514,7 +509,7 @@ TEST_CASE("sandboxed or not, a worker ends as it ends", "[sandbox]") {
     }));
   };
   CHECK(end_inside([] { std::abort(); }) == -SIGABRT);
-  CHECK(end_inside([] { fall_through_the_stack(0); }) == -SIGSEGV);
+  CHECK(end_inside([] { use_up_stack(nullptr, 0); }) == -SIGSEGV);
   CHECK(end_inside([] { std::raise(SIGTERM); }) == -SIGTERM);
   CHECK(end_inside([] { ::kill(::getpid(), SIGKILL); }) == -SIGKILL);
   CHECK(end_inside([] { ::_exit(7); }) == 7);

@@ -1,5 +1,6 @@
 // Processes that somebody stops: a worker, the fork server, the coordinator itself, and lets it go on.
 #include "hosts.hpp"
+#include "let_pass.hpp"
 #include "single_pass_range.hpp"
 
 #include <bulkhead/task.hpp>
@@ -13,12 +14,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Not to wait for something: the time itself is what matters.
-void let_pass(std::chrono::milliseconds time) { ::poll(nullptr, 0, static_cast<int>(time.count())); }
-
 // One task waits in its worker, and all behind it in that worker's lane, until the coordinator is stopped; another one
 // hangs in the other worker.
-constexpr int hangs = 1, in_time = 20;
+constexpr int hanging_task = 1, in_time = 20;
 
 void work_while_stopped(const Complaints& complaints, const Gate& running, const Gate& go, const Gate& done) {
   WorkOptions options{.num_workers = 2, .task_timeout = 1s, .kill_grace = 100ms};
@@ -28,15 +26,15 @@ void work_while_stopped(const Complaints& complaints, const Gate& running, const
   };
   options.prefetch = 100;
   const auto work = [&](int n) {
-    if (n == hangs || n == 0) running.open();
-    if (n == hangs) misbehave(Way::hangs);
+    if (n == hanging_task || n == 0) running.open();
+    if (n == hanging_task) misbehave(Way::hangs);
     if (n == 0) go.pass();
     if (n < in_time) done.open();
     return n;
   };
   const auto results = do_process_work(up_to(in_time + 20), work, options);
   for (std::size_t i = 0; i < results.size(); ++i) {
-    const Ending expected = i == hangs ? Ending::timed_out : Ending::value;
+    const Ending expected = i == hanging_task ? Ending::timed_out : Ending::value;
     complaints.expect(results[i].ending() == expected,
                       "task " + std::to_string(i) + ": " + (results[i] ? "a value" : results[i].error().describe()));
   }

@@ -3,6 +3,7 @@
 
 #include "catch.hpp"
 #include "left_behind.hpp"
+#include "storm_length.hpp"
 #include "storm_seed.hpp"
 
 #include <fcntl.h>
@@ -30,11 +31,6 @@ using namespace bulkhead;
 using namespace std::chrono_literals;
 
 namespace {
-
-std::chrono::seconds storm_length() {
-  const char* given = std::getenv("BULKHEAD_STORM_SECONDS");
-  return std::chrono::seconds(given ? std::strtol(given, nullptr, 10) : 20);
-}
 
 // The workers that live now, by slot: what the storm may hit, and nothing else.
 class Targets {
@@ -110,7 +106,7 @@ TEST_CASE("workers killed at random: one outcome a task, all values right", "[st
   const NothingLeftBehind check;
   const unsigned seed = chosen_seed();
   const std::uint64_t spin = GENERATE(std::uint64_t{0}, std::uint64_t{2'000});
-  const auto length = std::chrono::milliseconds(storm_length()) / 4;
+  const auto length = storm_length(20s) / 4;
   const Storm charged = run_storm(seed, length, 0, spin);
   report("without retries", charged);
   CHECK(charged.wrong == 0);

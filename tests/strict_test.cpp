@@ -40,8 +40,8 @@ bool can_be_strict() {
   return support.sufficient();
 }
 
-const int coordinator = static_cast<int>(::getpid());
-int target = 0;  // set before the fork: the coordinator, harmlessly
+const int coordinator_pid = static_cast<int>(::getpid());
+int target_pid = 0;  // set before the fork: the coordinator, harmlessly
 int a_word_of_the_coordinator = 1;
 
 // Each returns the error that it met, or 0 where it was let through.
@@ -49,22 +49,22 @@ int attack(int kind) {
   iovec local{&a_word_of_the_coordinator, sizeof(int)}, remote = local;
   switch (kind) {
     case 0:
-      return ::kill(target, SIGURG) == 0 ? 0 : errno;
+      return ::kill(target_pid, SIGURG) == 0 ? 0 : errno;
     case 1:
-      return ::kill(-target, SIGURG) == 0 ? 0 : errno;
+      return ::kill(-target_pid, SIGURG) == 0 ? 0 : errno;
     case 2:
       return ::kill(-1, 0) == 0 ? 0 : errno;
     case 3:
-      return ::ptrace(PTRACE_SEIZE, target, nullptr, nullptr) == 0 ? 0 : errno;
+      return ::ptrace(PTRACE_SEIZE, target_pid, nullptr, nullptr) == 0 ? 0 : errno;
     case 4:
-      return ::process_vm_writev(target, &local, 1, &remote, 1, 0) >= 0 ? 0 : errno;
+      return ::process_vm_writev(target_pid, &local, 1, &remote, 1, 0) >= 0 ? 0 : errno;
     case 5: {
       const pid_t child = ::fork();
       if (child == 0) ::_exit(0);
       return child > 0 ? 0 : errno;
     }
     case 6:
-      return ::open(("/proc/" + std::to_string(target) + "/mem").c_str(), O_RDWR | O_CLOEXEC) >= 0 ? 0 : errno;
+      return ::open(("/proc/" + std::to_string(target_pid) + "/mem").c_str(), O_RDWR | O_CLOEXEC) >= 0 ? 0 : errno;
     default:
       return ::open("/tmp/bulkhead-strict-test", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0 ? 0 : errno;
   }
@@ -108,7 +108,7 @@ TEST_CASE("strict: endings are what they are without it", "[strict]") {
 TEST_CASE("strict: a worker cannot signal, trace or write its coordinator, nor start anything", "[strict]") {
   if (!can_be_strict()) return;
   const NothingLeftBehind check;
-  target = coordinator;
+  target_pid = coordinator_pid;
   const int all = os::probe_sandbox().landlock_abi > 0 ? 8 : 6;
   std::vector<int> kinds(static_cast<std::size_t>(all));
   std::iota(kinds.begin(), kinds.end(), 0);

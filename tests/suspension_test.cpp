@@ -1,5 +1,6 @@
 // Ctrl-Z and fg: everything stands still and goes on, and the time between is nobody's.
 #include "left_behind.hpp"
+#include "let_pass.hpp"
 #include "os/descendants.hpp"
 #include "os/small_file.hpp"
 #include "terminal.hpp"
@@ -21,9 +22,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 const std::string suspend_key = "\x1a";
-
-// Not to wait for something: the time itself is what matters.
-void let_pass(std::chrono::milliseconds time) { ::poll(nullptr, 0, static_cast<int>(time.count())); }
 
 template <class Condition>
 bool becomes_true(const Condition& condition) {
@@ -136,7 +134,7 @@ TEST_CASE("a fork server that is killed while all is suspended leaves nobody sta
 
 namespace {
 
-constexpr std::chrono::milliseconds limit = 3s, standing_still = 3500ms;
+constexpr std::chrono::milliseconds timer_length = 3s, standing_still = 3500ms;
 
 struct Timer {
   const char* name;
@@ -200,7 +198,7 @@ TEST_CASE("the time that a job is suspended counts for no timer", "[suspension]"
   const auto ended = Clock::now();
   CHECK(job.wait_for_end() == timer.status);
   const auto end = timer.end.empty() ? Clock::now() : ended;
-  CHECK((stopped - before) + (end - resumed) >= limit);
+  CHECK((stopped - before) + (end - resumed) >= timer_length);
 }
 
 TEST_CASE("the time that a job is suspended is not in its log", "[suspension]") {
@@ -247,7 +245,7 @@ int work_while_suspended(std::chrono::milliseconds allowed) {
 
 TEST_CASE("the time that a program is suspended counts for no limit of the library's", "[suspension]") {
   const NothingLeftBehind check;
-  TerminalJob job([] { return work_while_suspended(limit); });
+  TerminalJob job([] { return work_while_suspended(timer_length); });
   REQUIRE(job.wait_for("begin"));
   suspend(job);
   let_pass(standing_still);

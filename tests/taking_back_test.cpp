@@ -42,13 +42,13 @@ class Claimer {
       count_ = lane_.at(head_).count;
       item_ = 0;
     }
-    page_.claim(place(), outbox_ends::seed, os::has_remote_fences());
+    page_.claim(place(), outbox_ends::stream_seed, os::has_remote_fences());
     return true;
   }
   void look() {
     const Row& row = lane_.at(head_);
     const bool declined = LaneReader::taken_back(row, item_);
-    page_.move_to(place(), declined ? Phase::between : Phase::running, outbox_ends::seed);
+    page_.move_to(place(), declined ? Phase::between : Phase::running, outbox_ends::stream_seed);
     answers_[row.task + item_].store(declined ? Answer::declined : Answer::done);
     ++item_;
   }
@@ -70,11 +70,12 @@ class Dealer {
       : answers(tasks),
         memory_(remains_.map(Access::read_write)),
         page(*::new (static_cast<void*>(memory_.data())) WorkerPage{}),
-        worker(0, 1, outbox_ends::seed, queue_.open_lane(0),
-               Inbox(remains_.map(Access::read_only), std::move(pipe_.read_end), outbox_ends::seed, outbox_ends::limit),
+        worker(0, 1, outbox_ends::stream_seed, queue_.open_lane(0),
+               Inbox(remains_.map(Access::read_only), std::move(pipe_.read_end), outbox_ends::stream_seed,
+                     outbox_ends::payload_limit),
                Pace()),
         elsewhere_(tasks) {
-    page.move_to(0, Phase::between, outbox_ends::seed);
+    page.move_to(0, Phase::between, outbox_ends::stream_seed);
   }
   Claimer claimer() { return Claimer(view_.lane(), page, answers); }
 

@@ -14,7 +14,7 @@ using bulkhead::tool::TasksOut;
 
 namespace {
 
-std::vector<std::byte> encoded(const Task& task) {
+std::vector<std::byte> encoded_task(const Task& task) {
   std::vector<std::byte> bytes(task.encode_into({}));
   CHECK(task.encode_into(bytes) == bytes.size());
   return bytes;
@@ -26,7 +26,7 @@ Task numbered(std::size_t n) { return {.sequence = n, .attempt = 1, .fields = {s
 
 TEST_CASE("a task comes to its worker as it was", "[task]") {
   const Task plain{.sequence = 7, .attempt = 3, .fields = {"a", "", std::string("b\0c", 3)}};
-  const Task there = Task::decode_from(encoded(plain));
+  const Task there = Task::decode_from(encoded_task(plain));
   CHECK(there.sequence == 7);
   CHECK(there.attempt == 3);
   CHECK(there.fields == plain.fields);
@@ -34,7 +34,7 @@ TEST_CASE("a task comes to its worker as it was", "[task]") {
 
   Task rich = plain;
   rich.own_extras() = {.environment = {"K=V"}, .input = "in", .id = "name", .problem = "none", .texts = {"stay"}};
-  const Task other = Task::decode_from(encoded(rich));
+  const Task other = Task::decode_from(encoded_task(rich));
   CHECK(other.extras().environment == std::vector<std::string>{"K=V"});
   CHECK(other.extras().input == "in");
   CHECK(other.extras().id == "name");
@@ -45,8 +45,8 @@ TEST_CASE("a task comes to its worker as it was", "[task]") {
 TEST_CASE("a damaged task is refused", "[task]") {
   Task task = numbered(1);
   task.own_extras().input = "in";
-  const auto bytes = encoded(task);
-  const std::size_t plain = encoded(numbered(1)).size();
+  const auto bytes = encoded_task(task);
+  const std::size_t plain = encoded_task(numbered(1)).size();
   for (std::size_t length = 0; length < bytes.size(); ++length)
     if (length != plain) REQUIRE_THROWS_AS(Task::decode_from(std::span(bytes).first(length)), std::length_error);
 }

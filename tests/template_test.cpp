@@ -11,21 +11,21 @@
 
 using namespace bulkhead::tool;
 using namespace std::chrono_literals;
-using Words = std::vector<std::string>;
+using Texts = std::vector<std::string>;
 
 namespace {
 
-Words filled(const Words& words, const Words& fields, const TemplateRules& rules = {}) {
+Texts filled(const Texts& words, const Texts& fields, const TemplateRules& rules = {}) {
   return CommandTemplate(words, rules).arguments({.fields = fields, .sequence = 7, .slot = 2});
 }
-std::string shell_line(const std::string& text, const Words& fields) {
+std::string shell_line(const std::string& text, const Texts& fields) {
   return filled({text}, fields, {.shell = true}).back();
 }
 
 }  // namespace
 
 TEST_CASE("every placeholder stands for what the manual says", "[template]") {
-  const Words record{"dir/sub/file.tar.gz"};
+  const Texts record{"dir/sub/file.tar.gz"};
   const auto one = [&](const std::string& word) { return filled({"p", word}, record).at(1); };
   CHECK(one("{}") == "dir/sub/file.tar.gz");
   CHECK(one("{.}") == "dir/sub/file.tar");
@@ -35,34 +35,34 @@ TEST_CASE("every placeholder stands for what the manual says", "[template]") {
   CHECK(one("{#}") == "7");
   CHECK(one("{%}") == "2");
   CHECK(one("a{}b{#}c") == "adir/sub/file.tar.gzb7c");
-  const Words fields{"x/a.c", "y/b.d"};
+  const Texts fields{"x/a.c", "y/b.d"};
   CHECK(filled({"{1}", "{2}", "{2.}", "{2/}", "{2//}", "{2/.}", "{-1}", "{-2}"}, fields) ==
-        Words{"x/a.c", "y/b.d", "y/b", "b.d", "y", "b", "y/b.d", "x/a.c"});
-  CHECK(filled({"p", "{3}", "{-3}"}, fields) == Words{"p", "", ""});
+        Texts{"x/a.c", "y/b.d", "y/b", "b.d", "y", "b", "y/b.d", "x/a.c"});
+  CHECK(filled({"p", "{3}", "{-3}"}, fields) == Texts{"p", "", ""});
 }
 
 TEST_CASE("other braces are left as they are", "[template]") {
-  for (const std::string& word : Words{"{a}", "{0}", "{-0}", "{1x}", "{", "}", "{{", "{ }", "{-}", "{...}", "{1,2}"})
-    CHECK(filled({word, "{}"}, {"v"}) == Words{word, "v"});
-  CHECK(filled({"{{}}"}, {"v"}) == Words{"{v}"});
-  CHECK(filled({"{}", "@@", "{.}"}, {"v.w"}, {.replace = "@@"}) == Words{"{}", "v.w", "v"});
+  for (const std::string& word : Texts{"{a}", "{0}", "{-0}", "{1x}", "{", "}", "{{", "{ }", "{-}", "{...}", "{1,2}"})
+    CHECK(filled({word, "{}"}, {"v"}) == Texts{word, "v"});
+  CHECK(filled({"{{}}"}, {"v"}) == Texts{"{v}"});
+  CHECK(filled({"{}", "@@", "{.}"}, {"v.w"}, {.replace = "@@"}) == Texts{"{}", "v.w", "v"});
 }
 
 TEST_CASE("a command without a placeholder gets the record as its last argument", "[template]") {
-  CHECK(filled({"echo", "a"}, {"v w"}) == Words{"echo", "a", "v w"});
-  CHECK(filled({"echo"}, {"v", "w"}) == Words{"echo", "v", "w"});
-  CHECK(filled({"echo", "{#}"}, {"v"}) == Words{"echo", "7"});
+  CHECK(filled({"echo", "a"}, {"v w"}) == Texts{"echo", "a", "v w"});
+  CHECK(filled({"echo"}, {"v", "w"}) == Texts{"echo", "v", "w"});
+  CHECK(filled({"echo", "{#}"}, {"v"}) == Texts{"echo", "7"});
   CHECK(shell_line("cat -n", {"a b"}) == "cat -n 'a b'");
 }
 
 TEST_CASE("several fields are several arguments, and one text inside a word", "[template]") {
-  CHECK(filled({"p", "{}"}, {"a", "b c"}) == Words{"p", "a", "b c"});
-  CHECK(filled({"p", "x{}"}, {"a", "b"}) == Words{"p", "xa b"});
+  CHECK(filled({"p", "{}"}, {"a", "b c"}) == Texts{"p", "a", "b c"});
+  CHECK(filled({"p", "x{}"}, {"a", "b"}) == Texts{"p", "xa b"});
 }
 
 TEST_CASE("no command: the record is a shell command line", "[template]") {
-  CHECK(filled({}, {"echo {} | tr a b"}) == Words{"/bin/sh", "-c", "echo {} | tr a b"});
-  CHECK(CommandTemplate({}, {}).shown({.fields = Words{}, .sequence = 1, .slot = 1}).empty());
+  CHECK(filled({}, {"echo {} | tr a b"}) == Texts{"/bin/sh", "-c", "echo {} | tr a b"});
+  CHECK(CommandTemplate({}, {}).shown({.fields = Texts{}, .sequence = 1, .slot = 1}).empty());
 }
 
 TEST_CASE("values are never scanned again", "[template]") {
@@ -111,7 +111,7 @@ TEST_CASE("path transforms", "[template]") {
 }
 
 TEST_CASE("commands are shown as one would type them", "[template]") {
-  const Words fields{"a b"};
+  const Texts fields{"a b"};
   CHECK(CommandTemplate({"echo", "x=1"}, {}).shown({.fields = fields, .sequence = 1, .slot = 1}) == "echo x=1 'a b'");
   CHECK(shell_join({"A=b", "c"}) == "'A=b' c");
 }
@@ -168,7 +168,7 @@ TEST_CASE("C escapes", "[quantity]") {
 }
 
 TEST_CASE("the name that was meant", "[nearest]") {
-  const Words names{"--jobs", "--joblog", "--halt", "--retries", "--progress"};
+  const Texts names{"--jobs", "--joblog", "--halt", "--retries", "--progress"};
   CHECK(edit_distance("kitten", "sitting") == 3);
   CHECK(edit_distance("ab", "ba") == 1);
   CHECK(edit_distance("", "abc") == 3);

@@ -1,4 +1,5 @@
 #include "catch.hpp"
+#include "numbers.hpp"
 
 #include <bulkhead/detail/threaded_work.hpp>
 
@@ -20,8 +21,6 @@
 
 using namespace bulkhead;
 using namespace std::chrono_literals;
-
-static int twice(int n) { return 2 * n; }
 
 TEST_CASE("move-only items, results and functions", "[threaded_stream]") {
   std::vector<std::unique_ptr<int>> items;

@@ -1,4 +1,5 @@
 #include "catch.hpp"
+#include "numbers.hpp"
 
 #include <bulkhead/detail/threaded_work.hpp>
 
@@ -10,7 +11,6 @@
 #include <latch>
 #include <map>
 #include <memory>
-#include <numeric>
 #include <set>
 #include <span>
 #include <string>
@@ -19,18 +19,6 @@
 
 using namespace bulkhead;
 using namespace std::chrono_literals;
-
-namespace {
-
-int twice(int n) { return 2 * n; }
-
-std::vector<int> up_to(int n) {
-  std::vector<int> items(static_cast<std::size_t>(n));
-  std::iota(items.begin(), items.end(), 0);
-  return items;
-}
-
-}  // namespace
 
 TEST_CASE("results belong to their items", "[threaded_work]") {
   const std::vector<int> items = up_to(1000);

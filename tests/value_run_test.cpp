@@ -11,7 +11,7 @@ constexpr std::size_t sizes_of_values[] = {0, 1, 8, 13, 600, in_place_payload};
 std::size_t frames_in(std::span<const std::byte> stream) {
   std::size_t count = 0;
   for (; !stream.empty(); ++count) {
-    const ParsedFrame frame = parse_frame(stream, seed, limit);
+    const ParsedFrame frame = parse_frame(stream, stream_seed, payload_limit);
     REQUIRE(frame.check == FrameCheck::whole);
     stream = stream.subspan(frame_stride(frame.header.size));
   }
@@ -118,11 +118,11 @@ TEST_CASE("a value that does not continue the run behind which it was composed i
   speaker.say_value(4000);
   speaker.flush();
   CHECK(frames_in(speaker.written) == 4);
-  const ParsedFrame run = parse_frame(std::span(speaker.written).subspan(frame_stride(8)), seed, limit);
+  const ParsedFrame run = parse_frame(std::span(speaker.written).subspan(frame_stride(8)), stream_seed, payload_limit);
   CHECK(run.header.kind == FrameKind::values);
   CHECK(run.header.size == 16);
   const auto rest = std::span(speaker.written).subspan(frame_stride(8) + frame_stride(16));
-  const ParsedFrame alone = parse_frame(rest, seed, limit);
+  const ParsedFrame alone = parse_frame(rest, stream_seed, payload_limit);
   CHECK(alone.header.kind == FrameKind::value);
   CHECK(alone.header.task == 4);
   CHECK(alone.payload.front() == std::byte(payload_of(4, 1)[0]));

@@ -2,6 +2,7 @@
 #include <bulkhead/process_pool.hpp>
 #include <bulkhead/work.hpp>
 
+#include "executors.hpp"
 #include "left_behind.hpp"
 #include "misbehave.hpp"
 #include "outside.hpp"
@@ -26,31 +27,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Threads {
-  static constexpr bool encodes = false;
-  template <class Items, class F>
-  static auto work(Items&& items, F&& func, const WorkOptions& options) {
-    return do_threaded_work(std::forward<Items>(items), std::forward<F>(func), options);
-  }
-  template <class Items, class F>
-  static auto stream(Items&& items, F&& func, const WorkOptions& options) {
-    return threaded_stream(std::forward<Items>(items), std::forward<F>(func), options);
-  }
-};
-
-struct Processes {
-  static constexpr bool encodes = true;
-  template <class Items, class F>
-  static auto work(Items&& items, F&& func, const WorkOptions& options) {
-    return do_process_work(std::forward<Items>(items), std::forward<F>(func), options);
-  }
-  template <class Items, class F>
-  static auto stream(Items&& items, F&& func, const WorkOptions& options) {
-    return process_stream(std::forward<Items>(items), std::forward<F>(func), options);
-  }
-};
-
-std::vector<std::uint64_t> up_to(std::uint64_t n) {
+std::vector<std::uint64_t> eight_byte_numbers(std::uint64_t n) {
   std::vector<std::uint64_t> numbers(n);
   std::iota(numbers.begin(), numbers.end(), 0);
   return numbers;
@@ -108,7 +85,7 @@ TEMPLATE_TEST_CASE("the numbers of a run add up", "[statistics]", Threads, Proce
   const NothingLeftBehind check;
   std::optional<WorkStatistics> told;
   const std::uint64_t count = GENERATE(0, 1, 5000);
-  TestType::work(up_to(count), burn, telling(told, {.num_workers = 2}));
+  TestType::work(eight_byte_numbers(count), burn, telling(told, {.num_workers = 2}));
   REQUIRE(told);
   check_sums(*told);
   CHECK(told->tasks == count);
@@ -127,7 +104,7 @@ TEMPLATE_TEST_CASE("attempts that are made again are dealt again", "[statistics]
     if (n % 4 == 0) throw std::runtime_error("no");
     return n;
   };
-  TestType::work(up_to(20), fail, telling(told, {.num_workers = 2, .retry = {.max_retries = 2}}));
+  TestType::work(eight_byte_numbers(20), fail, telling(told, {.num_workers = 2, .retry = {.max_retries = 2}}));
   REQUIRE(told);
   check_sums(*told);
   CHECK(told->tasks == 20);
@@ -141,7 +118,7 @@ TEMPLATE_TEST_CASE("what tasks say is counted as it is heard", "[statistics]", T
     emit_output(1, std::as_bytes(std::span("12345", 5)));
     return n;
   };
-  TestType::work(up_to(30), say, telling(told, {.num_workers = 2}));
+  TestType::work(eight_byte_numbers(30), say, telling(told, {.num_workers = 2}));
   REQUIRE(told);
   check_sums(*told);
   CHECK(told->output_bytes == 150);
@@ -149,7 +126,7 @@ TEMPLATE_TEST_CASE("what tasks say is counted as it is heard", "[statistics]", T
 
 TEMPLATE_TEST_CASE("a stream can be asked at any time", "[statistics]", Threads, Processes) {
   const NothingLeftBehind check;
-  auto stream = TestType::stream(up_to(3000), burn, {.num_workers = 2});
+  auto stream = TestType::stream(eight_byte_numbers(3000), burn, {.num_workers = 2});
   std::uint64_t taken = 0;
   for (auto&& result : stream) {
     REQUIRE(result.outcome.has_value());

@@ -10,12 +10,12 @@ using namespace outside;
 namespace {
 
 // $0 is the tool, $1 a directory of the test's own, $2 the plugin.
-struct Place : Directory {
+struct PluginPlace : Directory {
   Result run(const std::string& script) const { return sh(script, {path(), BULKHEAD_SQUARE_PLUGIN}); }
 };
 
 // In a file system of 64 KiB, mounted where nobody else sees it; false: this user may not, or this system cannot.
-bool on_small_disk(const Place& place, const std::string& script, Result& result) {
+bool on_small_disk(const PluginPlace& place, const std::string& script, Result& result) {
   place.write("script", script);
   std::filesystem::create_directory(place / "disk");
   const std::string mounted =
@@ -31,7 +31,7 @@ bool on_small_disk(const Place& place, const std::string& script, Result& result
 TEST_CASE("a disk that fills up ends the run with status 5, whatever was written there", "[written-files]") {
   const std::string option =
       GENERATE("--joblog", "--events", "--trace", "--junit", "--results", "--quarantine", "standard output");
-  const Place place;
+  const PluginPlace place;
   const auto script_for = [&]() -> std::string {
     if (option == "--results") return "seq 500 | \"$0\" run -q --results $1/disk/file echo";
     if (option == "standard output") return "seq 100000 | \"$0\" call -q $2 > $1/disk/file";
@@ -50,7 +50,7 @@ TEST_CASE("a disk that fills up ends the run with status 5, whatever was written
 }
 
 TEST_CASE("a job log on a full disk is resumed exactly when there is room again", "[written-files]") {
-  const Place place;
+  const PluginPlace place;
   Result r;
   if (!on_small_disk(place,
                      "seq 5000 | \"$0\" call -q --joblog $1/disk/log $2 > $1/out; s=$?; cp $1/disk/log $1; "
@@ -66,7 +66,7 @@ TEST_CASE("a job log on a full disk is resumed exactly when there is room again"
 }
 
 TEST_CASE("results that cannot be written are named, and their tasks not logged", "[written-files]") {
-  const Place place;
+  const PluginPlace place;
   place.write("results", "a file where a directory should be");
   const Result r = place.run("\"$0\" run -q -j1 --joblog $1/log --results $1/results true ::: 1 2 3");
   CHECK(r.status == 5);
@@ -78,7 +78,7 @@ TEST_CASE("results that cannot be written are named, and their tasks not logged"
 TEST_CASE("a file that is removed or replaced while it is written is no success", "[written-files]") {
   const std::string option = GENERATE("--joblog", "--events", "--trace", "--junit", "--quarantine");
   const std::string deed = GENERATE("rm $1/file", "mv $1/file $1/old; echo mine > $1/file");
-  const Place place;
+  const PluginPlace place;
   place.write("deed", deed);
   const Result r = place.run("\"$0\" run -q -j1 " + option +
                              " $1/file sh -c 'test $2 != 2 || . $1/deed' x $1 {} "
@@ -91,7 +91,7 @@ TEST_CASE("a file that is removed or replaced while it is written is no success"
 }
 
 TEST_CASE("the reader of a pipe that goes away ends the run with status 5", "[written-files]") {
-  const Place place;
+  const PluginPlace place;
   const Result r = place.run(
       "mkfifo $1/pipe; head -n 1 $1/pipe > $1/head & seq 100000 | \"$0\" call -q --events $1/pipe "
       "$2 > /dev/null; s=$?; wait; exit $s");
@@ -101,7 +101,7 @@ TEST_CASE("the reader of a pipe that goes away ends the run with status 5", "[wr
 }
 
 TEST_CASE("full standard streams are no success", "[written-files]") {
-  const Place place;
+  const PluginPlace place;
   for (const std::string mode : {"", "-k", "--line-buffer", "--tag"}) {
     const Result r = place.run("\"$0\" run -q --events $1/events " + mode + " echo ::: 1 2 3 > /dev/full");
     INFO(mode << ": " << r.error);
@@ -116,7 +116,7 @@ TEST_CASE("full standard streams are no success", "[written-files]") {
 }
 
 TEST_CASE("a log that another run writes is refused, and so is one file for two things", "[written-files]") {
-  const Place place;
+  const PluginPlace place;
   const Result r = place.run(
       "mkfifo $1/up $1/go; \"$0\" run -q --joblog $1/log -c 'echo > '$1'/up; read x < '$1'/go' ::: a & "
       "read x < $1/up; \"$0\" run --joblog $1/log true ::: b; s=$?; echo > $1/go; wait; exit $s");
@@ -129,7 +129,7 @@ TEST_CASE("a log that another run writes is refused, and so is one file for two 
 }
 
 TEST_CASE("inputs that cannot be read are named, and are no success", "[written-files]") {
-  const Place place;
+  const PluginPlace place;
   for (const std::string input : {"-a $1 true", "--header -a $1 true", "true :::: $1"}) {
     const Result r = place.run("\"$0\" run " + input);
     INFO(input);
@@ -148,7 +148,7 @@ TEST_CASE("inputs that cannot be read are named, and are no success", "[written-
 }
 
 TEST_CASE("an input that vanishes while it is read is read to its end", "[written-files]") {
-  const Place place;
+  const PluginPlace place;
   const Result r = place.run("seq 20000 > $1/in; \"$0\" run -q -n 100 -a $1/in -c 'rm -f '$1'/in; echo {} | wc -w'");
   CHECK(r.status == 0);
   CHECK(std::count(r.output.begin(), r.output.end(), '\n') == 200);

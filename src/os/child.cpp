@@ -1,5 +1,7 @@
 #include "os/child.hpp"
 
+#include "os/wait_by_pidfd.hpp"
+
 #include <signal.h>
 #include <stdio_ext.h>
 #include <sys/prctl.h>
@@ -15,10 +17,6 @@
 namespace bulkhead::os {
 
 namespace {
-
-#ifndef P_PIDFD
-constexpr idtype_t P_PIDFD = static_cast<idtype_t>(3);
-#endif
 
 // How many pid namespaces were entered on the way from the first program to this process.
 std::uint64_t generation = 0;
@@ -75,7 +73,7 @@ ExitStatus Child::reap() {
 std::optional<ExitStatus> Child::collect(int flags) {
   siginfo_t info{};
   const auto id = static_cast<id_t>(pidfd_.get());
-  if (::waitid(P_PIDFD, id, &info, WEXITED | __WALL | flags) != 0) {
+  if (::waitid(wait_by_pidfd, id, &info, WEXITED | __WALL | flags) != 0) {
     if (errno == EINTR) return std::nullopt;
     if (errno != ECHILD) throw_errno("waitid(P_PIDFD)");
     *this = Child();

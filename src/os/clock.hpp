@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <time.h>
 
 #include <chrono>
 #include <cstdint>
@@ -16,5 +17,11 @@ std::chrono::nanoseconds thread_cpu_time() noexcept;
 std::chrono::nanoseconds thread_cpu_time(pthread_t thread) noexcept;
 /// The peak resident memory of this process so far, in KiB.
 std::uint64_t peak_rss_kib() noexcept;
+
+/// For calls that take a timespec.
+inline timespec to_timespec(std::chrono::nanoseconds t) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(t);
+  return {.tv_sec = seconds.count(), .tv_nsec = (t - seconds).count()};
+}
 
 }  // namespace bulkhead::os

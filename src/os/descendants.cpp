@@ -1,6 +1,7 @@
 #include "os/descendants.hpp"
 
 #include "os/small_file.hpp"
+#include "os/wait_by_pidfd.hpp"
 
 #include <dirent.h>
 #include <pthread.h>
@@ -24,10 +25,6 @@
 namespace bulkhead::os {
 
 namespace {
-
-#ifndef P_PIDFD
-constexpr idtype_t P_PIDFD = static_cast<idtype_t>(3);
-#endif
 
 // The kernel lists children per thread that forked or adopted them.
 void append_children_of_thread(const std::string& path, std::vector<int>& all) {
@@ -137,7 +134,7 @@ Reaped reap_with_usage(const Fd& pidfd) {
   siginfo_t info{};
   rusage usage{};
   // The library's waitid() leaves out the fifth argument that the kernel has.
-  while (::syscall(SYS_waitid, P_PIDFD, pidfd.get(), &info, WEXITED | __WALL, &usage) != 0) {
+  while (::syscall(SYS_waitid, wait_by_pidfd, pidfd.get(), &info, WEXITED | __WALL, &usage) != 0) {
     if (errno != EINTR) return {.status = {.known = false}};
   }
   return {.status = {.signaled = info.si_code != CLD_EXITED,

@@ -1,12 +1,12 @@
 #include "os/dialogue.hpp"
 
+#include "os/clock.hpp"
 #include "os/socket.hpp"
 #include "os/spawn.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,17 +19,11 @@ namespace bulkhead::os {
 namespace {
 
 constexpr std::size_t pipe_capacity = 64 << 10;
-constexpr std::size_t longest_held_line = 1 << 20;
 
 // Returns what it is then; 0: not known.
 std::size_t set_capacity(const Fd& pipe, std::size_t bytes) {
   const int now = ::fcntl(pipe.get(), F_SETPIPE_SZ, static_cast<int>(bytes));
   return now > 0 ? static_cast<std::size_t>(now) : 0;
-}
-
-timespec to_timespec(std::chrono::nanoseconds t) {
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(t);
-  return {.tv_sec = seconds.count(), .tv_nsec = (t - seconds).count()};
 }
 
 }  // namespace

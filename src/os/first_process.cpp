@@ -35,7 +35,7 @@ int clone_first(FirstProcessPlan& plan, char* stack_top, int& pidfd) {
   return pid;
 }
 
-Spawned refused(const Refusal& refusal) { return {.error = refusal.error, .problem = explain(refusal)}; }
+Spawned not_spawned(const Refusal& refusal) { return {.error = refusal.error, .problem = explain(refusal)}; }
 
 Reaped to_reaped(const FirstProcessWord& word) {
   return {.status = {.signaled = word.signaled, .number = word.number, .known = true, .dumped = word.dumped},
@@ -60,7 +60,7 @@ void FirstProcess::await_start(Spawned& spawned) {
     word = {.refused = true, .step = NamespaceStep::see_proc, .error = EMFILE};
   }
   collect();
-  spawned = word.refused ? refused({word.step, word.error}) : Spawned{.error = word.error};
+  spawned = word.refused ? not_spawned({word.step, word.error}) : Spawned{.error = word.error};
 }
 
 FirstProcess::End FirstProcess::collect() {
@@ -92,7 +92,7 @@ Spawned spawn_in_namespace(const ProgramImage& image, ProgramStart& start) {
   const std::unique_ptr<std::max_align_t[]> stack(new std::max_align_t[words]);
   int pidfd = -1;
   const int pid = clone_first(plan, reinterpret_cast<char*>(stack.get() + words), pidfd);
-  if (pid < 0) return refused({NamespaceStep::create, errno});
+  if (pid < 0) return not_spawned({NamespaceStep::create, errno});
   theirs = DescriptorSocket(Fd());
   Spawned spawned;
   FirstProcess first(Child(pid, kept_from_children(Fd(pidfd))), std::move(ours));

@@ -97,7 +97,7 @@ void tell_end(DescriptorSocket& socket, int pidfd) {
   static_cast<void>(socket.send(bytes_of(word)));
 }
 
-[[noreturn]] void refuse(DescriptorSocket& socket, FirstProcessWord word) {
+[[noreturn]] void answer_refusal(DescriptorSocket& socket, FirstProcessWord word) {
   static_cast<void>(socket.send(bytes_of(word)));
   leave_at_once(0);
 }
@@ -110,13 +110,13 @@ int live_as_first_process(void* argument) {
   end_with(plan.worker);
   name_process("bulkhead-init");
   if (const Refusal refusal = set_up(plan))
-    refuse(socket, {.refused = true, .step = refusal.step, .error = refusal.error});
+    answer_refusal(socket, {.refused = true, .step = refusal.step, .error = refusal.error});
   hide_memory();
 
   alignas(std::max_align_t) char stack[ProgramStart::stack_size];
   const ProgramStart::Started started = plan.start->start(stack + sizeof stack);
   if (started.error != 0)
-    refuse(socket, {.refused = started.sandbox, .step = NamespaceStep::enter_sandbox, .error = started.error});
+    answer_refusal(socket, {.refused = started.sandbox, .step = NamespaceStep::enter_sandbox, .error = started.error});
   FirstProcessWord word;
   if (!socket.send(bytes_of(word), {&started.pidfd, 1})) leave_at_once(1);
   close_all_but(started.pidfd, socket.fd().get());

@@ -31,17 +31,17 @@ struct [[gnu::packed]] PathBeneath {
 static_assert(sizeof(PathBeneath) == 12);
 
 constexpr std::uint64_t bit(int number) { return std::uint64_t{1} << number; }
-constexpr std::uint64_t write_file = bit(1), truncate_file = bit(14), device_command = bit(15);
+constexpr std::uint64_t change_file = bit(1), truncate_file = bit(14), device_command = bit(15);
 constexpr std::uint64_t move_between_directories = bit(13);
-constexpr std::uint64_t remove_and_make = bit(4) | bit(5) |                             // directory, file
-                                          bit(6) | bit(7) | bit(8) | bit(9) |           // char, dir, …
-                                          bit(10) | bit(11) | bit(12);                  // …, symlink
-constexpr std::uint64_t rights_of_files = write_file | truncate_file | device_command;  // or EINVAL
+constexpr std::uint64_t remove_and_make = bit(4) | bit(5) |                              // directory, file
+                                          bit(6) | bit(7) | bit(8) | bit(9) |            // char, dir, …
+                                          bit(10) | bit(11) | bit(12);                   // …, symlink
+constexpr std::uint64_t rights_of_files = change_file | truncate_file | device_command;  // or EINVAL
 constexpr std::uint64_t scope_abstract_sockets = bit(0), scope_signals = bit(1);
 
 // Reading and executing are not among them: what a ruleset does not handle stays as it was.
 std::uint64_t rights_to_change(int abi) noexcept {
-  std::uint64_t rights = write_file | remove_and_make;
+  std::uint64_t rights = change_file | remove_and_make;
   if (abi >= landlock_moves) rights |= move_between_directories;
   if (abi >= landlock_truncation) rights |= truncate_file;
   if (abi >= landlock_device_commands) rights |= device_command;

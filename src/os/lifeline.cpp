@@ -13,13 +13,13 @@ namespace {
 
 // Of this process, or of the worker that forked it: a child has the descriptor, not the tie.
 int tied = -1;
-pid_t owner = 0;
+pid_t tied_process = 0;
 
 bool signal_when_lost(bool on) noexcept { return ::fcntl(tied, F_SETFL, O_NONBLOCK | (on ? O_ASYNC : 0)) == 0; }
 
 void end_if_lost() noexcept {
   pollfd end{tied, POLLIN, 0};
-  if (::poll(&end, 1, 0) == 1) ::kill(owner, SIGKILL);
+  if (::poll(&end, 1, 0) == 1) ::kill(tied_process, SIGKILL);
 }
 
 }  // namespace
@@ -31,8 +31,8 @@ Lifeline make_lifeline() {
 
 void tie_to(Fd end) {
   tied = end.release();
-  owner = ::getpid();
-  if (::fcntl(tied, F_SETOWN, owner) != 0) throw_errno("fcntl(F_SETOWN)");
+  tied_process = ::getpid();
+  if (::fcntl(tied, F_SETOWN, tied_process) != 0) throw_errno("fcntl(F_SETOWN)");
   if (::fcntl(tied, F_SETSIG, SIGKILL) != 0) throw_errno("fcntl(F_SETSIG)");
   if (!signal_when_lost(true)) throw_errno("fcntl(O_ASYNC)");
   end_if_lost();  // before the line above could arm
@@ -50,6 +50,6 @@ LifelineWatch::~LifelineWatch() {
 
 int LifelineWatch::descriptor() const noexcept { return tied_descriptor(); }
 
-int tied_descriptor() noexcept { return owner == ::getpid() ? tied : -1; }
+int tied_descriptor() noexcept { return tied_process == ::getpid() ? tied : -1; }
 
 }  // namespace bulkhead::os

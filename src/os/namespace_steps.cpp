@@ -30,9 +30,9 @@ struct MountAttributes {
   std::uint64_t set = 0, clear = 0, propagation = 0, user_namespace = 0;
 };
 
-Refusal refused(NamespaceStep step) noexcept { return {step, errno}; }
+Refusal refused_at(NamespaceStep step) noexcept { return {step, errno}; }
 
-bool write_file(const char* path, std::string_view text) noexcept {
+bool write_into(const char* path, std::string_view text) noexcept {
   const Fd file(::open(path, O_WRONLY | O_CLOEXEC));
   return file && ::write(file.get(), text.data(), text.size()) >= 0;
 }
@@ -41,7 +41,7 @@ bool map_to_itself(const char* path, unsigned id) noexcept {
   std::array<char, 32> text{};
   const int length =
       std::snprintf(text.data(), text.size(), "%u %u 1", id, id);  // of plain numbers: it allocates nothing
-  return write_file(path, {text.data(), static_cast<std::size_t>(length)});
+  return write_into(path, {text.data(), static_cast<std::size_t>(length)});
 }
 
 Fd writable_copy(const char* path) noexcept {
@@ -66,12 +66,12 @@ void mount_own_shared_memory(std::span<const char* const> writable) noexcept {
 Refusal keep_capabilities(std::uint64_t kept) noexcept {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, 2> sets{};
-  if (::syscall(SYS_capget, &header, sets.data()) != 0) return refused(NamespaceStep::map_user);
+  if (::syscall(SYS_capget, &header, sets.data()) != 0) return refused_at(NamespaceStep::map_user);
   for (std::size_t i = 0; i < sets.size(); ++i) {
     const auto half = static_cast<std::uint32_t>(kept >> (32 * i));
     sets[i].effective &= half, sets[i].permitted &= half, sets[i].inheritable &= half;
   }
-  return ::syscall(SYS_capset, &header, sets.data()) == 0 ? Refusal{} : refused(NamespaceStep::map_user);
+  return ::syscall(SYS_capset, &header, sets.data()) == 0 ? Refusal{} : refused_at(NamespaceStep::map_user);
 }
 
 std::string lack_of_namespaces(int error) {
@@ -116,16 +116,16 @@ std::string explain(const Refusal& refusal) {
 }
 
 Refusal name_user(unsigned user, unsigned group) noexcept {
-  const bool named = write_file("/proc/self/setgroups", "deny") && map_to_itself("/proc/self/uid_map", user) &&
+  const bool named = write_into("/proc/self/setgroups", "deny") && map_to_itself("/proc/self/uid_map", user) &&
                      map_to_itself("/proc/self/gid_map", group);
-  return named ? Refusal{} : refused(NamespaceStep::map_user);
+  return named ? Refusal{} : refused_at(NamespaceStep::map_user);
 }
 
 Refusal mount_own_proc(bool read_only) noexcept {
   const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | (read_only ? MS_RDONLY : 0);
   if (::mount(nullptr, "/proc", nullptr, MS_SLAVE | MS_REC, nullptr) != 0 ||
       ::mount("proc", "/proc", "proc", flags, nullptr) != 0)
-    return refused(NamespaceStep::mount_proc);
+    return refused_at(NamespaceStep::mount_proc);
   return {};
 }
 
@@ -133,22 +133,22 @@ Refusal mount_own_proc(bool read_only) noexcept {
 Refusal guard_files(std::span<const char* const> writable) noexcept {
   std::array<Fd, 16> copies;
   if (writable.size() > copies.size()) return {NamespaceStep::guard_files, E2BIG};
-  if (::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0) return refused(NamespaceStep::guard_files);
+  if (::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0) return refused_at(NamespaceStep::guard_files);
   for (std::size_t i = 0; i < writable.size(); ++i)
-    if (!(copies[i] = writable_copy(writable[i]))) return refused(NamespaceStep::guard_files);
+    if (!(copies[i] = writable_copy(writable[i]))) return refused_at(NamespaceStep::guard_files);
   const MountAttributes attributes{.set = read_only_mount};
   if (::syscall(mount_setattr, AT_FDCWD, "/", whole_tree, &attributes, sizeof attributes) != 0)
-    return refused(NamespaceStep::guard_files);
+    return refused_at(NamespaceStep::guard_files);
   for (std::size_t i = 0; i < writable.size(); ++i)
     if (::syscall(move_mount, copies[i].get(), "", AT_FDCWD, writable[i], empty_source_path) != 0)
-      return refused(NamespaceStep::guard_files);
+      return refused_at(NamespaceStep::guard_files);
   mount_own_shared_memory(writable);
   return {};
 }
 
 Refusal drop_capabilities() noexcept {
   if (::geteuid() == 0 && ::prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED) != 0)
-    return refused(NamespaceStep::map_user);
+    return refused_at(NamespaceStep::map_user);
   return keep_capabilities(0);
 }
 

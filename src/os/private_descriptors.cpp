@@ -14,10 +14,10 @@ namespace {
 
 // A bit for each descriptor: a set with a lock could be held by another thread at the moment of the fork, and a walk
 // over its owners could meet one half changed. Higher numbers are not noted; nobody has so many open.
-constexpr std::size_t most = 1u << 16;
-std::array<std::atomic<std::uint64_t>, most / 64> marked;
+constexpr std::size_t most_marked = 1u << 16;
+std::array<std::atomic<std::uint64_t>, most_marked / 64> marked;
 
-bool in_range(int fd) noexcept { return fd >= 0 && static_cast<std::size_t>(fd) < most; }
+bool in_range(int fd) noexcept { return fd >= 0 && static_cast<std::size_t>(fd) < most_marked; }
 std::atomic<std::uint64_t>& word_of(int fd) noexcept { return marked[static_cast<std::size_t>(fd) / 64]; }
 std::uint64_t bit_of(int fd) noexcept { return std::uint64_t{1} << (fd % 64); }
 

@@ -1,11 +1,11 @@
 #include "os/program_streams.hpp"
 
+#include "os/clock.hpp"
 #include "os/spawn.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -18,12 +18,6 @@ namespace bulkhead::os {
 namespace {
 
 constexpr int large_pipe = 1 << 20;  // for programs that fill the one that they are given
-constexpr std::size_t longest_held_line = 1 << 20;
-
-timespec to_timespec(std::chrono::nanoseconds t) {
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(t);
-  return {.tv_sec = seconds.count(), .tv_nsec = (t - seconds).count()};
-}
 
 // Memory and not a pipe: nobody has to feed it while the program runs, and it is gone with its last descriptor.
 Fd input_of(const std::string& bytes) {

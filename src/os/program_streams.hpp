@@ -21,6 +21,9 @@ namespace bulkhead::os {
 
 struct ProgramImage;
 
+/// Bytes of a line without an end that are held back for a listener; then they go out as a line.
+inline constexpr std::size_t longest_held_line = 1 << 20;
+
 /// What wait() came back with; none of them: a piece of output was moved, or the time is up.
 struct ProgramEvents {
   bool ended = false, stop = false, parent_gone = false;

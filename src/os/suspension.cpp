@@ -27,11 +27,11 @@ namespace {
 using Word = std::atomic<std::int64_t>;
 static_assert(Word::is_always_lock_free);
 
-constexpr std::size_t page = 4096;
+constexpr std::size_t clock_page = 4096;
 Word none{0};
-std::atomic<Word*> suspended_ns{&none};  // shared with the workers, once there is a SignalWatch
-std::optional<MemoryFile> memory;        // where that word stands, for children to map again
-std::atomic<std::uint64_t> owner{0};     // the process that may write it
+std::atomic<Word*> suspended_ns{&none};     // shared with the workers, once there is a SignalWatch
+std::optional<MemoryFile> memory;           // where that word stands, for children to map again
+std::atomic<std::uint64_t> clock_owner{0};  // the process that may write it
 
 // One place a listener; free while its socket is -1. No lock: the handler may interrupt anything.
 struct Place {
@@ -83,28 +83,29 @@ void stop_by(int signal) noexcept {
 }  // namespace
 
 void prepare_for_suspension() {
-  if (owner == process_identity()) return;
-  MemoryFile file("bulkhead-clock", page);
-  if (!file.occupy(0, page)) throw std::system_error(ENOMEM, std::generic_category(), "fallocate(memfd)");
-  void* const at = ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd().get(), 0);
+  if (clock_owner == process_identity()) return;
+  MemoryFile file("bulkhead-clock", clock_page);
+  if (!file.occupy(0, clock_page)) throw std::system_error(ENOMEM, std::generic_category(), "fallocate(memfd)");
+  void* const at = ::mmap(nullptr, clock_page, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd().get(), 0);
   if (at == MAP_FAILED) throw_errno("mmap");
   file.seal();
   Word* const word = ::new (at) Word(suspended_ns.load()->load());
   memory = std::move(file);
   suspended_ns = word;
-  owner = process_identity();
+  clock_owner = process_identity();
 }
 
 void follow_suspensions_of_parent() {
   for (Place& place : places) place.socket = -1, place.taken = false;  // its servers are not ours
-  if (owner == 0 || !memory || !memory->fd()) return;
+  if (clock_owner == 0 || !memory || !memory->fd()) return;
   void* const at = suspended_ns.load();
-  if (::mmap(at, page, PROT_READ, MAP_SHARED | MAP_FIXED, memory->fd().get(), 0) == MAP_FAILED) throw_errno("mmap");
+  if (::mmap(at, clock_page, PROT_READ, MAP_SHARED | MAP_FIXED, memory->fd().get(), 0) == MAP_FAILED)
+    throw_errno("mmap");
   memory->close();
 }
 
 void suspend_by(int signal) noexcept {
-  if (owner != process_identity()) return;  // a child that has just been forked: its parent stops it
+  if (clock_owner != process_identity()) return;  // a child that has just been forked: its parent stops it
   const int error = errno;
   tell(&Place::pause);
   const auto before = time_that_passes();

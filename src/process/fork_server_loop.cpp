@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::uint64_t orders_key = 0, host_key = 1, first_worker_key = 2;
+constexpr std::uint64_t orders_key = 0, host_key = 1, workers_from = 2;
 
 }  // namespace
 
@@ -46,7 +46,7 @@ void ForkServerLoop::run() {
       else if (key == host_key)
         end_everything();
       else
-        reap(key - first_worker_key);
+        reap(key - workers_from);
     }
     send_reports();
   }
@@ -109,7 +109,7 @@ void ForkServerLoop::take_on(std::uint64_t worker, os::Child child) {
   const int pid = child.pid();
   try {
     os::Fd pidfd = os::duplicate(child.pidfd());
-    poller_.watch(child.pidfd().get(), first_worker_key + worker);
+    poller_.watch(child.pidfd().get(), workers_from + worker);
     workers_.emplace(worker, std::move(child));
     report({.worker = worker, .kind = ReportKind::born, .pid = pid}, std::move(pidfd));
   } catch (...) {  // it waits to be admitted, and never will be

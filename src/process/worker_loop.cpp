@@ -14,6 +14,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace bulkhead::process {
 
@@ -30,7 +31,9 @@ constexpr auto batch_time = 4ms;    // no finished result waits longer for its b
 constexpr auto tiny_task = 10us;    // below this a clock read and a write of its own cost too much
 constexpr auto group_time = 100us;  // what a group of tiny tasks should take
 constexpr std::uint32_t max_group = 1024;
-constexpr std::uint32_t few_tasks = 32;  // groups up to this can afford a system call a task
+constexpr std::uint32_t few_tasks = 32;  // groups up to this can afford a clock read a task
+constexpr auto fastest_start = 50us;     // nobody starts a program in less (110 us measured), whatever call is used
+constexpr auto peak_time = 1ms;          // a task cannot take much memory in less
 
 std::stop_source& terminate_source() {
   static std::stop_source source;
@@ -97,7 +100,7 @@ void WorkerLoop::start() {
   page_.move_to(0, Phase::between, place_.seed);  // from here on it may be asked what was in our hands: nothing yet
   outbox_.put_copy(FrameKind::serving, 0, 0, {});
   outbox_.flush();  // nothing it does to its memory later can take this back
-  group_start_ = last_flush_ = os::now();
+  group_start_ = last_end_ = last_flush_ = os::now();
 }
 
 // If the fork server died before it could say that it forked us, our tasks are somebody else's.
@@ -207,13 +210,21 @@ void WorkerLoop::do_tiny(const ipc::Record& record) {
 }
 
 void WorkerLoop::answer_tiny(const ipc::Record& record) {
-  const bool may_have_left_some = os::forked_meanwhile() || group_ <= few_tasks;
-  if (may_have_left_some || result_.failure || !result_.elsewhere.empty()) [[unlikely]] {
-    if (may_have_left_some && os::has_children()) look_after_fork(record);
+  const bool may_have_left = may_have_left_some();
+  if (may_have_left || result_.failure || !result_.elsewhere.empty()) [[unlikely]] {
+    if (may_have_left && os::has_children()) look_after_fork(record);
     answer(record);
   } else {
     outbox_.put_value(record.task(), record.attempt(), result_.size);
   }
+}
+
+// To ask the kernel for children takes longer than to ask for the time.
+bool WorkerLoop::may_have_left_some() {
+  if (os::forked_meanwhile()) return true;
+  if (group_ > few_tasks) return false;
+  const auto before = std::exchange(last_end_, os::now());
+  return last_end_ - before >= fastest_start;
 }
 
 // The time must stand before the result in the stream, so the result is composed apart: such tasks can afford a copy.
@@ -221,10 +232,14 @@ void WorkerLoop::do_measured(const ipc::Record& record) {
   std::byte apart[ipc::in_place_payload];
   result_.room = apart;
   body_.run(place_.queue.item(record), result_);
-  const auto ran = os::now() - group_start_ - outbox_.take_waited();
-  if (ran >= group_time || os::forked_meanwhile()) end_what_was_left(record.task(), record.attempt());
+  const auto now = os::now();
+  const auto ran = now - group_start_ - outbox_.take_waited();
+  if (ran >= fastest_start || os::forked_meanwhile()) end_what_was_left(record.task(), record.attempt());
   if (ran >= tiny_task) {
-    if (ran >= group_time) peak_rss_kib_ = os::peak_rss_kib();
+    if (now - peak_read_ >= peak_time) {
+      peak_rss_kib_ = os::peak_rss_kib();
+      peak_read_ = now;
+    }
     const ipc::MeasuredPayload measured{static_cast<std::uint64_t>(ran.count()), peak_rss_kib_};
     outbox_.put_copy(FrameKind::measured, record.task(), record.attempt(), std::as_bytes(std::span(&measured, 1)));
   }
@@ -262,7 +277,7 @@ void WorkerLoop::after(std::size_t tasks) {
 void WorkerLoop::end_group() {
   const auto now = os::now();
   const auto mean = (now - group_start_ - outbox_.take_waited()) / group_;
-  group_start_ = now;
+  group_start_ = last_end_ = now;
   if (mean >= tiny_task)
     group_ = 1;
   else
@@ -274,9 +289,9 @@ void WorkerLoop::end_group() {
   last_flush_ = now;
 }
 
-// Whatever escaped from its parents came to us, a subreaper. A task that called fork(), or took a hundred microseconds
-// or more, is looked after by itself, and so is everyone as long as groups are small. What is left over is a program
-// started without fork() by one of a thousand tasks of nanoseconds: then only that one of them did is known.
+// Whatever escaped from its parents came to us, a subreaper. A task that called fork(), or took as long as it takes to
+// start a program, is looked after by itself. What is left over is a child made with neither: then only that one of the
+// tasks since the last look did so is known.
 void WorkerLoop::end_what_was_left(std::uint64_t task, unsigned attempt) {
   if (!os::has_children()) return;
   const ipc::LeftPayload left{os::end_children_except(helpers_)};
@@ -304,7 +319,7 @@ void WorkerLoop::idle(std::uint64_t head) {
   page_.set_asleep(ipc::Sleep::for_tasks);
   if (lane_.tail() == head && !lane_.stop_requested()) lane_.sleep(heard);
   page_.set_asleep(ipc::Sleep::awake);
-  group_start_ = last_flush_ = os::now();
+  group_start_ = last_end_ = last_flush_ = os::now();
   group_left_ = group_;
 }
 

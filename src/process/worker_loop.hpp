@@ -39,6 +39,7 @@ class WorkerLoop final : public detail::OutputSink, public detail::LargeRoom {
   std::size_t lengthen_run(const ipc::Row& row, std::size_t from, std::uint64_t offset);
   void do_tiny(const ipc::Record& record);
   void answer_tiny(const ipc::Record& record);
+  bool may_have_left_some();
   void do_measured(const ipc::Record& record);
   void answer(const ipc::Record& record);
   void after(std::size_t tasks);
@@ -64,6 +65,8 @@ class WorkerLoop final : public detail::OutputSink, public detail::LargeRoom {
   std::uint32_t group_ = 1, group_left_ = 1;
   std::uint32_t unsent_ = 0;  // tasks
   std::chrono::nanoseconds group_start_{}, last_flush_{};
+  std::chrono::nanoseconds last_end_{};  // of a task, in groups of few; or when the group began
+  std::chrono::nanoseconds peak_read_{};
   std::uint64_t peak_rss_kib_ = 0;
   bool fenced_remotely_ = false;
   std::vector<int> helpers_;  // processes that worker_init started: they serve all tasks

@@ -18,7 +18,7 @@ std::vector<std::string> names_of(const CLI::App& app) {
   return names;
 }
 
-[[noreturn]] void refuse(const CLI::App& app, const std::string& name) {
+[[noreturn]] void refuse_unknown(const CLI::App& app, const std::string& name) {
   const std::string meant = name.starts_with("--") ? nearest(name, names_of(app)) : std::string();
   throw UsageError(
       "there is no option " + name + (meant.empty() ? "; " : "; did you mean " + meant + "? ") + app.get_name() +
@@ -61,7 +61,7 @@ std::size_t take_short(const CLI::App& app, const std::vector<std::string>& word
   for (std::size_t i = 1; i < word.size(); ++i) {
     const std::string name{'-', word[i]};
     const CLI::Option* option = app.get_option_no_throw(name);
-    if (!option) refuse(app, i == 1 ? word : name + " (in " + word + ")");
+    if (!option) refuse_unknown(app, i == 1 ? word : name + " (in " + word + ")");
     if (!takes_value(*option)) {
       add(parted, *option, nullptr);
       continue;
@@ -80,7 +80,7 @@ std::size_t take_long(const CLI::App& app, const std::vector<std::string>& words
   const std::size_t equals = word.find('=');
   const std::string name = word.substr(0, equals);
   const CLI::Option* option = app.get_option_no_throw(name);
-  if (!option) refuse(app, name);
+  if (!option) refuse_unknown(app, name);
   if (equals != std::string::npos) {
     if (!takes_value(*option)) throw UsageError(name + " takes no value; write " + name);
     const std::string value = word.substr(equals + 1);

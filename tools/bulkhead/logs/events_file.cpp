@@ -1,17 +1,18 @@
 #include "logs/events_file.hpp"
 
 #include "logs/task_json.hpp"
+#include "words/as_number.hpp"
 
 #include <chrono>
 
 namespace bulkhead::tool {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 // Whole lines, each written at once: whoever follows the file never has to wait for the rest of one.
-void EventsFile::write(const char* event, const Json& fields) {
+void EventsFile::write(const char* event, const OrderedJson& fields) {
   const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
-  Json line{{"event", event}, {"time", now.count()}};
+  OrderedJson line{{"event", event}, {"time", now.count()}};
   line.update(fields);
   file_.put(one_line(line) + "\n");
   file_.flush();
@@ -19,9 +20,7 @@ void EventsFile::write(const char* event, const Json& fields) {
 
 namespace {
 
-double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
-
-Json as_json(const WorkStatistics& statistics) {
+OrderedJson as_json(const WorkStatistics& statistics) {
   return {{"dealt", statistics.dealt},
           {"taken_back", statistics.taken_back},
           {"batches", statistics.batches},
@@ -33,9 +32,9 @@ Json as_json(const WorkStatistics& statistics) {
           {"output_bytes", statistics.output_bytes},
           {"workers_started", statistics.workers_started},
           {"workers_ended", statistics.workers_ended},
-          {"wall", seconds(statistics.wall_time)},
-          {"coordinator_cpu", seconds(statistics.coordinator_cpu_time)},
-          {"workers_cpu", seconds(statistics.workers_cpu_time)}};
+          {"wall", as_seconds(statistics.wall_time)},
+          {"coordinator_cpu", as_seconds(statistics.coordinator_cpu_time)},
+          {"workers_cpu", as_seconds(statistics.workers_cpu_time)}};
 }
 
 }  // namespace
@@ -90,7 +89,7 @@ void EventsFile::run_finished(const RunFinish& finish) {
                          {"left_over", tally.left_over},
                          {"retried", tally.retried},
                          {"leaked", tally.leaked},
-                         {"wall", seconds(finish.wall)},
+                         {"wall", as_seconds(finish.wall)},
                          {"exit_status", finish.exit_status},
                          {"statistics", as_json(finish.statistics)}});
   file_.finish();

@@ -1,6 +1,7 @@
 #include "logs/joblog.hpp"
 
 #include "logs/written_files.hpp"
+#include "words/as_number.hpp"
 #include "words/usage_error.hpp"
 
 #include <fmt/format.h>
@@ -13,9 +14,9 @@ namespace bulkhead::tool {
 
 namespace {
 
-constexpr std::string_view header = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
+constexpr std::string_view header_line = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
 
-std::string escape(std::string_view command) {
+std::string escaped_field(std::string_view command) {
   std::string text;
   for (char c : command) {
     switch (c) {
@@ -47,9 +48,9 @@ AppendLog open_log(const std::string& path) {
 }  // namespace
 
 std::string format_entry(const JobLogEntry& entry) {
-  const auto seconds = [](std::chrono::nanoseconds t) { return std::chrono::duration<double>(t).count(); };
-  return fmt::format("{}\t:\t{:.3f}\t{:.3f}\t0\t{}\t{}\t{}\t{}\n", entry.sequence, seconds(entry.started),
-                     seconds(entry.ran), entry.received, entry.exit_code, entry.signal, escape(entry.command));
+  return fmt::format("{}\t:\t{:.3f}\t{:.3f}\t0\t{}\t{}\t{}\t{}\n", entry.sequence, as_seconds(entry.started),
+                     as_seconds(entry.ran), entry.received, entry.exit_code, entry.signal,
+                     escaped_field(entry.command));
 }
 
 bool is_whole_entry(std::string_view line) { return std::count(line.begin(), line.end(), '\t') >= 8; }
@@ -70,11 +71,11 @@ std::string command_of_entry(std::string_view line) {
 }
 
 JobLog::JobLog(const std::string& path) : log_(open_log(path)) {
-  const std::string begin = log_.head(header.size());
-  if (!header.starts_with(begin))  // ours, or one that ended while its header was being written
+  const std::string begin = log_.head(header_line.size());
+  if (!header_line.starts_with(begin))  // ours, or one that ended while its header was being written
     throw UsageError("--joblog: " + path + " exists and is not a job log; name another file");
   log_.cut_torn_tail(is_whole_entry);
-  if (log_.size() == 0) log_.append(header);
+  if (log_.size() == 0) log_.append(header_line);
 }
 
 }  // namespace bulkhead::tool

@@ -1,6 +1,7 @@
 #include "logs/junit_file.hpp"
 
 #include "logs/task_json.hpp"
+#include "words/as_number.hpp"
 #include "words/shell_quote.hpp"
 
 #include <fmt/format.h>
@@ -26,7 +27,7 @@ std::string without_noncharacters(std::string text) {
   return text;
 }
 
-std::string escape(std::string_view text) {
+std::string escaped_markup(std::string_view text) {
   std::string escaped;
   for (const char c : text) {
     if (c == '&')
@@ -44,16 +45,14 @@ std::string escape(std::string_view text) {
 }
 
 // The counts are known at the end and stand at the beginning: the header always has this length.
-std::string header(const std::string& suite, std::uint64_t tests, std::uint64_t failures, std::uint64_t errors,
-                   std::uint64_t skipped, double seconds) {
+std::string suite_header(const std::string& suite, std::uint64_t tests, std::uint64_t failures, std::uint64_t errors,
+                         std::uint64_t skipped, double seconds) {
   const std::string counts = fmt::format(R"(tests="{}" failures="{}" errors="{}" skipped="{}" time="{:.3f}")", tests,
                                          failures, errors, skipped, seconds);
   constexpr int room = 160;  // five numbers of twenty digits, and their names
   return fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"{}\" {:<{}}>\n", suite, counts,
                      room);
 }
-
-double seconds(std::chrono::nanoseconds t) { return std::chrono::duration<double>(t).count(); }
 
 // "failure" is what a test asserts, "error" what happens to it.
 std::string ending_element(const Attempt& attempt) {
@@ -72,7 +71,7 @@ std::string xml_text(std::string_view bytes) {
   std::string text;
   for (;;) {
     const std::size_t newline = std::min(bytes.find('\n'), bytes.size());
-    text += escape(without_noncharacters(printable(bytes.substr(0, newline), longest_line)));
+    text += escaped_markup(without_noncharacters(printable(bytes.substr(0, newline), longest_line)));
     if (newline == bytes.size()) return text;
     text += '\n';
     bytes.remove_prefix(newline + 1);
@@ -81,7 +80,7 @@ std::string xml_text(std::string_view bytes) {
 
 void JunitFile::run_started(const RunStart& start) {
   suite_ = xml_text("bulkhead " + start.command);
-  file_.put(header(suite_, 0, 0, 0, 0, 0));
+  file_.put(suite_header(suite_, 0, 0, 0, 0, 0));
   file_.flush();  // a file that cannot be written should be known of before anything is run
 }
 
@@ -90,7 +89,7 @@ void JunitFile::task_finished(const Attempt& attempt, const std::string& command
   file_.put(
       fmt::format("<testcase name=\"#{} {}\" classname=\"bulkhead\" time=\"{:.3f}\">{}<system-out>{}</system-out>"
                   "</testcase>\n",
-                  attempt.task.sequence, xml_text(joined_record(attempt.task)), seconds(attempt.ran),
+                  attempt.task.sequence, xml_text(joined_record(attempt.task)), as_seconds(attempt.ran),
                   ending_element(attempt), xml_text(command)));
 }
 
@@ -99,8 +98,8 @@ void JunitFile::run_finished(const RunFinish& finish) {
   file_.finish();
   const Tally& tally = finish.tally;
   std::fstream again(file_.path(), std::ios::in | std::ios::out | std::ios::binary);
-  again << header(suite_, written_, tally.failed, tally.unsuccessful() - tally.failed, written_ - tally.finished(),
-                  seconds(finish.wall))
+  again << suite_header(suite_, written_, tally.failed, tally.unsuccessful() - tally.failed,
+                        written_ - tally.finished(), as_seconds(finish.wall))
         << std::flush;
   if (!again) throw std::system_error(errno, std::generic_category(), "cannot write to " + file_.path());
 }

@@ -15,7 +15,7 @@ namespace bulkhead::tool {
 
 namespace {
 
-constexpr const char* usage = R"(Makes one self-contained page of a run, from what --events has written.
+constexpr const char* report_usage = R"(Makes one self-contained page of a run, from what --events has written.
 
   bulkhead run --events run.ndjson ...
   bulkhead report run.ndjson -o run.html
@@ -67,7 +67,7 @@ Arguments understand(const std::vector<std::string>& words) {
 int report(const std::vector<std::string>& words, std::string& help) {
   for (const std::string& word : words)
     if (word == "-h" || word == "--help") {
-      help = usage;
+      help = report_usage;
       return 0;
     }
   const Arguments arguments = understand(words);

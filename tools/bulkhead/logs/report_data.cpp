@@ -10,7 +10,7 @@ namespace bulkhead::tool {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 void put_digits(std::string& text, std::uint64_t value) {
   constexpr const char* digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -25,8 +25,8 @@ std::size_t shared_length(std::string_view a, std::string_view b) {
   return at;
 }
 
-Json columns(const std::vector<ReportRow>& rows) {
-  Json table{{"count", rows.size()}};
+OrderedJson columns(const std::vector<ReportRow>& rows) {
+  OrderedJson table{{"count", rows.size()}};
   const auto add = [&](const char* name, auto value) {
     std::vector<std::int64_t> numbers;
     numbers.reserve(rows.size());
@@ -45,7 +45,7 @@ Json columns(const std::vector<ReportRow>& rows) {
   add("bytes", [](const ReportRow& row) { return row.bytes; });
   add("memory", [](const ReportRow& row) { return row.memory; });
   // Records look alike: of each what differs from the one before, and how much of that one stands before it.
-  Json rests = Json::array();
+  OrderedJson rests = OrderedJson::array();
   std::string_view before;
   add("shared", [&](const ReportRow& row) {
     const std::size_t shared = shared_length(before, row.record);
@@ -57,8 +57,8 @@ Json columns(const std::vector<ReportRow>& rows) {
   return table;
 }
 
-Json kinds(const TextNumbers& numbers) {
-  Json all = Json::array();
+OrderedJson kinds(const TextNumbers& numbers) {
+  OrderedJson all = OrderedJson::array();
   for (const std::string& text : numbers.texts()) {
     const std::size_t words = text.find('\0') + 1, stack = text.find('\0', words) + 1;
     all.push_back({text.substr(0, words - 1), text.substr(words, stack - 1 - words), text.substr(stack)});
@@ -87,17 +87,17 @@ std::string packed(const std::vector<std::int64_t>& numbers) {
 }
 
 std::string page_data(const ReportRun& run) {
-  Json data{{"run_id", run.begin.run_id},
-            {"tool", run.begin.tool},
-            {"command", run.begin.command},
-            {"joblog", run.begin.joblog},
-            {"jobs", run.begin.jobs},
-            {"time", run.begin.time},
-            {"number", run.number},
-            {"of", run.of},
-            {"torn", run.torn},
-            {"finished", run.finished},
-            {"workers_died", run.workers_died}};
+  OrderedJson data{{"run_id", run.begin.run_id},
+                   {"tool", run.begin.tool},
+                   {"command", run.begin.command},
+                   {"joblog", run.begin.joblog},
+                   {"jobs", run.begin.jobs},
+                   {"time", run.begin.time},
+                   {"number", run.number},
+                   {"of", run.of},
+                   {"torn", run.torn},
+                   {"finished", run.finished},
+                   {"workers_died", run.workers_died}};
   data["wall"] = run.finished ? run.end.wall : std::max(0.0, run.last_time - run.begin.time);
   data["exit_status"] = run.end.exit_status;
   data["leaked"] = run.end.leaked;
@@ -106,7 +106,7 @@ std::string page_data(const ReportRun& run) {
   data["commands"] = run.commands.texts();
   data["tasks"] = columns(run.tasks);
   data["lost"] = columns(run.lost);
-  const std::string text = data.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text = data.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
   std::string safe;
   safe.reserve(text.size());
   for (const char c : text) c == '<' ? safe += "\\u003c" : safe += c;

@@ -1,5 +1,7 @@
 #include "logs/task_json.hpp"
 
+#include "words/as_number.hpp"
+
 #include <chrono>
 
 namespace bulkhead::tool {
@@ -23,7 +25,6 @@ std::string_view to_string(TaskEnd end) noexcept {
 }
 
 nlohmann::ordered_json describe_as_json(const Attempt& attempt, const std::string& command) {
-  const auto seconds = [](std::chrono::nanoseconds t) { return std::chrono::duration<double>(t).count(); };
   nlohmann::ordered_json object{
       {"seq", attempt.task.sequence},
       {"attempt", attempt.task.attempt},
@@ -35,8 +36,8 @@ nlohmann::ordered_json describe_as_json(const Attempt& attempt, const std::strin
       {"words", attempt.words},
       {"exit_code", attempt.exit_code},
       {"signal", attempt.signal},
-      {"started", seconds(attempt.started)},
-      {"ran", seconds(attempt.ran)},
+      {"started", as_seconds(attempt.started)},
+      {"ran", as_seconds(attempt.ran)},
       {"max_rss", attempt.max_rss},
       {"output_bytes", nullptr},
       {"error_tail", attempt.error_tail},

@@ -9,7 +9,7 @@ namespace bulkhead::tool {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr int process = 1;  // the whole run is one process of the trace, and its slots are the threads
 
@@ -17,7 +17,7 @@ double microseconds(std::chrono::nanoseconds t) { return std::chrono::duration<d
 
 }  // namespace
 
-void TraceFile::add(const Json& event) {
+void TraceFile::add(const OrderedJson& event) {
   file_.put((first_ ? "\n" : ",\n") + one_line(event));
   first_ = false;
 }

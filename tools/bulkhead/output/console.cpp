@@ -1,5 +1,6 @@
 #include "output/console.hpp"
 
+#include "words/as_number.hpp"
 #include "words/quantity.hpp"
 
 #include <fmt/format.h>
@@ -32,7 +33,7 @@ bool want_color(ColorMode mode, bool terminal) {
 }
 
 double rate(const Progress& progress) {
-  const double seconds = std::chrono::duration<double>(progress.elapsed).count();
+  const double seconds = as_seconds(progress.elapsed);
   return seconds > 0 ? static_cast<double>(progress.done) / seconds : 0;
 }
 

@@ -1,5 +1,6 @@
 #include "output/statistics.hpp"
 
+#include "words/as_number.hpp"
 #include "words/quantity.hpp"
 
 #include <fmt/format.h>
@@ -15,9 +16,9 @@ namespace {
 std::string line(std::string_view name, const std::string& text) { return fmt::format("  {:<16}{}\n", name, text); }
 
 std::string time_used(std::chrono::nanoseconds used, std::chrono::nanoseconds wall) {
-  const double seconds = std::chrono::duration<double>(used).count();
+  const double seconds = as_seconds(used);
   const std::string time = seconds < 1 ? fmt::format("{:.1f} ms", seconds * 1e3) : describe_duration(used);
-  const double whole = std::chrono::duration<double>(wall).count();
+  const double whole = as_seconds(wall);
   return whole > 0 ? fmt::format("{}, {:.1f}% of the wall time", time, 100 * seconds / whole) : time;
 }
 

@@ -1,5 +1,6 @@
 #include "output/summary.hpp"
 
+#include "words/as_number.hpp"
 #include "words/quantity.hpp"
 #include "words/shell_quote.hpp"
 
@@ -62,10 +63,10 @@ namespace {
 
 constexpr const char* red = "\x1b[31m";
 constexpr const char* green = "\x1b[32m";
-constexpr const char* plain = "\x1b[0m";
+constexpr const char* uncolored = "\x1b[0m";
 
 std::string paint(const std::string& text, const char* color, bool colored) {
-  return colored ? color + text + plain : text;
+  return colored ? color + text + uncolored : text;
 }
 
 std::string counts(const Tally& tally, bool unread, bool colored) {
@@ -104,7 +105,7 @@ std::string describe(const Tally::Note& note, bool colored) {
 
 std::string summarize(const Tally& tally, std::chrono::nanoseconds wall, bool unread, const std::string& joblog,
                       bool colored, const std::string& program) {
-  const double seconds = std::chrono::duration<double>(wall).count();
+  const double seconds = as_seconds(wall);
   const double rate = seconds > 0 ? static_cast<double>(tally.finished()) / seconds : 0;
   std::string text = fmt::format("{}: {} in {} ({:.1f} tasks/s)\n", program, counts(tally, unread, colored),
                                  describe_duration(wall), rate);

@@ -12,8 +12,6 @@ namespace bulkhead::tool {
 
 namespace {
 
-std::string reason(int error) { return std::generic_category().message(error); }
-
 bool says(const std::string& text, const char* words) { return text.find(words) != std::string::npos; }
 
 // The library names the limit by its field of WorkOptions.
@@ -26,6 +24,8 @@ std::string limit_in_words(const Failure& failure, const CommandLimits& limits) 
 }
 
 }  // namespace
+
+std::string describe_error(int error) { return std::generic_category().message(error); }
 
 void describe(const LimitHit& hit, Attempt& attempt) {
   attempt.end = hit.kind == LimitKind::memory ? TaskEnd::out_of_memory : TaskEnd::failed;
@@ -71,10 +71,11 @@ void describe(const CommandResult& result, std::chrono::milliseconds timeout, At
         format_duration(result.allowed_ns > 0 ? std::chrono::milliseconds(result.allowed_ns / 1'000'000) : timeout);
   } else if (result.output_error != 0) {
     attempt.end = TaskEnd::failed;
-    attempt.words = "OUTPUT LOST: " + reason(result.output_error);
+    attempt.words = "OUTPUT LOST: " + describe_error(result.output_error);
   } else if (result.start_error != 0) {
     attempt.end = TaskEnd::failed;
-    attempt.words = "CANNOT RUN: " + (result.start_problem.empty() ? reason(result.start_error) : result.start_problem);
+    attempt.words =
+        "CANNOT RUN: " + (result.start_problem.empty() ? describe_error(result.start_error) : result.start_problem);
   } else if (result.signal != 0) {
     attempt.end = TaskEnd::crashed;
     attempt.words = "CRASH " + signal_name(result.signal);

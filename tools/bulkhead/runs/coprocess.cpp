@@ -1,5 +1,6 @@
 #include "runs/coprocess.hpp"
 
+#include "rules/attempt.hpp"
 #include "rules/term_sequence.hpp"
 #include "runs/batch.hpp"
 #include "runs/isolation.hpp"
@@ -16,7 +17,6 @@
 #include <fmt/format.h>
 
 #include <memory>
-#include <system_error>
 #include <utility>
 
 namespace bulkhead::tool {
@@ -60,8 +60,6 @@ class Asker {
   std::unique_ptr<Coprocess> coprocess_;
 };
 
-std::string reason(int error) { return std::generic_category().message(error); }
-
 // A co-process that died: by a signal, or by itself, which may even look like success.
 void describe_death(const Answer& answer, Attempt& attempt) {
   attempt.signal = answer.signal;
@@ -103,7 +101,7 @@ void describe(Answer& answer, const Settings& settings, Attempt& attempt) {
       return;
     case AnswerEnding::not_started:
       attempt.words =
-          "CANNOT RUN: " + (answer.start_problem.empty() ? reason(answer.start_error) : answer.start_problem);
+          "CANNOT RUN: " + (answer.start_problem.empty() ? describe_error(answer.start_error) : answer.start_problem);
       attempt.worker_died = true;
       return;
     case AnswerEnding::limit_exceeded:  // told above
@@ -129,7 +127,7 @@ void describe(Answer& answer, const Settings& settings, Attempt& attempt) {
       attempt.words = "STOPPED";
       return;
     case AnswerEnding::output_lost:
-      attempt.words = "OUTPUT LOST: " + reason(answer.start_error);
+      attempt.words = "OUTPUT LOST: " + describe_error(answer.start_error);
       return;
   }
 }

@@ -15,7 +15,7 @@ namespace bulkhead::tool {
 
 namespace {
 
-constexpr const char* usage = "bulkhead replay JOBLOG SEQ [--gdb]";
+constexpr const char* replay_usage = "bulkhead replay JOBLOG SEQ [--gdb]";
 
 std::string command_in(const std::string& path, std::uint64_t sequence) {
   std::string command;
@@ -38,12 +38,12 @@ int replay(const std::vector<std::string>& words) {
     if (word == "--gdb")
       debugger = true;
     else if (word.size() > 1 && word.front() == '-')
-      throw UsageError(fmt::format("replay: there is no option {}; write {}", word, usage));
+      throw UsageError(fmt::format("replay: there is no option {}; write {}", word, replay_usage));
     else
       places.push_back(word);
   }
   const auto sequence = places.size() == 2 ? parse_count(places[1]) : std::nullopt;
-  if (!sequence || *sequence == 0) throw UsageError(fmt::format("replay: write {}", usage));
+  if (!sequence || *sequence == 0) throw UsageError(fmt::format("replay: write {}", replay_usage));
   const std::string command = command_in(places[0], *sequence);
   std::vector<std::string> program{"/bin/sh", "-c", command};
   if (debugger) {

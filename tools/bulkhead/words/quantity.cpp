@@ -1,5 +1,7 @@
 #include "words/quantity.hpp"
 
+#include "words/as_number.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -70,7 +72,7 @@ std::string format_duration(std::chrono::milliseconds duration) {
 }
 
 std::string describe_duration(std::chrono::nanoseconds duration) {
-  const double seconds = std::chrono::duration<double>(duration).count();
+  const double seconds = as_seconds(duration);
   if (seconds < 10) return fmt::format("{:.2f} s", seconds);
   if (seconds < 60) return fmt::format("{:.1f} s", seconds);
   const auto whole = static_cast<std::int64_t>(seconds);

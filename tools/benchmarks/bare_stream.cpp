@@ -1,0 +1,186 @@
+// The bare lanes with what a stream of isolated tasks must pay on top of them, and still no library: its processes are
+// made and ended while the clock runs, results carry checksums, outcomes are delivered in order from a window.
+#include "bare_lane.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace bench {
+
+namespace {
+
+constexpr std::uint64_t window = 4 * lane_slots;  // tasks between the first that is awaited and the last that is dealt
+
+#ifdef __x86_64__
+[[gnu::target("sse4.2")]] inline std::uint64_t check_on(std::uint64_t sum, std::uint64_t value) {
+  return __builtin_ia32_crc32di(sum, value);
+}
+#else
+inline std::uint64_t check_on(std::uint64_t sum, std::uint64_t value) { return (sum ^ value) * 0x9e3779b97f4a7c15; }
+#endif
+
+struct Run {  // before its values
+  std::uint64_t first = 0, count = 0, sum = 0;
+};
+
+class RunOutbox {
+ public:
+  RunOutbox(LanePage& page, int pipe) : bytes_(page.outbox), pipe_(pipe) {}
+#ifdef __x86_64__
+  [[gnu::target("sse4.2")]]
+#endif
+  void
+  put(std::uint64_t task, std::uint64_t value) {
+    if (task != run_.first + run_.count) {
+      close();
+      used_ += sizeof run_;
+      run_ = {task, 0, 0};
+    }
+    std::memcpy(bytes_.data() + used_, &value, sizeof value);
+    used_ += sizeof value;
+    ++run_.count;
+    run_.sum = check_on(run_.sum, value);
+  }
+  bool full() const { return used_ >= batch_bytes; }
+  void flush() {
+    close();
+    write_or_leave(pipe_, bytes_.first(std::exchange(used_, 0)));
+    run_ = none;
+  }
+
+ private:
+  void close() {
+    if (run_.count != 0)
+      std::memcpy(bytes_.data() + used_ - run_.count * sizeof(std::uint64_t) - sizeof run_, &run_, sizeof run_);
+  }
+
+  std::span<std::byte> bytes_;
+  int pipe_;
+  std::size_t used_ = 0;
+  static constexpr Run none{~std::uint64_t{0}, 0, 0};  // no task continues it
+  Run run_ = none;
+};
+
+struct Outcome {
+  std::uint64_t value = 0, ran = 0, worker = 0, state = 0;
+};
+static_assert(sizeof(Outcome) == 32);
+
+// The process that would fork a replacement, from memory as it was at the start.
+class Spare {
+ public:
+  Spare() {
+    require_of_lanes(::pipe(ends_.data()) == 0, "pipe");
+    pid_ = ::fork();
+    require_of_lanes(pid_ >= 0, "fork");
+    if (pid_ != 0) return;
+    ::close(ends_[1]);
+    char none = 0;
+    ::_exit(::read(ends_[0], &none, 1) == 0 ? 0 : 1);
+  }
+  ~Spare() {
+    ::close(ends_[1]);
+    ::close(ends_[0]);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  Spare(const Spare&) = delete;
+  Spare& operator=(const Spare&) = delete;
+
+ private:
+  std::array<int, 2> ends_{};
+  pid_t pid_ = 0;
+};
+
+class Stream {
+ public:
+  explicit Stream(std::size_t tasks)
+      : workers_([](Lane& lane, LanePage& page, int pipe) { serve_lane(lane, page, RunOutbox(page, pipe)); }),
+        tasks_(tasks),
+        outcomes_(window) {
+    for (Incoming& from : incoming_) from.bytes.resize(256u << 10);
+  }
+
+  /// The outcome of task `delivered`, which is the next one.
+  const Outcome& next(std::uint64_t delivered) {
+    Outcome& outcome = outcomes_[delivered % window];
+    while (outcome.state == 0) {
+      workers_.fill(dealt_, std::min<std::uint64_t>(tasks_, delivered + window));
+      bool any = false;
+      for (std::size_t w = 0; w < workers; ++w) any |= take(w);
+      if (!any) workers_.wait_for_results();
+    }
+    outcome.state = 0;
+    return outcome;
+  }
+
+ private:
+  struct Incoming {
+    std::vector<std::byte> bytes;
+    std::size_t held = 0;  // of a run that is not whole yet
+  };
+
+  bool take(std::size_t w) {
+    Incoming& from = incoming_[w];
+    const std::size_t n = workers_.read(w, std::span(from.bytes).subspan(from.held));
+    if (n == 0) return false;
+    from.held += n;
+    std::size_t at = 0;
+    while (const std::size_t taken = take_run(w, std::span(from.bytes).subspan(at, from.held - at))) at += taken;
+    from.held -= at;
+    std::memmove(from.bytes.data(), from.bytes.data() + at, from.held);
+    return true;
+  }
+
+#ifdef __x86_64__
+  [[gnu::target("sse4.2")]]
+#endif
+  std::size_t
+  take_run(std::size_t w, std::span<const std::byte> bytes) {
+    Run run;
+    if (bytes.size() < sizeof run) return 0;
+    std::memcpy(&run, bytes.data(), sizeof run);
+    const std::size_t size = sizeof run + run.count * sizeof(std::uint64_t);
+    if (bytes.size() < size) return 0;
+    std::uint64_t sum = 0, value = 0;
+    for (std::uint64_t i = 0; i < run.count; ++i) {
+      std::memcpy(&value, bytes.data() + sizeof run + i * sizeof value, sizeof value);
+      sum = check_on(sum, value);
+      outcomes_[(run.first + i) % window] = {value, 1, w, 1};
+    }
+    require_of_lanes(sum == run.sum, "a result was damaged");
+    workers_.note_answered(w, run.count);
+    return size;
+  }
+
+  Spare spare_;
+  LaneWorkers workers_;
+  std::uint64_t tasks_, dealt_ = 0;
+  std::vector<Outcome> outcomes_;
+  std::array<Incoming, workers> incoming_;
+};
+
+}  // namespace
+
+Peer bare_stream(const Setting& setting) {
+  const std::size_t tasks = setting.count(2'000'000);
+  const std::string name = "bare lanes as a stream: made, checked, in order, ended";
+  const auto measure = [name, tasks] {
+    std::uint64_t right = 0;
+    const double ns = ns_per_task(tasks, [&] {
+      Stream stream(tasks);
+      for (std::uint64_t i = 0; i < tasks; ++i) right += stream.next(i).value == square(i);
+    });
+    if (right != tasks) throw std::runtime_error(name + ": wrong results");
+    return ns;
+  };
+  return one_figure(name, "ns a task", measure);
+}
+
+}  // namespace bench
