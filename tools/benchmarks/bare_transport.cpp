@@ -35,10 +35,21 @@ void write_all(int pipe, std::string_view bytes) {
   }
 }
 
+void echo(const char* slot, std::size_t bytes, std::string& batch) {
+  static std::string item;
+  item.assign(slot, bytes);
+  batch += item;
+}
+
 }  // namespace
 
-BareTransport::BareTransport(std::size_t item_bytes)
-    : bytes_(item_bytes), window_(std::clamp<std::size_t>((8u << 20) / item_bytes, 2, 4096)) {
+BareTransport::BareTransport(std::size_t item_bytes) : BareTransport(item_bytes, item_bytes, echo) {}
+
+BareTransport::BareTransport(std::size_t item_bytes, std::size_t result_bytes, Answer answer)
+    : bytes_(item_bytes),
+      result_bytes_(result_bytes),
+      window_(std::clamp<std::size_t>((8u << 20) / item_bytes, 2, 4096)),
+      answer_(answer) {
   for (std::size_t w = 0; w < workers; ++w) {
     Lane& lane = lanes_[w];
     void* const memory = ::mmap(nullptr, sizeof(Head) + window_ * bytes_, PROT_READ | PROT_WRITE,
@@ -47,7 +58,7 @@ BareTransport::BareTransport(std::size_t item_bytes)
     lane.head = new (memory) Head;
     lane.slots = static_cast<char*>(memory) + sizeof(Head);
     lane.numbers.resize(window_);
-    lane.partial.resize(bytes_);
+    lane.partial.resize(result_bytes_);
     std::array<int, 2> pipe{};
     require(::pipe2(pipe.data(), O_CLOEXEC) == 0);
     ::fcntl(pipe[1], F_SETPIPE_SZ, 1 << 20);
@@ -74,12 +85,13 @@ void BareTransport::work(const Lane& lane, int pipe) const {
       if (lane.head->sent.load() == done) futex(lane.head->sent, FUTEX_WAIT, done);
       lane.head->asleep = 0;
     }
-    item.assign(lane.slots + done % window_ * bytes_, bytes_);
-    if (item.size() >= batch_bytes) {
+    const char* const slot = lane.slots + done % window_ * bytes_;
+    if (bytes_ >= batch_bytes) {
+      item.assign(slot, bytes_);
       write_all(pipe, item);
       continue;
     }
-    batch += item;
+    answer_(slot, bytes_, batch);
     if (batch.size() >= batch_bytes) {
       write_all(pipe, batch);
       batch.clear();
@@ -109,11 +121,11 @@ std::size_t BareTransport::take_small(Lane& lane, std::string_view bytes,
                                       const std::function<void(std::size_t, const std::string&)>& take) {
   std::size_t taken = 0;
   while (!bytes.empty()) {
-    const std::size_t n = std::min(bytes.size(), bytes_ - lane.filled);
+    const std::size_t n = std::min(bytes.size(), result_bytes_ - lane.filled);
     std::memcpy(lane.partial.data() + lane.filled, bytes.data(), n);
     bytes.remove_prefix(n);
     lane.filled += n;
-    if (lane.filled < bytes_) break;
+    if (lane.filled < result_bytes_) break;
     take(lane.numbers[lane.received++ % window_], lane.partial);
     lane.filled = 0;
     ++taken;

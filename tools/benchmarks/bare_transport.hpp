@@ -21,12 +21,19 @@ namespace bench {
 /// through a pipe of 1 MiB into one string, used again for the next. Small ones go in batches, both ways.
 class BareTransport {
  public:
-  /// Makes the processes and touches the shared memory; all items have this size.
+  /// In a worker: puts what comes back for an item behind a batch.
+  using Answer = void (*)(const char* item, std::size_t bytes, std::string& batch);
+
+  /// Makes the processes and touches the shared memory; all items have this size. With an answer of their own results
+  /// have the size `result_bytes`, which is below 32 KiB.
   explicit BareTransport(std::size_t item_bytes);
+  BareTransport(std::size_t item_bytes, std::size_t result_bytes, Answer answer);
   ~BareTransport();
   BareTransport(const BareTransport&) = delete;
   BareTransport& operator=(const BareTransport&) = delete;
 
+  /// How many items a worker may have at a time.
+  std::size_t window() const noexcept { return window_; }
   /// Sends `count` items and hands over each result with its item's number.
   void run(std::size_t count, const std::function<const std::string&(std::size_t)>& item,
            const std::function<void(std::size_t, const std::string&)>& take);
@@ -52,7 +59,8 @@ class BareTransport {
   std::size_t take_small(Lane& lane, std::string_view bytes,
                          const std::function<void(std::size_t, const std::string&)>& take);
 
-  std::size_t bytes_, window_;
+  std::size_t bytes_, result_bytes_, window_;
+  Answer answer_;
   std::array<Lane, workers> lanes_{};
   std::array<int, workers> pipes_{};
   Children children_;

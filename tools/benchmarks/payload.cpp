@@ -1,5 +1,6 @@
 // Bytes in and the same bytes out: how much a second goes each way, by the size of items and results.
 #include "bare_transport.hpp"
+#include "checked_transport.hpp"
 #include "subject.hpp"
 
 #include <bulkhead/work.hpp>
@@ -74,6 +75,20 @@ double time_bare(const Items& items, std::size_t bytes, std::size_t count) {
   return elapsed;
 }
 
+double time_checked(const Items& items, std::size_t bytes, std::size_t count) {
+  std::size_t seen = 0;
+  const double elapsed = bench::seconds([&] {
+    bench::run_checked_transport(
+        bytes, count, [&](std::size_t i) -> const std::string& { return items[i]; },
+        [&](std::size_t i, const std::string& result) {
+          items.check(i, result);
+          ++seen;
+        });
+  });
+  if (seen != count) throw std::runtime_error("a result is missing");
+  return elapsed;
+}
+
 std::string in_words(std::size_t bytes) {
   if (bytes >= 1u << 20) return std::to_string(bytes >> 20) + " MiB";
   return bytes >= 1024 ? std::to_string(bytes >> 10) + " KiB" : std::to_string(bytes) + " B";
@@ -89,6 +104,13 @@ bench::Subject payload(const bench::Setting& setting) {
                       bare = size + ": memcpy and a tuned pipe (the floor)";
     subject.add({bench::one_figure(bare, "GB/s each way", [=] { return gigabytes / time_bare(*items, bytes, count); }),
                  bench::one_figure(ours, "GB/s each way", [=] { return gigabytes / time_ours(*items, count); })});
+    if (bytes < 16u << 10) {
+      const std::string checked = size + ": the floor, made and ended, signed, in strings of their own, in order";
+      subject.add({bench::one_figure(checked, "GB/s each way",
+                                     [=] { return gigabytes / time_checked(*items, bytes, count); })});
+      subject.goals.push_back({size + ": what can be had / floor", checked, bench::Goal::Compare::percent, bare,
+                               bench::Goal::Bound::at_least, 80, "%"});
+    }
     subject.goals.push_back({size + ": process_stream / floor", ours, bench::Goal::Compare::percent, bare,
                              bench::Goal::Bound::at_least, 80, "%"});
   }

@@ -87,6 +87,7 @@ void add_single_records(bench::Subject& subject, const bench::Setting& setting) 
   add("start to end: bulkhead run true ::: 1", {bench::bulkhead_program(), "run", "-q", "true", ":::", "1"});
   add("start to end: sh -c true", {"sh", "-c", "true"});
   add("start to end: sh that forks /bin/true (the floor)", {"sh", "-c", "/bin/true 1; exit $?"});
+  add("start to end: a bare fork server and two workers", {bench::beside("bare_start"), "/bin/true", "1"});
 }
 
 bench::Goal at_most(const std::string& row, double value, const std::string& unit) {
@@ -103,10 +104,14 @@ bench::Subject waiting(const bench::Setting& setting) {
   add_first_tasks(subject, setting);
   add_single_records(subject, setting);
   const char* const one = "start to end: bulkhead run true ::: 1";
+  const char* const floor = "start to end: sh that forks /bin/true (the floor)";
   subject.goals = {at_most("bulkhead run -j2, first task", 50, "ms"),
                    at_most("bulkhead run -j2, records waiting", 64, "MiB"),
-                   {"start to end: above the floor", one, bench::Goal::Compare::difference,
-                    "start to end: sh that forks /bin/true (the floor)", bench::Goal::Bound::at_most, 5, "ms"}};
+                   {"start to end: above the floor", one, bench::Goal::Compare::difference, floor,
+                    bench::Goal::Bound::at_most, 5, "ms"},
+                   {"start to end: a bare fork server and two workers, above the floor",
+                    "start to end: a bare fork server and two workers", bench::Goal::Compare::difference, floor,
+                    bench::Goal::Bound::at_most, 5, "ms"}};
   return subject;
 }
 

@@ -1,0 +1,65 @@
+#include "checked_transport.hpp"
+
+#include "bare_transport.hpp"
+
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+namespace bench {
+namespace {
+
+#ifdef __x86_64__
+[[gnu::target("sse4.2")]]
+#endif
+std::uint64_t
+sum_of(const char* bytes, std::size_t size) {
+  std::uint64_t sum = 0, word = 0;
+  for (std::size_t at = 0; at + sizeof word <= size; at += sizeof word) {
+    std::memcpy(&word, bytes + at, sizeof word);
+#ifdef __x86_64__
+    sum = __builtin_ia32_crc32di(sum, word);
+#else
+    sum = (sum ^ word) * 0x9e3779b97f4a7c15;
+#endif
+  }
+  return sum;
+}
+
+// Not inlined: the task may be anything.
+[[gnu::noinline]] std::string echo(std::string item) { return item; }
+
+void answer(const char* item, std::size_t bytes, std::string& batch) {
+  const std::string result = echo(std::string(item, bytes));
+  const std::uint64_t sum = sum_of(result.data(), result.size());
+  batch.append(reinterpret_cast<const char*>(&sum), sizeof sum);
+  batch += result;
+}
+
+std::string checked(const std::string& frame) {
+  std::uint64_t sum = 0;
+  std::memcpy(&sum, frame.data(), sizeof sum);
+  if (sum_of(frame.data() + sizeof sum, frame.size() - sizeof sum) != sum)
+    throw std::runtime_error("checked transport: a result was damaged");
+  return frame.substr(sizeof sum);
+}
+
+}  // namespace
+
+void run_checked_transport(std::size_t bytes, std::size_t count,
+                           const std::function<const std::string&(std::size_t)>& item,
+                           const std::function<void(std::size_t, const std::string&)>& take) {
+  BareTransport transport(bytes, bytes + sizeof(std::uint64_t), answer);
+  std::vector<std::optional<std::string>> outcomes(16 * transport.window());
+  std::size_t delivered = 0;
+  transport.run(count, item, [&](std::size_t i, const std::string& frame) {
+    if (i - delivered >= outcomes.size()) throw std::runtime_error("checked transport: one worker is too far behind");
+    outcomes[i % outcomes.size()] = checked(frame);
+    while (auto outcome = std::exchange(outcomes[delivered % outcomes.size()], {})) take(delivered++, *outcome);
+  });
+}
+
+}  // namespace bench
