@@ -30,33 +30,33 @@ std::optional<std::chrono::nanoseconds> until(Clock::time_point deadline) {
 
 }  // namespace
 
-// Between two answers nobody waits for the coordinator's end: a thread does, all the time.
-class Coprocess::Guardian {
- public:
-  Guardian() {
-    if (watch_.descriptor() >= 0) thread_.emplace([this] { serve(); });
-  }
-  ~Guardian() {
-    quit_.notify();
-    thread_.reset();  // before the watch is given up
-  }
-  Guardian(const Guardian&) = delete;
-  Guardian& operator=(const Guardian&) = delete;
-
- private:
-  void serve() {
-    if (!os::wait_for_either(watch_.descriptor(), quit_.fd().get())) return;
-    os::kill_all_children();
-    os::leave_at_once(1);
-  }
-
-  os::LifelineWatch watch_;
-  os::WakeUp quit_;
-  std::optional<detail::ServiceThread> thread_;
-};
-
 // One run of the program, from its start to its end.
 class Coprocess::Program {
+  // Between two answers nobody waits for the coordinator's end: a thread does, all the time.
+  class Guardian {
+   public:
+    Guardian() {
+      if (watch_.descriptor() >= 0) thread_.emplace([this] { serve(); });
+    }
+    ~Guardian() {
+      quit_.notify();
+      thread_.reset();  // before the watch is given up
+    }
+    Guardian(const Guardian&) = delete;
+    Guardian& operator=(const Guardian&) = delete;
+
+   private:
+    void serve() {
+      if (!os::wait_for_either(watch_.descriptor(), quit_.fd().get())) return;
+      os::kill_all_children();
+      os::leave_at_once(1);
+    }
+
+    os::LifelineWatch watch_;
+    os::WakeUp quit_;
+    std::optional<detail::ServiceThread> thread_;
+  };
+
  public:
   explicit Program(const Command& command) : command_(command), streams_(command.error, command.on_lines) {
     if (command.limits.output != 0) streams_.keep_at_most(command.limits.output);

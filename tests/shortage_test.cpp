@@ -1,10 +1,12 @@
 // What the system refuses: processes, descriptors, memory, all of it. Fewer workers or a clear error.
 #include "hosts.hpp"
+#include "single_pass_range.hpp"
 
 #include <sys/stat.h>
 
 #include <atomic>
 #include <fstream>
+#include <set>
 
 using namespace bulkhead;
 using namespace std::chrono_literals;
@@ -306,4 +308,32 @@ TEST_CASE("the kernel ends a task for want of memory: it is named, and everybody
   Host host([&](const Complaints& complaints) { work_in_group(complaints, group); });
   check_no_complaints(host);
   CHECK(group.remove());
+}
+
+// Input that may block is handed on item by item, and each time a worker's birth is waited for: so the run is given up
+// while it is being fed.
+TEST_CASE("a run that is given up while it is fed loses none of the tasks that it has taken on", "[shortage]") {
+  const NothingLeftBehind check;
+  const bool ordered = GENERATE(true, false);
+  WorkOptions options{.num_workers = 2, .preserve_result_ordering = ordered};
+  options.respawn.limit = 0;
+  options.on_event = [](const Event& event) {  // a child of ours that was not reaped yet
+    if (event.kind == EventKind::fork_server_started && event.process > 1)
+      ::kill(static_cast<pid_t>(event.process), SIGKILL);
+  };
+  std::size_t taken_on = 0;
+  for (int run = 0; run < 30; ++run) {  // in some of them it is a wait for a birth that ends with this
+    Counter items{.last = 100};
+    auto stream = process_stream(
+        items, [](int n) { return n; }, options);
+    std::set<std::size_t> ended;
+    for (const auto& [index, outcome] : stream) {
+      REQUIRE((!ordered || index == ended.size()));
+      REQUIRE(ended.insert(index).second);
+      REQUIRE(outcome.ending() == Ending::abandoned);
+    }
+    REQUIRE(ended.size() == stream.statistics().tasks);
+    taken_on += ended.size();
+  }
+  CHECK(taken_on > 0);
 }

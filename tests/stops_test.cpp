@@ -1,13 +1,8 @@
 // Processes that somebody stops: a worker, the fork server, the coordinator itself, and lets it go on.
 #include "hosts.hpp"
 #include "let_pass.hpp"
-#include "single_pass_range.hpp"
-
-#include <bulkhead/task.hpp>
 
 #include <atomic>
-#include <map>
-#include <set>
 
 using namespace bulkhead;
 using namespace std::chrono_literals;
@@ -192,32 +187,4 @@ TEMPLATE_TEST_CASE("a worker that somebody stops is timed out, and KILL reaches 
     else
       CHECK(outcome.value() == n);
   }
-}
-
-// Input that may block is handed on item by item, and each time a worker's birth is waited for: so the run is given up
-// while it is being fed.
-TEST_CASE("a run that is given up while it is fed loses none of the tasks that it has taken on", "[stops]") {
-  const NothingLeftBehind check;
-  const bool ordered = GENERATE(true, false);
-  WorkOptions options{.num_workers = 2, .preserve_result_ordering = ordered};
-  options.respawn.limit = 0;
-  options.on_event = [](const Event& event) {  // a child of ours that was not reaped yet
-    if (event.kind == EventKind::fork_server_started && event.process > 1)
-      ::kill(static_cast<pid_t>(event.process), SIGKILL);
-  };
-  std::size_t taken_on = 0;
-  for (int run = 0; run < 30; ++run) {  // in some of them it is a wait for a birth that ends with this
-    Counter items{.last = 100};
-    auto stream = process_stream(
-        items, [](int n) { return n; }, options);
-    std::set<std::size_t> ended;
-    for (const auto& [index, outcome] : stream) {
-      REQUIRE((!ordered || index == ended.size()));
-      REQUIRE(ended.insert(index).second);
-      REQUIRE(outcome.ending() == Ending::abandoned);
-    }
-    REQUIRE(ended.size() == stream.statistics().tasks);
-    taken_on += ended.size();
-  }
-  CHECK(taken_on > 0);
 }

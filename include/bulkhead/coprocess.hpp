@@ -85,7 +85,6 @@ class Coprocess {
   void finish();
 
  private:
-  class Guardian;
   class Program;
   Command command_;
   std::unique_ptr<Program> program_;  // empty: none is running

@@ -70,7 +70,7 @@ struct TaskStats {
   int worker = 0;                     ///< the slot that ran the last attempt, from 0
   std::chrono::nanoseconds waited{};  ///< from its hand-over to a worker to its start
   std::chrono::nanoseconds ran{};     ///< of the last attempt
-  std::uint64_t peak_rss = 0;         ///< bytes, the worker's peak so far; 0: not measured
+  std::uint64_t peak_rss = 0;         ///< bytes, the worker's peak so far, at most 1 ms old; 0: not measured
   unsigned processes_left = 0;        ///< descendants that outlived the task, and were ended: it leaks; at most 255
 };
 

@@ -1,6 +1,7 @@
 // The bare lanes with what a stream of isolated tasks must pay on top of them, and still no library: its processes are
 // made and ended while the clock runs, results carry checksums, outcomes are delivered in order from a window.
 #include "bare_lane.hpp"
+#include "checksum.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,14 +19,6 @@ namespace {
 
 constexpr std::uint64_t window = 4 * lane_slots;  // tasks between the first that is awaited and the last that is dealt
 
-#ifdef __x86_64__
-[[gnu::target("sse4.2")]] inline std::uint64_t check_on(std::uint64_t sum, std::uint64_t value) {
-  return __builtin_ia32_crc32di(sum, value);
-}
-#else
-inline std::uint64_t check_on(std::uint64_t sum, std::uint64_t value) { return (sum ^ value) * 0x9e3779b97f4a7c15; }
-#endif
-
 struct Run {  // before its values
   std::uint64_t first = 0, count = 0, sum = 0;
 };
@@ -33,11 +26,7 @@ struct Run {  // before its values
 class RunOutbox {
  public:
   RunOutbox(LanePage& page, int pipe) : bytes_(page.outbox), pipe_(pipe) {}
-#ifdef __x86_64__
-  [[gnu::target("sse4.2")]]
-#endif
-  void
-  put(std::uint64_t task, std::uint64_t value) {
+  void put(std::uint64_t task, std::uint64_t value) {
     if (task != run_.first + run_.count) {
       close();
       used_ += sizeof run_;
@@ -138,11 +127,7 @@ class Stream {
     return true;
   }
 
-#ifdef __x86_64__
-  [[gnu::target("sse4.2")]]
-#endif
-  std::size_t
-  take_run(std::size_t w, std::span<const std::byte> bytes) {
+  std::size_t take_run(std::size_t w, std::span<const std::byte> bytes) {
     Run run;
     if (bytes.size() < sizeof run) return 0;
     std::memcpy(&run, bytes.data(), sizeof run);

@@ -1,6 +1,7 @@
 #include "checked_transport.hpp"
 
 #include "bare_transport.hpp"
+#include "checksum.hpp"
 
 #include <cstdint>
 #include <cstring>
@@ -12,19 +13,11 @@
 namespace bench {
 namespace {
 
-#ifdef __x86_64__
-[[gnu::target("sse4.2")]]
-#endif
-std::uint64_t
-sum_of(const char* bytes, std::size_t size) {
+std::uint64_t sum_of(const char* bytes, std::size_t size) {
   std::uint64_t sum = 0, word = 0;
   for (std::size_t at = 0; at + sizeof word <= size; at += sizeof word) {
     std::memcpy(&word, bytes + at, sizeof word);
-#ifdef __x86_64__
-    sum = __builtin_ia32_crc32di(sum, word);
-#else
-    sum = (sum ^ word) * 0x9e3779b97f4a7c15;
-#endif
+    sum = check_on(sum, word);
   }
   return sum;
 }

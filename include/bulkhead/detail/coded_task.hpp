@@ -71,6 +71,10 @@ class CodedTask final : public TaskBody {
       Ending::not_serializable;  // what an exception would mean at this stage: an item that does not decode
 };
 
+/// Any pattern of bits of its size is a value of it.
+template <class R>
+concept PlainNumber = std::is_arithmetic_v<R> && !std::is_same_v<R, bool>;
+
 template <class R>
 Outcome<R> decoded_outcome(Completion& done, std::size_t which) {
   if (done.failure) return Outcome<R>(std::move(*done.failure), done.stats.unpack());
@@ -90,7 +94,7 @@ Outcome<R> decoded_outcome(Completion& done, std::size_t which) {
 template <class R>
 Outcome<R> outcome_of(Completion& done, std::size_t which = 0) {
   // Numbers come by the million.
-  if constexpr (std::is_arithmetic_v<R> && !std::is_same_v<R, bool>)
+  if constexpr (PlainNumber<R>)
     if (done.failure == nullptr && done.size == sizeof(R)) return Outcome<R>(decode<R>(done.bytes(which)), done.stats);
   return decoded_outcome<R>(done, which);
 }
@@ -99,7 +103,7 @@ Outcome<R> outcome_of(Completion& done, std::size_t which = 0) {
 /// costs more than small ones do, and of a number no copy is made on the way.
 template <class R>
 void outcome_into(Outcome<R>& into, Completion& done, std::size_t which = 0) {
-  if constexpr (std::is_arithmetic_v<R> && !std::is_same_v<R, bool>) {
+  if constexpr (PlainNumber<R>) {
     if (done.failure == nullptr && done.size == sizeof(R) && into.has_value()) [[likely]] {
       std::memcpy(&OutcomeAccess::value(into), done.data + which * done.stride, sizeof(R));
       OutcomeAccess::stats(into) = done.stats;

@@ -1,5 +1,6 @@
 #include "logs/report_run.hpp"
 
+#include "words/error_text.hpp"
 #include "words/usage_error.hpp"
 
 #include <fmt/format.h>
@@ -9,7 +10,6 @@
 #include <cmath>
 #include <fstream>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 namespace bulkhead::tool {
@@ -110,7 +110,7 @@ class RunReader {
 
 ReportRun read_run(const std::string& path, std::uint64_t number) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw UsageError("report: " + path + ": " + std::generic_category().message(errno));
+  if (!file) throw UsageError("report: " + path + ": " + describe_error(errno));
   RunReader reader(number);
   EventLine event;
   std::uint64_t lines = 0;

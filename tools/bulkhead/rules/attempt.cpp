@@ -1,12 +1,11 @@
 #include "rules/attempt.hpp"
 
+#include "words/error_text.hpp"
 #include "words/quantity.hpp"
 
 #include <bulkhead/signals.hpp>
 
 #include <fmt/format.h>
-
-#include <system_error>
 
 namespace bulkhead::tool {
 
@@ -24,8 +23,6 @@ std::string limit_in_words(const Failure& failure, const CommandLimits& limits) 
 }
 
 }  // namespace
-
-std::string describe_error(int error) { return std::generic_category().message(error); }
 
 void describe(const LimitHit& hit, Attempt& attempt) {
   attempt.end = hit.kind == LimitKind::memory ? TaskEnd::out_of_memory : TaskEnd::failed;

@@ -45,8 +45,6 @@ struct Attempt {
   bool dropped = false;    ///< its output has been discarded, for another attempt that then was not made
 };
 
-/// An errno in words.
-std::string describe_error(int error);
 /// A program's end in words. `timeout` is the limit it was given.
 void describe(const CommandResult& result, std::chrono::milliseconds timeout, Attempt& attempt);
 /// A limit that a program went beyond.

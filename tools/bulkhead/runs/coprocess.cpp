@@ -1,10 +1,10 @@
 #include "runs/coprocess.hpp"
 
-#include "rules/attempt.hpp"
 #include "rules/term_sequence.hpp"
 #include "runs/batch.hpp"
 #include "runs/isolation.hpp"
 #include "runs/shown_command.hpp"
+#include "words/error_text.hpp"
 #include "words/quantity.hpp"
 #include "words/shell_quote.hpp"
 #include "words/usage_error.hpp"
