@@ -1,9 +1,12 @@
 #include "cgroup_quota.hpp"
 
+#include "os/small_file.hpp"
+
 #include <algorithm>
 #include <cmath>
-#include <fstream>
+#include <cstdlib>
 #include <string>
+#include <string_view>
 
 namespace bulkhead::detail {
 namespace {
@@ -17,11 +20,15 @@ std::optional<std::size_t> in_cores(double quota, double period) {
 
 // v2 keeps both numbers in one file, "max 100000" where there is no quota; v1 has two files, -1 for none.
 std::optional<std::size_t> quota_of_group(const path& group) {
-  double quota = 0, period = 0;
-  if (std::ifstream(group / "cpu.max") >> quota >> period) return in_cores(quota, period);
-  if (std::ifstream(group / "cpu.cfs_quota_us") >> quota && std::ifstream(group / "cpu.cfs_period_us") >> period)
-    return in_cores(quota, period);
-  return std::nullopt;
+  if (const std::string both = os::read_small_file(group / "cpu.max"); !both.empty()) {
+    char* period = nullptr;
+    const double quota = std::strtod(both.c_str(), &period);
+    return in_cores(quota, std::strtod(period, nullptr));
+  }
+  const std::string quota = os::read_small_file(group / "cpu.cfs_quota_us");
+  if (quota.empty()) return std::nullopt;
+  const std::string period = os::read_small_file(group / "cpu.cfs_period_us");
+  return in_cores(std::strtod(quota.c_str(), nullptr), std::strtod(period.c_str(), nullptr));
 }
 
 void tighten(std::optional<std::size_t>& tightest, std::optional<std::size_t> quota) {
@@ -41,8 +48,10 @@ bool names_cpu(const std::string& controllers) { return ("," + controllers + ","
 
 std::optional<std::size_t> quota_cores(const path& membership, const path& root) {
   std::optional<std::size_t> tightest;
-  std::ifstream lines(membership);
-  for (std::string line; std::getline(lines, line);) {  // "0::/group" (v2), "4:cpu,cpuacct:/group" (v1)
+  const std::string all = os::read_small_file(membership);
+  for (std::string_view rest = all; !rest.empty();) {
+    const std::string line(rest.substr(0, rest.find('\n')));  // "0::/group" (v2), "4:cpu,cpuacct:/group" (v1)
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
     const auto first = line.find(':'), second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1), group = line.substr(second + 1);

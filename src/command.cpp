@@ -5,12 +5,14 @@
 #include "os/lifeline.hpp"
 #include "os/program_streams.hpp"
 #include "os/spawn.hpp"
+#include "os/terminate_watch.hpp"
 #include "os/tree_usage.hpp"
 #include "program_image.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <utility>
 
 namespace bulkhead {
@@ -25,6 +27,27 @@ CommandResult not_started(CommandResult result, int error, std::string problem) 
   result.exit_code = shell_code(error);
   return result;
 }
+
+// Becomes readable when the stop is requested.
+class StopDescriptor {
+ public:
+  explicit StopDescriptor(const std::stop_token& stop) : number_(os::descriptor_of(stop)) {
+    if (number_ >= 0 || !stop.stop_possible()) return;
+    number_ = own_.emplace().fd().get();
+    on_stop_.emplace(stop, Notify{*own_});
+  }
+  /// -1: it never will be.
+  int number() const noexcept { return number_; }
+
+ private:
+  struct Notify {
+    const os::WakeUp& wake_up;
+    void operator()() const noexcept { wake_up.notify(); }
+  };
+  int number_;
+  std::optional<os::WakeUp> own_;
+  std::optional<std::stop_callback<Notify>> on_stop_;
+};
 
 // Sees one program through: waits for whatever comes first, its end, its output, its time or a request to stop.
 class Watch {
@@ -199,17 +222,17 @@ CommandResult run_command(const Command& command, std::stop_token stop) {
   if (command.owns_children) os::adopt_orphans();
   std::optional<os::LifelineWatch> coordinator;
   if (command.owns_children) coordinator.emplace();
-  os::ProgramStreams streams(command.output, command.error, command.on_lines, command.input);
+  os::ProgramStreams streams(command.output, command.error, command.on_lines,
+                             {.bytes = command.input, .keep_null = command.owns_children});
   if (command.limits.output != 0) streams.keep_at_most(command.limits.output);
   streams.give_to(prepared.image);
-  os::WakeUp stopped;
-  std::stop_callback on_stop(stop, [&] { stopped.notify(); });
+  const StopDescriptor stopped(stop);
 
   const auto started = Clock::now();
   os::Spawned program = os::spawn(prepared.image);
   if (program.pid == 0) return not_started(result, program.error, program.problem);
   Watch watch(command, program, streams, result);
-  watch.until_it_ends(stopped.fd().get(), coordinator ? coordinator->descriptor() : -1);
+  watch.until_it_ends(stopped.number(), coordinator ? coordinator->descriptor() : -1);
   result.ran_ns = std::chrono::nanoseconds(Clock::now() - started).count();
   const std::uint64_t private_peak = collect(command, program, result);
   const os::StoredRanges stored = streams.finish();
@@ -225,21 +248,19 @@ void become_program(const std::vector<std::string>& arguments, const std::vector
   Command command;
   command.arguments = arguments;
   command.environment = environment;
-  const std::vector<std::string> all = environment_of(command);
+  const std::vector<const char*> all = environment_of(command);
   os::exec_here(os::find_program(arguments.at(0), path_of(all), {}), arguments, all);
 }
 
 std::size_t room_for_arguments(const Command& command) {
   constexpr std::size_t for_the_kernel = 4096;  // the program's path, and what it adds behind the environment
   std::size_t taken = for_the_kernel;
-  for (const std::string& assignment : environment_of(command)) taken += assignment.size() + 1 + sizeof(char*);
+  for (const char* assignment : environment_of(command))
+    if (assignment) taken += std::strlen(assignment) + 1 + sizeof(char*);
   const std::size_t all = os::longest_command_line();
   return all > taken ? all - taken : 0;
 }
 
-std::string find_program(const std::string& name) {
-  const std::vector<std::string> environment = os::own_environment();
-  return os::find_program(name, path_of(environment), {});
-}
+std::string find_program(const std::string& name) { return os::find_program(name, path_of(os::own_environment()), {}); }
 
 }  // namespace bulkhead

@@ -49,19 +49,20 @@ void refuse_unguarded(const Command& command) {
 
 }  // namespace
 
-std::vector<std::string> environment_of(const Command& command) {
-  std::vector<std::string> all = command.clear_environment ? std::vector<std::string>() : os::own_environment();
-  std::erase_if(all, [&](const std::string& ours) {
+std::vector<const char*> environment_of(const Command& command) {
+  std::vector<const char*> all = command.clear_environment ? std::vector<const char*>() : os::own_environment();
+  std::erase_if(all, [&](const char* ours) {
     return std::any_of(command.environment.begin(), command.environment.end(),
                        [&](const std::string& theirs) { return name_of(ours) == name_of(theirs); });
   });
-  all.insert(all.end(), command.environment.begin(), command.environment.end());
+  for (const std::string& assignment : command.environment) all.push_back(assignment.c_str());
+  all.push_back(nullptr);
   return all;
 }
 
-const char* path_of(const std::vector<std::string>& environment) {
-  for (const std::string& assignment : environment)
-    if (name_of(assignment) == "PATH") return assignment.c_str() + 5;
+const char* path_of(const std::vector<const char*>& environment) {
+  for (const char* assignment : environment)
+    if (assignment && std::string_view(assignment).starts_with("PATH=")) return assignment + 5;
   return nullptr;
 }
 

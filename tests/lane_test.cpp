@@ -5,6 +5,8 @@
 #include "catch.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <deque>
 #include <random>
@@ -117,6 +119,46 @@ TEST_CASE("a full lane has no room until its oldest record is answered", "[lane]
   }
   CHECK(popped <= 20);
   CHECK(put(lane, count, 1000));
+}
+
+TEST_CASE("a lane that finds no more memory goes round in what it has, and grows when there is some", "[lane]") {
+  std::vector<std::byte> memory(lane_bytes + 64);
+  auto* const lane_begin = reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(memory.data()) + 63) & ~63ul);
+  std::size_t there = ring_bytes_at_first, asked = 0;
+  bool plenty = false;
+  LaneWriter lane(lane_begin, there, [&](std::size_t up_to) {
+    ++asked;
+    return there = plenty ? up_to : there;
+  });
+  const LaneReader reader(lane_begin);
+  std::uint64_t written = 0, answered = 0;
+  std::size_t most = 0;
+  const auto fill = [&] {
+    std::size_t held = written - answered;
+    for (; put(lane, written, 1000); ++held) ++written;
+    return held;
+  };
+  const auto check_end = [&] {  // what nobody occupied was not touched
+    for (std::size_t i = lane_header_bytes + there; i < lane_bytes; ++i) REQUIRE(lane_begin[i] == std::byte(0));
+  };
+  for (int lap = 0; lap < 5; ++lap) {
+    most = std::max(most, fill());
+    REQUIRE(reader.at(lane.front_offset() - sizeof(Row)).task == answered);
+    for (; answered < written - 1; ++answered) lane.pop();
+    check_end();
+  }
+  CHECK(most <= ring_bytes_at_first / 1000);
+  CHECK(asked >= 5);
+  plenty = true;
+  for (int lap = 0; lap < 2; ++lap) {
+    most = fill();
+    for (; answered < written - 1; ++answered) {
+      REQUIRE(lane.front().task() == answered);
+      lane.pop();
+    }
+  }
+  CHECK(there == lane_ring_bytes);
+  CHECK(most > 200);
 }
 
 TEST_CASE("what was not published is not seen", "[lane]") {

@@ -75,6 +75,11 @@ int state(std::string_view record) {
   if (record == "die") std::raise(SIGABRT);
   return begun;
 }
+// No exception leaves it: that memory was refused is known only where the refusal was heard.
+int hoard(int) noexcept {
+  for (std::vector<std::string> all;;) all.emplace_back(1 << 20, 'x');
+}
+int refused(int) { return static_cast<int>(std::string(1L << 40, 'x').size()); }
 std::string latin(int) { return "\xe9"; }
 std::vector<std::string> latin_list(int) { return {"\xe9"}; }
 
@@ -90,5 +95,7 @@ BULKHEAD_FUNCTION(columns, columns)
 BULKHEAD_FUNCTION(silent, silent)
 BULKHEAD_FUNCTION(negated, negated)
 BULKHEAD_FUNCTION(state, state)
+BULKHEAD_FUNCTION(hoard, hoard)
+BULKHEAD_FUNCTION(refused, refused)
 BULKHEAD_FUNCTION(latin, latin)
 BULKHEAD_FUNCTION(latin_list, latin_list)

@@ -204,6 +204,16 @@ TEST_CASE("call: a beginning that goes wrong is no record's, and is not tried fo
   }
 }
 
+#ifndef __SANITIZE_ADDRESS__  // it allocates by itself, and has no handler for what is refused
+TEST_CASE("call: memory that a plugin is refused is heard of, whichever runtime refuses it", "[plugin]") {
+  const Result r = call("hoard", {"--mem-max", "256M", ":::", "1"});
+  CHECK(r.status == 1);
+  CHECK(contains(r.error, "OOM"));
+  const Result caught = call("refused", {"--mem-max", "256M", ":::", "1"});
+  CHECK(contains(caught.error, "std::bad_alloc"));
+}
+#endif
+
 TEST_CASE("call: a plugin of another version is refused", "[plugin]") {
   const Result r = invoke({"call", BULKHEAD_OLD_PLUGIN, ":::", "1"});
   CHECK(r.status == 2);

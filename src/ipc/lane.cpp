@@ -5,23 +5,37 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace bulkhead::ipc {
 
-LaneWriter::LaneWriter(std::byte* lane) noexcept
-    : header_(::new (static_cast<void*>(lane)) LaneHeader{}), ring_(lane + lane_header_bytes) {}
+namespace {
+
+constexpr std::size_t most_of_a_row = sizeof(Row) + max_inlined;
+
+}  // namespace
+
+LaneWriter::LaneWriter(std::byte* lane, std::size_t there, Occupy occupy) noexcept
+    : header_(::new (static_cast<void*>(lane)) LaneHeader{}),
+      ring_(lane + lane_header_bytes),
+      there_(there),
+      occupy_(std::move(occupy)) {}
+
+// One header more than a row: what is left at the end always holds the filler's own header.
+bool LaneWriter::fits_in_lap() const noexcept {
+  return tail_ % lane_ring_bytes + most_of_a_row + sizeof(Row) <= there_;
+}
 
 bool LaneWriter::make_room() noexcept {
-  constexpr std::size_t needed = sizeof(Row) + max_inlined;
-  const std::uint64_t to_end = lane_ring_bytes - tail_ % lane_ring_bytes;
-  // One header more than needed: what is left at the end always holds the filler's own header.
-  if (to_end < needed + sizeof(Row)) {
-    if (lane_ring_bytes - (tail_ - head_) < to_end + needed) return false;
+  if (!fits_in_lap() && there_ < lane_ring_bytes) there_ = occupy_(there_ + ring_bytes_at_first);
+  if (!fits_in_lap()) {  // also where there is no more memory: then a lap is shorter
+    const std::uint64_t to_end = lane_ring_bytes - tail_ % lane_ring_bytes;
+    if (lane_ring_bytes - (tail_ - head_) < to_end + most_of_a_row) return false;
     append_filler(to_end);
   }
-  const std::uint64_t lap_end = tail_ + lane_ring_bytes - tail_ % lane_ring_bytes - sizeof(Row);
+  const std::uint64_t lap_end = tail_ - tail_ % lane_ring_bytes + there_ - sizeof(Row);
   room_end_ = std::min(lap_end, head_ + lane_ring_bytes);
-  return room_end_ - tail_ >= needed;
+  return room_end_ - tail_ >= most_of_a_row;
 }
 
 void LaneWriter::append_filler(std::uint64_t size) noexcept {

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <utility>
 
 namespace bulkhead::ipc {
@@ -18,6 +19,7 @@ namespace bulkhead::ipc {
 inline constexpr std::size_t lane_ring_bytes = 256u << 10;
 inline constexpr std::size_t lane_header_bytes = 4096;
 inline constexpr std::size_t lane_bytes = lane_header_bytes + lane_ring_bytes;
+inline constexpr std::size_t ring_bytes_at_first = 64u << 10;  // the rest is occupied when it is reached
 
 /// Items above this go to the arena, so that a lane holds many tasks whatever their size.
 inline constexpr std::size_t max_inlined = 8u << 10;
@@ -34,8 +36,12 @@ static_assert(sizeof(LaneHeader) <= lane_header_bytes);
 /// The coordinator's hand on one lane. Not thread-safe. Reset for every new worker of the slot.
 class LaneWriter {
  public:
+  /// Occupies the ring up to so many bytes; returns how many there are: as before where memory is short.
+  using Occupy = std::function<std::size_t(std::size_t up_to)>;
+
   LaneWriter() noexcept = default;
-  explicit LaneWriter(std::byte* lane) noexcept;  // lane_bytes of zero or used memory: starts it afresh
+  /// lane_bytes of zero or used memory: starts it afresh. Of the ring `there` bytes are occupied.
+  explicit LaneWriter(std::byte* lane, std::size_t there = lane_ring_bytes, Occupy occupy = {}) noexcept;
 
   /// Contiguous place for max_inlined bytes of an item behind a row's head; null if the lane is full.
   std::byte* room() noexcept {
@@ -117,6 +123,7 @@ class LaneWriter {
     if (!empty() && at(head_)->form == RowForm::filler) head_ += at(head_)->size;
   }
   bool make_room() noexcept;
+  bool fits_in_lap() const noexcept;
   void append_filler(std::uint64_t size) noexcept;
 
   LaneHeader* header_ = nullptr;
@@ -124,6 +131,8 @@ class LaneWriter {
   std::uint64_t head_ = 0, tail_ = 0, published_ = 0;
   std::size_t answered_ = 0;    // items of the row at head_
   std::uint64_t room_end_ = 0;  // rows may be put up to here without looking at the head again
+  std::size_t there_ = lane_ring_bytes;
+  Occupy occupy_;
 };
 
 /// The worker's eye on its lane: a read-only mapping.

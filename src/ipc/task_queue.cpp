@@ -57,17 +57,26 @@ TaskQueue::TaskQueue(std::size_t lanes, std::size_t arena_bytes)
       arena_bytes_(arena_bytes),
       file_("bulkhead-queue", arena_offset_ + arena_bytes),
       mapping_(file_, Access::read_write, 0, arena_offset_ + arena_bytes),
-      occupied_lanes_(lanes) {
+      ring_bytes_(lanes) {
   file_.seal();
 }
 
 TaskQueue::~TaskQueue() = default;
 
 LaneWriter TaskQueue::open_lane(std::size_t slot) {
-  if (!occupied_lanes_[slot] && !file_.occupy(slot * lane_bytes, lane_bytes))
-    throw std::system_error(ENOMEM, std::generic_category(), "fallocate of a task lane");
-  occupied_lanes_[slot] = true;
-  return LaneWriter(mapping_.data() + slot * lane_bytes);
+  const std::size_t there = occupy_lane(slot, ring_bytes_at_first);
+  if (there == 0) throw std::system_error(ENOMEM, std::generic_category(), "fallocate of a task lane");
+  return LaneWriter(mapping_.data() + slot * lane_bytes, there,
+                    [this, slot](std::size_t up_to) { return occupy_lane(slot, up_to); });
+}
+
+// Returns how many bytes of its ring there are then.
+std::size_t TaskQueue::occupy_lane(std::size_t slot, std::size_t ring_bytes) {
+  std::size_t& there = ring_bytes_[slot];
+  if (ring_bytes <= there) return there;
+  const std::size_t begin = there == 0 ? 0 : lane_header_bytes + there;
+  if (file_.occupy(slot * lane_bytes + begin, lane_header_bytes + ring_bytes - begin)) there = ring_bytes;
+  return there;
 }
 
 std::optional<ArenaPlace> TaskQueue::allocate(std::size_t size) {

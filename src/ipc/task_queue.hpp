@@ -26,7 +26,8 @@ class TaskQueue {
   TaskQueue(const TaskQueue&) = delete;
   TaskQueue& operator=(const TaskQueue&) = delete;
 
-  /// Starts the slot's lane afresh for a new worker. Throws std::system_error(ENOMEM) where memory is short.
+  /// Starts the slot's lane afresh for a new worker. Throws std::system_error(ENOMEM) where memory is short. A lane
+  /// that grows and finds no memory stays as it is.
   LaneWriter open_lane(std::size_t slot);
 
   /// Place for a large item, or nothing while the arena is full. Release gives it back.
@@ -41,11 +42,13 @@ class TaskQueue {
  private:
   class Arena;
 
+  std::size_t occupy_lane(std::size_t slot, std::size_t ring_bytes);
+
   std::size_t arena_offset_, arena_bytes_;
   os::MemoryFile file_;
   Mapping mapping_;
-  std::vector<bool> occupied_lanes_;  // those that were opened once
-  std::unique_ptr<Arena> arena_;      // made with the first large item: a queue of small ones pays nothing for it
+  std::vector<std::size_t> ring_bytes_;  // that are occupied, of each lane's
+  std::unique_ptr<Arena> arena_;         // made with the first large item: a queue of small ones pays nothing for it
 };
 
 /// A worker's view: its lane and the arena, both read-only.

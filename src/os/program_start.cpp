@@ -49,13 +49,6 @@ const std::vector<int>& signals_to_reset() {
   return signals;
 }
 
-std::vector<char*> pointers(const std::vector<std::string>& strings, std::size_t spare) {
-  std::vector<char*> result(spare, nullptr);
-  for (const std::string& s : strings) result.push_back(const_cast<char*>(s.c_str()));
-  result.push_back(nullptr);
-  return result;
-}
-
 bool lower(decltype(RLIMIT_FSIZE) which, rlim_t to) noexcept {
   rlimit limit{};
   if (::getrlimit(which, &limit) != 0) return false;
@@ -65,14 +58,21 @@ bool lower(decltype(RLIMIT_FSIZE) which, rlim_t to) noexcept {
 
 }  // namespace
 
+std::vector<char*> pointers(const std::vector<std::string>& strings, std::size_t spare) {
+  std::vector<char*> result(spare, nullptr);
+  for (const std::string& s : strings) result.push_back(const_cast<char*>(s.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
 void remember_ignored_signals() noexcept { ignored_at_start(); }
 
 ProgramStart::ProgramStart(const ProgramImage& image, const ProgramSandbox* sandbox)
-    : image_(image),
-      sandbox_(sandbox),
-      arguments_(pointers(image.arguments, 1)),
-      environment_(pointers(image.environment, 0)),
-      reset_(signals_to_reset()) {}
+    : image_(image), sandbox_(sandbox), arguments_(pointers(image.arguments, 1)), reset_(signals_to_reset()) {}
+
+bool ProgramStart::lets_child_signal_pass() const noexcept {
+  return std::find(reset_.begin(), reset_.end(), SIGCHLD) == reset_.end();
+}
 
 ProgramStart::Started ProgramStart::start(char* stack_top) noexcept {
   Started started;
@@ -126,11 +126,12 @@ void ProgramStart::take_streams() const noexcept {
   if (plan.image_.only_try) ::_exit(0);
   const char* const path = plan.image_.path.c_str();
   char** const arguments = plan.arguments_.data() + 1;
-  ::execve(path, arguments, plan.environment_.data());
+  char* const* const environment = const_cast<char* const*>(plan.image_.environment.data());
+  ::execve(path, arguments, environment);
   if (errno == ENOEXEC) {
     arguments[-1] = const_cast<char*>("/bin/sh");
     arguments[0] = const_cast<char*>(path);
-    ::execve("/bin/sh", arguments - 1, plan.environment_.data());
+    ::execve("/bin/sh", arguments - 1, environment);
   }
   plan.give_up();
 }

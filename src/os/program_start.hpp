@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 namespace bulkhead::os {
@@ -26,7 +27,10 @@ class ProgramStart {
     int error = 0;         ///< why it did not become the program; the child is a zombie then
     bool sandbox = false;  ///< it was the sandbox that was refused
   };
-  /// Every signal must be blocked. `stack_top` is the end of stack_size bytes that nobody uses meanwhile.
+  /// SIGCHLD has no handler here: what is sent to us runs nothing in the child.
+  bool lets_child_signal_pass() const noexcept;
+  /// Every signal must be blocked that may not pass. `stack_top` is the end of stack_size bytes that nobody uses
+  /// meanwhile.
   Started start(char* stack_top) noexcept;
 
  private:
@@ -37,12 +41,15 @@ class ProgramStart {
 
   const ProgramImage& image_;
   const ProgramSandbox* sandbox_;
-  std::vector<char*> arguments_, environment_;  // one spare place before the arguments, for /bin/sh
-  const std::vector<int>& reset_;               // signals
+  std::vector<char*> arguments_;   // one spare place before them, for /bin/sh
+  const std::vector<int>& reset_;  // signals
   pid_t parent_ = 0;
   volatile int error_ = 0;  // the child's only way to say why: it writes into our memory
   volatile bool in_sandbox_ = false;
 };
+
+/// What execve() takes, the null at the end included; `spare` places are left before it.
+std::vector<char*> pointers(const std::vector<std::string>& strings, std::size_t spare);
 
 /// Remembers which signals this process was started with as ignored. The first call counts; before anything changes
 /// them.

@@ -19,9 +19,15 @@ namespace {
 
 constexpr int large_pipe = 1 << 20;  // for programs that fill the one that they are given
 
+Fd open_null() { return above_standard_streams(Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC))); }
+
+int kept_null() {
+  static const Fd null = open_null();
+  return null.get();
+}
+
 // Memory and not a pipe: nobody has to feed it while the program runs, and it is gone with its last descriptor.
-Fd input_of(const std::string& bytes) {
-  if (bytes.empty()) return above_standard_streams(Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
+Fd file_of(const std::string& bytes) {
   Fd file(::memfd_create("bulkhead input", MFD_CLOEXEC));
   if (!file) throw_errno("memfd_create");
   write_all(file, std::as_bytes(std::span(bytes)));
@@ -32,21 +38,25 @@ Fd input_of(const std::string& bytes) {
 }  // namespace
 
 ProgramStreams::ProgramStreams(TaskOutput* output, TaskOutput* error, const Listener& on_lines,
-                               const std::string& input)
-    : on_lines_(on_lines), input_(input_of(input)) {
+                               const ProgramInput& input)
+    : on_lines_(on_lines) {
+  const bool kept = input.bytes.empty() && input.keep_null;
+  if (!kept) own_input_ = input.bytes.empty() ? open_null() : file_of(input.bytes);
+  input_ = kept ? kept_null() : own_input_.get();
   if (output || on_lines) begin(output_, output);
   if (error || on_lines) begin(error_, error);
 }
 
 void ProgramStreams::begin(Stream& stream, TaskOutput* file) {
   stream.pipe = make_pipe(default_pipe_capacity);
-  set_nonblocking(stream.pipe.read_end);  // a pipe's ends are flagged apart: the program's end still blocks
+  // A pipe's ends are flagged apart: the program's end still blocks. splice() is told by a flag of its own.
+  if (!file) set_nonblocking(stream.pipe.read_end);
   stream.file = file;
   if (file) stream.stored.begin = stream.stored.end = file->size();
 }
 
 void ProgramStreams::give_to(ProgramImage& image) const {
-  image.input = input_.get();
+  image.input = input_;
   image.output = output_.pipe.write_end.get();
   image.error = error_.pipe.write_end.get();
 }
@@ -87,6 +97,7 @@ bool ProgramStreams::move(Stream& stream) {
 
 bool ProgramStreams::drop(Stream& stream) {
   std::array<std::byte, 64 << 10> chunk;
+  set_nonblocking(stream.pipe.read_end);
   return read_some(stream.pipe.read_end, chunk) > 0;
 }
 

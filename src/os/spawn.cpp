@@ -19,13 +19,6 @@ namespace bulkhead::os {
 
 namespace {
 
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  for (const std::string& s : strings) result.push_back(const_cast<char*>(s.c_str()));
-  result.push_back(nullptr);
-  return result;
-}
-
 Spawned spawn_here(ProgramStart& start) {
   thread_local const std::unique_ptr<std::max_align_t[]> stack(
       new std::max_align_t[ProgramStart::stack_size / sizeof(std::max_align_t)]);
@@ -40,9 +33,11 @@ Spawned spawn_here(ProgramStart& start) {
 
 class SignalsBlocked {
  public:
-  SignalsBlocked() {
+  explicit SignalsBlocked(const ProgramStart& start) {
     sigset_t all;
     sigfillset(&all);
+    // The end of a program that was quicker than we are would wake the thread that waits for SIGTERM.
+    if (start.lets_child_signal_pass()) sigdelset(&all, SIGCHLD);
     ::pthread_sigmask(SIG_SETMASK, &all, &before_);
   }
   ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
@@ -57,7 +52,7 @@ class SignalsBlocked {
 
 Spawned spawn(const ProgramImage& image) {
   ProgramStart start(image, image.sandbox);
-  const SignalsBlocked blocked;
+  const SignalsBlocked blocked(start);
   return image.own_namespace ? spawn_in_namespace(image, start) : spawn_here(start);
 }
 
@@ -85,9 +80,9 @@ FirstProcess::End collect(Spawned& program, bool all_children) {
 }
 
 void exec_here(const std::string& path, const std::vector<std::string>& arguments,
-               const std::vector<std::string>& environment) {
-  std::vector<char*> argv = pointers(arguments), variables = pointers(environment);
-  ::execve(path.c_str(), argv.data(), variables.data());
+               const std::vector<const char*>& environment) {
+  std::vector<char*> words = pointers(arguments, 0);
+  ::execve(path.c_str(), words.data(), const_cast<char* const*>(environment.data()));
   throw std::system_error(errno, std::generic_category(), "cannot start " + arguments.at(0));
 }
 
@@ -97,10 +92,10 @@ std::size_t longest_command_line() noexcept {
   return std::clamp(said > 0 ? static_cast<std::size_t>(said) : least, least, most);
 }
 
-std::vector<std::string> own_environment() {
-  std::vector<std::string> result;
-  for (char** entry = environ; entry && *entry; ++entry) result.emplace_back(*entry);
-  return result;
+std::vector<const char*> own_environment() {
+  std::vector<const char*> all;
+  for (char** entry = environ; entry && *entry; ++entry) all.push_back(*entry);
+  return all;
 }
 
 std::string find_program(const std::string& name, const char* path, const std::string& directory) {

@@ -18,7 +18,7 @@ class ProgramSandbox;
 struct ProgramImage {
   std::string path;                         ///< as find_program() gave it
   std::vector<std::string> arguments;       ///< argv, the name first
-  std::vector<std::string> environment;     ///< K=V
+  std::vector<const char*> environment;     ///< K=V, and a null at the end; borrowed
   std::string directory;                    ///< empty: ours
   int niceness = 0;                         ///< added to ours
   std::uint64_t file_size = 0;              ///< the most bytes a file it writes may have; 0: as ours
@@ -55,14 +55,14 @@ FirstProcess::End collect(Spawned& program, bool all_children);
 /// default). A name with a slash is returned as it is; empty: nowhere.
 std::string find_program(const std::string& name, const char* path, const std::string& directory);
 
-/// Becomes this program; throws std::system_error naming it where that fails.
+/// Becomes this program; throws std::system_error naming it where that fails. `environment` as in ProgramImage.
 [[noreturn]] void exec_here(const std::string& path, const std::vector<std::string>& arguments,
-                            const std::vector<std::string>& environment);
+                            const std::vector<const char*>& environment);
 
 /// Bytes that execve() takes for arguments and environment together, the pointers to them included.
 std::size_t longest_command_line() noexcept;
 
-/// This process' environment, as K=V.
-std::vector<std::string> own_environment();
+/// This process' environment, as K=V. Nothing is copied: it must not be changed while this is used.
+std::vector<const char*> own_environment();
 
 }  // namespace bulkhead::os

@@ -35,11 +35,6 @@ constexpr std::uint32_t few_tasks = 32;  // groups up to this can afford a clock
 constexpr auto fastest_start = 50us;     // nobody starts a program in less (110 us measured), whatever call is used
 constexpr auto peak_time = 1ms;          // a task cannot take much memory in less
 
-std::stop_source& terminate_source() {
-  static std::stop_source source;
-  return source;
-}
-
 ipc::WorkerPage* page_of_refusals = nullptr;
 
 }  // namespace
@@ -88,7 +83,7 @@ void WorkerLoop::start() {
       throw std::bad_alloc();
     });
   }
-  if (body_.takes_stop_token()) os::on_terminate([] { terminate_source().request_stop(); });
+  if (body_.takes_stop_token()) os::stop_on_terminate();
   try {
     os::limit_this_process({options_.memory_limit, options_.file_size, options_.open_files});
     if (options_.worker_init) options_.worker_init();
@@ -348,5 +343,5 @@ void WorkerLoop::emit(const ThisTask& task, int channel, std::span<const std::by
 }  // namespace bulkhead::process
 
 namespace bulkhead::detail {
-std::stop_token worker_stop_token() noexcept { return process::terminate_source().get_token(); }
+std::stop_token worker_stop_token() noexcept { return os::terminate_token(); }
 }  // namespace bulkhead::detail
