@@ -63,13 +63,14 @@ std::uint32_t values_by_table(std::uint32_t seed, const std::byte* data, std::si
   return seed;
 }
 
-std::uint32_t number_by_table(std::uint32_t seed, std::uint64_t value) noexcept {
-  return range_by_table(seed, reinterpret_cast<const std::byte*>(&value), sizeof value);
-}
-
 }  // namespace
 
-constinit NumberChecksum crc32c_of_number = number_by_table;
+// Right at any time: before it is initialised, for who runs tasks that early, by table.
+constinit bool crc32c_is_an_instruction = false;
+
+std::uint32_t crc32c_of_number_by_table(std::uint32_t seed, std::uint64_t value) noexcept {
+  return range_by_table(seed, reinterpret_cast<const std::byte*>(&value), sizeof value);
+}
 
 namespace {
 
@@ -166,21 +167,16 @@ __attribute__((target("sse4.2"))) std::uint32_t values_by_instruction(std::uint3
   return seed;
 }
 
-__attribute__((target("sse4.2"))) std::uint32_t number_by_instruction(std::uint32_t seed,
-                                                                      std::uint64_t value) noexcept {
-  return static_cast<std::uint32_t>(_mm_crc32_u64(seed, value));
-}
-
 using Method = std::uint32_t (*)(std::uint32_t, std::uint64_t, std::uint32_t, const std::byte*, std::size_t) noexcept;
 using ValuesMethod = std::uint32_t (*)(std::uint32_t, const std::byte*, std::size_t, std::size_t, std::size_t) noexcept;
-// Right at any time: before this is initialised, for who runs tasks that early, by table.
+// As above.
 constinit Method method = by_table;
 constinit ValuesMethod values_method = values_by_table;
 [[maybe_unused]] const bool chosen = [] {
   if (!__builtin_cpu_supports("sse4.2")) return false;
   method = by_instruction;
   values_method = values_by_instruction;
-  crc32c_of_number = number_by_instruction;
+  crc32c_is_an_instruction = true;
   return true;
 }();
 #else

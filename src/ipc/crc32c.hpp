@@ -20,8 +20,19 @@ std::uint32_t crc32c(std::uint32_t seed, std::uint64_t first, std::uint32_t seco
 std::uint32_t crc32c_of_values(std::uint32_t seed, std::span<const std::byte> values, std::size_t each,
                                std::size_t stride) noexcept;
 
+extern constinit bool crc32c_is_an_instruction;
+std::uint32_t crc32c_of_number_by_table(std::uint32_t seed, std::uint64_t value) noexcept;
+
 /// The same for one value more of eight bytes: they come by the million.
-using NumberChecksum = std::uint32_t (*)(std::uint32_t seed, std::uint64_t value) noexcept;
-extern constinit NumberChecksum crc32c_of_number;
+inline std::uint32_t crc32c_of_number(std::uint32_t seed, std::uint64_t value) noexcept {
+#if defined(__x86_64__)
+  if (crc32c_is_an_instruction) [[likely]] {  // asm: the intrinsic is only for functions that need the instruction
+    std::uint64_t sum = seed;
+    asm("crc32q %1, %0" : "+r"(sum) : "rm"(value));
+    return static_cast<std::uint32_t>(sum);
+  }
+#endif
+  return crc32c_of_number_by_table(seed, value);
+}
 
 }  // namespace bulkhead::ipc

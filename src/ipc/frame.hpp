@@ -118,8 +118,8 @@ inline std::uint64_t annex_checksum(std::uint32_t seed, std::span<const std::byt
 enum class FrameCheck : std::uint8_t { whole, incomplete, bad };
 
 /// What a run's values count by, in one store: the header's first eight bytes.
-inline std::uint64_t counted_by(const FrameHeader& run) noexcept {
-  return std::bit_cast<std::uint64_t>(std::array{run.checksum, run.size});
+inline std::uint64_t counted_by(std::uint32_t checksum, std::uint32_t size) noexcept {
+  return std::bit_cast<std::uint64_t>(std::array{checksum, size});
 }
 
 inline std::uint32_t size_counted_by(std::uint64_t word) noexcept {

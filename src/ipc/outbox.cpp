@@ -48,7 +48,8 @@ void Outbox::begin_run(std::uint64_t task) noexcept {
   run_at_ = reinterpret_cast<std::uint64_t*>(place);
   end_ += sizeof run_;
   const std::uint64_t behind_header = end_;
-  lengthen_run();
+  GrowingRun run = growing_run();
+  lengthen(run);
   page_.commit(behind_header);
 }
 

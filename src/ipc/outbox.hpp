@@ -65,37 +65,45 @@ class Outbox {
       last_size_ = size;
     } else {
       if (run_at_ == nullptr) return begin_run(task);
-      lengthen_run();
+      GrowingRun run = growing_run();
+      lengthen(run);
     }
   }
   /// How many values, of tasks from `task` on, would lengthen the run that is being made, if all are as large as its
-  /// others. For each: value_place(), then lengthen_run(), and nothing else between.
+  /// others. For each: the place of growing_run(), then lengthen() while grows(), and nothing else between.
   std::size_t places_in_run(std::uint64_t task) const noexcept {
     constexpr std::uint64_t apart = frame_stride(in_place_payload);
     if (run_at_ == nullptr || task != next_task_ || room_end_ - end_ < apart) return 0;
     return std::min<std::uint64_t>(max_run_payload - run_.size, room_end_ - end_ - apart) / value_stride(last_size_);
   }
-  /// As large as room().
-  std::span<std::byte> value_place() noexcept { return {ring_ + end_ % outbox_ring_bytes, in_place_payload}; }
-  std::size_t value_size() const noexcept { return last_size_; }
-  /// Whether value_place() is still where it was.
-  bool lengthens_at(const std::byte* place) const noexcept {
-    return run_at_ != nullptr && place == ring_ + end_ % outbox_ring_bytes;
+  /// What a loop that makes the run longer keeps in registers: read back from memory, it would wait for its own stores.
+  struct GrowingRun {
+    std::byte* value;  // the next one's place, as large as room()
+    std::size_t each, stride;
+    std::uint32_t checksum, size;
+
+    std::span<std::byte> place() const noexcept { return {value, in_place_payload}; }
+  };
+  GrowingRun growing_run() const noexcept {
+    return {ring_ + end_ % outbox_ring_bytes, last_size_, value_stride(last_size_), run_.checksum, run_.size};
   }
-  void lengthen_run() noexcept {
-    const std::size_t stride = value_stride(last_size_);
-    std::byte* const value = ring_ + end_ % outbox_ring_bytes;
-    if (last_size_ == sizeof(std::uint64_t)) {
+  /// No frame was put since.
+  bool grows() const noexcept { return run_at_ != nullptr; }
+  void lengthen(GrowingRun& run) noexcept {
+    if (run.each == sizeof(std::uint64_t)) {
       std::uint64_t number;
-      std::memcpy(&number, value, sizeof number);
-      run_.checksum = crc32c_of_number(run_.checksum, number);
+      std::memcpy(&number, run.value, sizeof number);
+      run.checksum = crc32c_of_number(run.checksum, number);
     } else {
-      if (last_size_ == 0) std::memset(value, 0, stride);
-      run_.checksum = run_checksum(run_.checksum, last_size_, {value, stride});
+      if (run.each == 0) std::memset(run.value, 0, run.stride);
+      run.checksum = run_checksum(run.checksum, run.each, {run.value, run.stride});
     }
-    run_.size += static_cast<std::uint32_t>(stride);
-    end_ += stride;
-    std::atomic_ref(*run_at_).store(counted_by(run_), std::memory_order_release);
+    run.size += static_cast<std::uint32_t>(run.stride);
+    run.value += run.stride;
+    std::atomic_ref(*run_at_).store(counted_by(run.checksum, run.size), std::memory_order_release);
+    run_.checksum = run.checksum;
+    run_.size = run.size;
+    end_ += run.stride;
     ++next_task_;
   }
   /// A frame with a payload that lies elsewhere; of any size.

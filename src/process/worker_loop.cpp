@@ -169,7 +169,7 @@ std::size_t WorkerLoop::lengthen_run(const ipc::Row& row, std::size_t from, std:
       {row.count - from, group_left_, batch_tasks - unsent_, outbox_.places_in_run(row.task + from)});
   const std::uint64_t pitch = row.pitch();
   const std::span<const std::byte> item(row.item(from), row.size);
-  const std::size_t size = outbox_.value_size();
+  ipc::Outbox::GrowingRun run = outbox_.growing_run();
   std::size_t done = 0;
   current_.active = true;
   while (done < most) {
@@ -178,16 +178,14 @@ std::size_t WorkerLoop::lengthen_run(const ipc::Row& row, std::size_t from, std:
     if (ipc::LaneReader::taken_back(row, from + done)) break;
     page_.move_to(place, Phase::running, place_.seed);
     current_.task.index = row.task + from + done;
-    result_.room = outbox_.value_place();
-    const std::byte* const value = result_.room.data();
-    body_.run({item.data() + done * pitch, row.size}, result_);
+    result_.room = run.place();
+    const std::size_t size = body_.run({item.data() + done * pitch, row.size}, result_);
     ++done;
-    if (result_.size != size || !result_.elsewhere.empty() || result_.failure || os::fork_noted() ||
-        !outbox_.lengthens_at(value)) [[unlikely]] {
+    if (size != run.each || os::fork_noted() || !outbox_.grows()) [[unlikely]] {
       answer_tiny(ipc::Record(row, from + done - 1));
       break;
     }
-    outbox_.lengthen_run();
+    outbox_.lengthen(run);
   }
   current_.active = false;
   return done;

@@ -7,8 +7,10 @@
 #include <bulkhead/detail/task_function.hpp>
 #include <bulkhead/outcome.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <stdexcept>
 #include <stop_token>
@@ -20,6 +22,10 @@ namespace bulkhead::detail {
 
 std::string too_large_words(const char* what, std::size_t size, const char* limit_name, std::uint64_t limit);
 
+/// Any pattern of bits of its size is a value of it.
+template <class R>
+concept PlainNumber = std::is_arithmetic_v<R> && !std::is_same_v<R, bool>;
+
 /// Decode, call, encode: what a worker does with an item. Refers to the function or owns it (F a value or reference).
 template <class Item, class R, class F>
 class CodedTask final : public TaskBody {
@@ -28,22 +34,25 @@ class CodedTask final : public TaskBody {
 
   bool takes_stop_token() const noexcept override { return StoppableFunction<F, Item>; }
 
-  void run(std::span<const std::byte> bytes, ResultSlot& result) override {
+  std::size_t run(std::span<const std::byte> bytes, ResultSlot& result) override {
+    std::size_t size = not_in_room;
     try {
       Item item = decode<Item>(bytes);
       ending_ = Ending::exception;
       if constexpr (std::is_void_v<R>) {
         invoke_task(func_, std::move(item), stop_token());
+        size = 0;
       } else {
         const R value = invoke_task(func_, std::move(item), stop_token());
         ending_ = Ending::not_serializable;
-        encode(value, result);
+        size = encode(value, result);
       }
     } catch (...) {
-      result.failure = failure_under_limits(limits_, ending_);
+      fail(result);
     }
     result.encoding = false;
     ending_ = Ending::not_serializable;
+    return size;
   }
 
  private:
@@ -51,8 +60,21 @@ class CodedTask final : public TaskBody {
     if constexpr (StoppableFunction<F, Item>) return worker_stop_token();
     return {};
   }
+  // Kept out of run(), and so is encode_any(): what they need on the stack would be made ready for every task.
+  [[gnu::noinline]] void fail(ResultSlot& result) { result.failure = failure_under_limits(limits_, ending_); }
+
   template <class Value>
-  void encode(const Value& value, ResultSlot& result) {
+  std::size_t encode(const Value& value, ResultSlot& result) {
+    if constexpr (PlainNumber<Value>) {  // they come by the million, and run no code of the user's
+      if (sizeof value <= std::min<std::uint64_t>(limits_.max_result_bytes, result.room.size())) {
+        std::memcpy(result.room.data(), &value, sizeof value);
+        return result.size = sizeof value;
+      }
+    }
+    return encode_any(value, result);
+  }
+  template <class Value>
+  [[gnu::noinline]] std::size_t encode_any(const Value& value, ResultSlot& result) {
     result.encoding = true;
     result.size = encode_into(result.room, value);
     if (result.size > limits_.max_result_bytes) {
@@ -62,7 +84,10 @@ class CodedTask final : public TaskBody {
       result.elsewhere = result.large->large_room(result.size);
       if (encode_into(result.elsewhere, value) != result.size)
         throw std::logic_error("the result has another size each time that it is serialized");
+    } else {
+      return result.size;
     }
+    return not_in_room;
   }
 
   F func_;
@@ -70,10 +95,6 @@ class CodedTask final : public TaskBody {
   Ending ending_ =
       Ending::not_serializable;  // what an exception would mean at this stage: an item that does not decode
 };
-
-/// Any pattern of bits of its size is a value of it.
-template <class R>
-concept PlainNumber = std::is_arithmetic_v<R> && !std::is_same_v<R, bool>;
 
 template <class R>
 Outcome<R> decoded_outcome(Completion& done, std::size_t which) {
@@ -102,14 +123,7 @@ Outcome<R> outcome_of(Completion& done, std::size_t which = 0) {
 /// The same, into what holds an outcome already. One value is written over the other: a string keeps its memory, which
 /// costs more than small ones do, and of a number no copy is made on the way.
 template <class R>
-void outcome_into(Outcome<R>& into, Completion& done, std::size_t which = 0) {
-  if constexpr (PlainNumber<R>) {
-    if (done.failure == nullptr && done.size == sizeof(R) && into.has_value()) [[likely]] {
-      std::memcpy(&OutcomeAccess::value(into), done.data + which * done.stride, sizeof(R));
-      OutcomeAccess::stats(into) = done.stats;
-      return;
-    }
-  }
+[[gnu::noinline]] void any_outcome_into(Outcome<R>& into, Completion& done, std::size_t which) {
   if constexpr (std::is_same_v<R, std::string>) {
     if (done.failure == nullptr && into.has_value()) {
       const std::span<const std::byte> bytes = done.bytes(which);
@@ -122,6 +136,17 @@ void outcome_into(Outcome<R>& into, Completion& done, std::size_t which = 0) {
     }
   }
   into = outcome_of<R>(done, which);
+}
+template <class R>
+void outcome_into(Outcome<R>& into, Completion& done, std::size_t which = 0) {
+  if constexpr (PlainNumber<R>) {
+    if (done.failure == nullptr && done.size == sizeof(R) && into.has_value()) [[likely]] {
+      std::memcpy(&OutcomeAccess::value(into), done.data + which * done.stride, sizeof(R));
+      OutcomeAccess::stats(into) = done.stats;
+      return;
+    }
+  }
+  any_outcome_into(into, done, which);
 }
 
 }  // namespace bulkhead::detail

@@ -37,7 +37,9 @@ struct ResultSlot {
 class TaskBody {
  public:
   virtual ~TaskBody() = default;
-  virtual void run(std::span<const std::byte> item, ResultSlot& result) = 0;
+  /// Returns the value's size where it stands in `result.room`, not_in_room where `result` says more.
+  virtual std::size_t run(std::span<const std::byte> item, ResultSlot& result) = 0;
+  static constexpr std::size_t not_in_room = static_cast<std::size_t>(-1);
   /// Whether the function takes a std::stop_token: only then does the worker handle TERM.
   virtual bool takes_stop_token() const noexcept = 0;
 };

@@ -94,12 +94,19 @@ class ProcessStream {
       if (feed.size() != 0) engine.start();
     }
 
+    // The one result after the other of a run is all that most steps are: kept so short that it is part of the caller's
+    // loop.
     void advance() {
+      if (taken < run.count) [[likely]]
+        take_of_run();
+      else
+        look_for_next();
+    }
+    [[gnu::noinline]] void look_for_next() {
       while (!at_end && !take_next()) wait();
     }
 
     bool take_next() {
-      if (taken < run.count) return take_of_run();
       if (ordered && waiting.take_front(current.outcome)) {
         current.index = static_cast<std::size_t>(waiting.front_index()) - 1;
         return true;
