@@ -28,27 +28,6 @@ CommandResult not_started(CommandResult result, int error, std::string problem) 
   return result;
 }
 
-// Becomes readable when the stop is requested.
-class StopDescriptor {
- public:
-  explicit StopDescriptor(const std::stop_token& stop) : number_(os::descriptor_of(stop)) {
-    if (number_ >= 0 || !stop.stop_possible()) return;
-    number_ = own_.emplace().fd().get();
-    on_stop_.emplace(stop, Notify{*own_});
-  }
-  /// -1: it never will be.
-  int number() const noexcept { return number_; }
-
- private:
-  struct Notify {
-    const os::WakeUp& wake_up;
-    void operator()() const noexcept { wake_up.notify(); }
-  };
-  int number_;
-  std::optional<os::WakeUp> own_;
-  std::optional<std::stop_callback<Notify>> on_stop_;
-};
-
 // Sees one program through: waits for whatever comes first, its end, its output, its time or a request to stop.
 class Watch {
  public:
@@ -222,11 +201,10 @@ CommandResult run_command(const Command& command, std::stop_token stop) {
   if (command.owns_children) os::adopt_orphans();
   std::optional<os::LifelineWatch> coordinator;
   if (command.owns_children) coordinator.emplace();
-  os::ProgramStreams streams(command.output, command.error, command.on_lines,
-                             {.bytes = command.input, .keep_null = command.owns_children});
+  os::ProgramStreams streams(command.output, command.error, command.on_lines, command.input);
   if (command.limits.output != 0) streams.keep_at_most(command.limits.output);
   streams.give_to(prepared.image);
-  const StopDescriptor stopped(stop);
+  const os::StopDescriptor stopped(stop);
 
   const auto started = Clock::now();
   os::Spawned program = os::spawn(prepared.image);

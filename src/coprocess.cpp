@@ -7,6 +7,7 @@
 #include "os/dialogue.hpp"
 #include "os/lifeline.hpp"
 #include "os/reading_watch.hpp"
+#include "os/terminate_watch.hpp"
 #include "os/tree_usage.hpp"
 #include "program_image.hpp"
 
@@ -136,8 +137,7 @@ class Coprocess::Program {
  private:
   // Until the one line is there, or something that is not it.
   void listen(const std::stop_token& stop, Answer& answer) {
-    os::WakeUp stopped;
-    const std::stop_callback on_stop(stop, [&] { stopped.notify(); });
+    const os::StopDescriptor stopped(stop);
     const auto deadline = command_.timeout.count() > 0 ? Clock::now() + command_.timeout : never;
     std::size_t looked_at = 0;
     for (;;) {
@@ -149,7 +149,7 @@ class Coprocess::Program {
       if (looked_at > longest_answer) return conclude(answer, AnswerEnding::too_long);
       if (streams_.output_closed()) return silent(answer);
       const os::ProgramEvents events =
-          streams_.wait(program_.pidfd.get(), stopped.fd().get(), -1, until(std::min(deadline, next_look())));
+          streams_.wait(program_.pidfd.get(), stopped.number(), -1, until(std::min(deadline, next_look())));
       if (events.store_error != 0) {
         answer.start_error = events.store_error;
         return conclude(answer, AnswerEnding::output_lost);

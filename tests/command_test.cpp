@@ -4,11 +4,16 @@
 
 #include <bulkhead/command.hpp>
 #include <bulkhead/signals.hpp>
+#include <bulkhead/work.hpp>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
 #include <string>
 #include <thread>
+#include <vector>
 
 using namespace bulkhead;
 using namespace std::chrono_literals;
@@ -123,6 +128,44 @@ TEST_CASE("a stop request ends the program", "[command]") {
   CHECK(r.result.cancelled);
   CHECK_FALSE(r.result.timed_out);
   CHECK_FALSE(r.result.succeeded());
+}
+
+TEST_CASE("a worker of a worker ends its program on its own TERM, and on nobody else's", "[command]") {
+  const auto run = [](int wish, std::stop_token stop) {
+    if (wish == 1) ::kill(::getpid(), SIGTERM);
+    const CommandResult r = run_command(shell_command(wish == 1 ? "sleep 60" : "exit 3"), std::move(stop));
+    return r.cancelled ? -1 : r.exit_code.value_or(-2);
+  };
+  const auto nested = [&run](int, std::stop_token) {
+    std::vector<int> codes;
+    for (const auto& outcome : do_process_work(std::vector{0, 1, 0}, run, {.num_workers = 1}))
+      codes.push_back(outcome ? *outcome : -3);
+    return codes;
+  };
+  const auto outcomes = do_process_work(std::vector{0}, nested, {.num_workers = 1});
+  REQUIRE(outcomes.at(0));
+  CHECK(outcomes[0]->at(0) == 3);
+  CHECK(outcomes[0]->at(1) == -1);
+}
+
+TEST_CASE("a signal that its caller waits for is not taken by a program's start", "[command]") {
+  sigset_t ends, before;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGCHLD);
+  REQUIRE(pthread_sigmask(SIG_BLOCK, &ends, &before) == 0);
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  siginfo_t info{};
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT) == 0);  // SIGCHLD is pending now
+  CHECK(run_command(shell_command("true")).succeeded());
+  sigset_t pending;
+  REQUIRE(sigpending(&pending) == 0);
+  CHECK(sigismember(&pending, SIGCHLD) == 1);
+  CHECK(::waitpid(child, nullptr, 0) == child);
+  const timespec none{};
+  while (sigtimedwait(&ends, nullptr, &none) == SIGCHLD) {
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 TEST_CASE("what a program leaves in its group is ended with it", "[command]") {

@@ -148,7 +148,8 @@ TEST_CASE("a lane that finds no more memory goes round in what it has, and grows
     check_end();
   }
   CHECK(most <= ring_bytes_at_first / 1000);
-  CHECK(asked >= 5);
+  CHECK(asked >= 4);
+  CHECK(asked <= 6);  // once a lap, and not with every look
   plenty = true;
   for (int lap = 0; lap < 2; ++lap) {
     most = fill();

@@ -1,5 +1,7 @@
 // A plugin for plugin_test.cpp: functions of many types, and beginnings that go wrong when they are asked to.
 #include <bulkhead/plugin.hpp>
+#include <bulkhead/task.hpp>
+#include <bulkhead/work.hpp>
 
 #include <csignal>
 #include <cstdio>
@@ -79,6 +81,20 @@ int state(std::string_view record) {
 int hoard(int) noexcept {
   for (std::vector<std::string> all;;) all.emplace_back(1 << 20, 'x');
 }
+// With a copy of the library of its own, whose exceptions are of another C++ runtime than the program's.
+std::string nested(int) {
+  std::string endings;
+  const auto thrower = [](int x) { return x == 0 ? throw std::runtime_error("inner") : x; };
+  for (const auto& outcome : bulkhead::do_process_work(std::vector{0, 5}, thrower, {.num_workers = 1}))
+    endings += outcome ? std::to_string(*outcome) : outcome.error().what;
+  for (const auto& outcome : bulkhead::do_threaded_work(std::vector{0, 7}, thrower, {.num_workers = 1}))
+    endings += outcome ? std::to_string(*outcome) : outcome.error().what;
+  return endings;
+}
+std::uint64_t place(std::string_view) {
+  bulkhead::emit_output(2, std::as_bytes(std::span(std::string_view("said"))));
+  return bulkhead::this_task().value().index;
+}
 int refused(int) { return static_cast<int>(std::string(1L << 40, 'x').size()); }
 std::string latin(int) { return "\xe9"; }
 std::vector<std::string> latin_list(int) { return {"\xe9"}; }
@@ -96,6 +112,8 @@ BULKHEAD_FUNCTION(silent, silent)
 BULKHEAD_FUNCTION(negated, negated)
 BULKHEAD_FUNCTION(state, state)
 BULKHEAD_FUNCTION(hoard, hoard)
+BULKHEAD_FUNCTION(nested, nested)
+BULKHEAD_FUNCTION(place, place)
 BULKHEAD_FUNCTION(refused, refused)
 BULKHEAD_FUNCTION(latin, latin)
 BULKHEAD_FUNCTION(latin_list, latin_list)

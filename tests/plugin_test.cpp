@@ -204,6 +204,13 @@ TEST_CASE("call: a beginning that goes wrong is no record's, and is not tried fo
   }
 }
 
+TEST_CASE("call: a plugin uses the library: what it learns of its task, and work of its own", "[plugin]") {
+  const Result told = call("place", {"-k", ":::", "a", "b"});
+  CHECK(told.output == "0\n1\n");
+  CHECK(contains(told.error, "said"));
+  CHECK(call("nested", {":::", "1"}).output == "inner5inner7\n");
+}
+
 #ifndef __SANITIZE_ADDRESS__  // it allocates by itself, and has no handler for what is refused
 TEST_CASE("call: memory that a plugin is refused is heard of, whichever runtime refuses it", "[plugin]") {
   const Result r = call("hoard", {"--mem-max", "256M", ":::", "1"});

@@ -65,7 +65,7 @@ std::uint32_t values_by_table(std::uint32_t seed, const std::byte* data, std::si
 
 }  // namespace
 
-// Right at any time: before it is initialised, for who runs tasks that early, by table.
+// Right at any time: until `chosen` is initialised, for who runs tasks that early, it goes by table.
 constinit bool crc32c_is_an_instruction = false;
 
 std::uint32_t crc32c_of_number_by_table(std::uint32_t seed, std::uint64_t value) noexcept {
@@ -167,33 +167,25 @@ __attribute__((target("sse4.2"))) std::uint32_t values_by_instruction(std::uint3
   return seed;
 }
 
-using Method = std::uint32_t (*)(std::uint32_t, std::uint64_t, std::uint32_t, const std::byte*, std::size_t) noexcept;
-using ValuesMethod = std::uint32_t (*)(std::uint32_t, const std::byte*, std::size_t, std::size_t, std::size_t) noexcept;
-// As above.
-constinit Method method = by_table;
-constinit ValuesMethod values_method = values_by_table;
-[[maybe_unused]] const bool chosen = [] {
-  if (!__builtin_cpu_supports("sse4.2")) return false;
-  method = by_instruction;
-  values_method = values_by_instruction;
-  crc32c_is_an_instruction = true;
-  return true;
-}();
-#else
-constexpr auto method = by_table;
-constexpr auto values_method = values_by_table;
+[[maybe_unused]] const bool chosen = crc32c_is_an_instruction = __builtin_cpu_supports("sse4.2") != 0;
 #endif
 
 }  // namespace
 
 std::uint32_t crc32c(std::uint32_t seed, std::uint64_t first, std::uint32_t second,
                      std::span<const std::byte> bytes) noexcept {
-  return method(seed, first, second, bytes.data(), bytes.size());
+#if defined(__x86_64__)
+  if (crc32c_is_an_instruction) return by_instruction(seed, first, second, bytes.data(), bytes.size());
+#endif
+  return by_table(seed, first, second, bytes.data(), bytes.size());
 }
 
 std::uint32_t crc32c_of_values(std::uint32_t seed, std::span<const std::byte> values, std::size_t each,
                                std::size_t stride) noexcept {
-  return values_method(seed, values.data(), values.size(), each, stride);
+#if defined(__x86_64__)
+  if (crc32c_is_an_instruction) return values_by_instruction(seed, values.data(), values.size(), each, stride);
+#endif
+  return values_by_table(seed, values.data(), values.size(), each, stride);
 }
 
 }  // namespace bulkhead::ipc

@@ -20,10 +20,11 @@ std::uint32_t crc32c(std::uint32_t seed, std::uint64_t first, std::uint32_t seco
 std::uint32_t crc32c_of_values(std::uint32_t seed, std::span<const std::byte> values, std::size_t each,
                                std::size_t stride) noexcept;
 
+/// Whether the processor has one for it. Never written after static initialisation.
 extern constinit bool crc32c_is_an_instruction;
 std::uint32_t crc32c_of_number_by_table(std::uint32_t seed, std::uint64_t value) noexcept;
 
-/// The same for one value more of eight bytes: they come by the million.
+/// crc32c_of_values() of one value more of eight bytes: they come by the million.
 inline std::uint32_t crc32c_of_number(std::uint32_t seed, std::uint64_t value) noexcept {
 #if defined(__x86_64__)
   if (crc32c_is_an_instruction) [[likely]] {  // asm: the intrinsic is only for functions that need the instruction

@@ -11,31 +11,35 @@ namespace bulkhead::ipc {
 
 namespace {
 
-constexpr std::size_t most_of_a_row = sizeof(Row) + max_inlined;
+constexpr std::size_t largest_row = sizeof(Row) + max_inlined;
 
 }  // namespace
 
-LaneWriter::LaneWriter(std::byte* lane, std::size_t there, Occupy occupy) noexcept
+LaneWriter::LaneWriter(std::byte* lane, std::size_t occupied, Occupy occupy) noexcept
     : header_(::new (static_cast<void*>(lane)) LaneHeader{}),
       ring_(lane + lane_header_bytes),
-      there_(there),
+      occupied_(occupied),
       occupy_(std::move(occupy)) {}
 
 // One header more than a row: what is left at the end always holds the filler's own header.
 bool LaneWriter::fits_in_lap() const noexcept {
-  return tail_ % lane_ring_bytes + most_of_a_row + sizeof(Row) <= there_;
+  return tail_ % lane_ring_bytes + largest_row + sizeof(Row) <= occupied_;
 }
 
 bool LaneWriter::make_room() noexcept {
-  if (!fits_in_lap() && there_ < lane_ring_bytes) there_ = occupy_(there_ + ring_bytes_at_first);
+  if (!fits_in_lap() && occupied_ < lane_ring_bytes && tail_ >= grows_from_) {
+    const std::size_t more = occupy_(occupied_ + ring_bytes_at_first);
+    if (more == occupied_) grows_from_ = tail_ + lane_ring_bytes;  // asked for again a lap later
+    occupied_ = more;
+  }
   if (!fits_in_lap()) {  // also where there is no more memory: then a lap is shorter
     const std::uint64_t to_end = lane_ring_bytes - tail_ % lane_ring_bytes;
-    if (lane_ring_bytes - (tail_ - head_) < to_end + most_of_a_row) return false;
+    if (lane_ring_bytes - (tail_ - head_) < to_end + largest_row) return false;
     append_filler(to_end);
   }
-  const std::uint64_t lap_end = tail_ - tail_ % lane_ring_bytes + there_ - sizeof(Row);
+  const std::uint64_t lap_end = tail_ - tail_ % lane_ring_bytes + occupied_ - sizeof(Row);
   room_end_ = std::min(lap_end, head_ + lane_ring_bytes);
-  return room_end_ - tail_ >= most_of_a_row;
+  return room_end_ - tail_ >= largest_row;
 }
 
 void LaneWriter::append_filler(std::uint64_t size) noexcept {

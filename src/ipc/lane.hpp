@@ -36,12 +36,12 @@ static_assert(sizeof(LaneHeader) <= lane_header_bytes);
 /// The coordinator's hand on one lane. Not thread-safe. Reset for every new worker of the slot.
 class LaneWriter {
  public:
-  /// Occupies the ring up to so many bytes; returns how many there are: as before where memory is short.
+  /// Occupies the ring up to so many bytes; returns how many there are: as before where that fails. Throws nothing.
   using Occupy = std::function<std::size_t(std::size_t up_to)>;
 
   LaneWriter() noexcept = default;
-  /// lane_bytes of zero or used memory: starts it afresh. Of the ring `there` bytes are occupied.
-  explicit LaneWriter(std::byte* lane, std::size_t there = lane_ring_bytes, Occupy occupy = {}) noexcept;
+  /// lane_bytes of zero or used memory: starts it afresh.
+  LaneWriter(std::byte* lane, std::size_t occupied, Occupy occupy) noexcept;
 
   /// Contiguous place for max_inlined bytes of an item behind a row's head; null if the lane is full.
   std::byte* room() noexcept {
@@ -131,8 +131,9 @@ class LaneWriter {
   std::uint64_t head_ = 0, tail_ = 0, published_ = 0;
   std::size_t answered_ = 0;    // items of the row at head_
   std::uint64_t room_end_ = 0;  // rows may be put up to here without looking at the head again
-  std::size_t there_ = lane_ring_bytes;
+  std::size_t occupied_ = 0;    // bytes of the ring
   Occupy occupy_;
+  std::uint64_t grows_from_ = 0;  // no more memory is asked for before the tail is here
 };
 
 /// The worker's eye on its lane: a read-only mapping.

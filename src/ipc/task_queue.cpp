@@ -67,7 +67,7 @@ LaneWriter TaskQueue::open_lane(std::size_t slot) {
   const std::size_t there = occupy_lane(slot, ring_bytes_at_first);
   if (there == 0) throw std::system_error(ENOMEM, std::generic_category(), "fallocate of a task lane");
   return LaneWriter(mapping_.data() + slot * lane_bytes, there,
-                    [this, slot](std::size_t up_to) { return occupy_lane(slot, up_to); });
+                    [this, slot](std::size_t up_to) { return lengthen_lane(slot, up_to); });
 }
 
 // Returns how many bytes of its ring there are then.
@@ -77,6 +77,15 @@ std::size_t TaskQueue::occupy_lane(std::size_t slot, std::size_t ring_bytes) {
   const std::size_t begin = there == 0 ? 0 : lane_header_bytes + there;
   if (file_.occupy(slot * lane_bytes + begin, lane_header_bytes + ring_bytes - begin)) there = ring_bytes;
   return there;
+}
+
+// What can go wrong besides short memory is no reason to end: the lane works as it is.
+std::size_t TaskQueue::lengthen_lane(std::size_t slot, std::size_t ring_bytes) noexcept {
+  try {
+    return occupy_lane(slot, ring_bytes);
+  } catch (...) {
+    return ring_bytes_[slot];
+  }
 }
 
 std::optional<ArenaPlace> TaskQueue::allocate(std::size_t size) {

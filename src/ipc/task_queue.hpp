@@ -43,6 +43,7 @@ class TaskQueue {
   class Arena;
 
   std::size_t occupy_lane(std::size_t slot, std::size_t ring_bytes);
+  std::size_t lengthen_lane(std::size_t slot, std::size_t ring_bytes) noexcept;
 
   std::size_t arena_offset_, arena_bytes_;
   os::MemoryFile file_;

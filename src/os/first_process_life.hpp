@@ -40,7 +40,7 @@ struct FirstProcessPlan {
 
 inline constexpr std::size_t first_process_stack_size = 256 << 10;
 
-/// Entered by clone() with every signal blocked. Never returns.
+/// Entered by clone() with every signal blocked that could run a handler of ours. Never returns.
 int live_as_first_process(void* plan);
 
 }  // namespace bulkhead::os

@@ -119,7 +119,8 @@ void ProgramStart::take_streams() const noexcept {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// Runs on a stack of its own in the parent's memory, with every signal blocked until the actions are in order.
+// Runs on a stack of its own in the parent's memory, with every signal blocked that has one of our handlers, until the
+// actions are in order.
 [[gnu::no_sanitize_address]] int ProgramStart::become_program(void* argument) {
   auto& plan = *static_cast<ProgramStart*>(argument);
   plan.prepare_child();

@@ -27,9 +27,9 @@ class ProgramStart {
     int error = 0;         ///< why it did not become the program; the child is a zombie then
     bool sandbox = false;  ///< it was the sandbox that was refused
   };
-  /// SIGCHLD has no handler here: what is sent to us runs nothing in the child.
+  /// SIGCHLD had no handler when this process started its first program: it can run nothing in the child.
   bool lets_child_signal_pass() const noexcept;
-  /// Every signal must be blocked that may not pass. `stack_top` is the end of stack_size bytes that nobody uses
+  /// Every signal must be blocked, or may pass. `stack_top` is the end of stack_size bytes that nobody uses
   /// meanwhile.
   Started start(char* stack_top) noexcept;
 

@@ -19,15 +19,9 @@ namespace {
 
 constexpr int large_pipe = 1 << 20;  // for programs that fill the one that they are given
 
-Fd open_null() { return above_standard_streams(Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC))); }
-
-int kept_null() {
-  static const Fd null = open_null();
-  return null.get();
-}
-
 // Memory and not a pipe: nobody has to feed it while the program runs, and it is gone with its last descriptor.
-Fd file_of(const std::string& bytes) {
+Fd input_of(const std::string& bytes) {
+  if (bytes.empty()) return above_standard_streams(Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
   Fd file(::memfd_create("bulkhead input", MFD_CLOEXEC));
   if (!file) throw_errno("memfd_create");
   write_all(file, std::as_bytes(std::span(bytes)));
@@ -38,11 +32,8 @@ Fd file_of(const std::string& bytes) {
 }  // namespace
 
 ProgramStreams::ProgramStreams(TaskOutput* output, TaskOutput* error, const Listener& on_lines,
-                               const ProgramInput& input)
-    : on_lines_(on_lines) {
-  const bool kept = input.bytes.empty() && input.keep_null;
-  if (!kept) own_input_ = input.bytes.empty() ? open_null() : file_of(input.bytes);
-  input_ = kept ? kept_null() : own_input_.get();
+                               const std::string& input)
+    : on_lines_(on_lines), input_(input_of(input)) {
   if (output || on_lines) begin(output_, output);
   if (error || on_lines) begin(error_, error);
 }
@@ -56,7 +47,7 @@ void ProgramStreams::begin(Stream& stream, TaskOutput* file) {
 }
 
 void ProgramStreams::give_to(ProgramImage& image) const {
-  image.input = input_;
+  image.input = input_.get();
   image.output = output_.pipe.write_end.get();
   image.error = error_.pipe.write_end.get();
 }

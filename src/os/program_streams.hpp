@@ -35,19 +35,12 @@ struct StoredRanges {
   int store_error = 0;
 };
 
-/// What a program reads.
-struct ProgramInput {
-  const std::string& bytes;  ///< none: /dev/null
-  /// That device stays open for the next program, for a process which runs many. It costs them a descriptor.
-  bool keep_null = false;
-};
-
 class ProgramStreams {
  public:
   using Listener = std::function<void(int channel, std::span<const std::byte> lines)>;
 
-  /// Files or a listener or neither; with neither the program writes to our own streams.
-  ProgramStreams(TaskOutput* output, TaskOutput* error, const Listener& on_lines, const ProgramInput& input);
+  /// Files or a listener or neither; with neither the program writes to our own streams. `input` is what it reads.
+  ProgramStreams(TaskOutput* output, TaskOutput* error, const Listener& on_lines, const std::string& input);
 
   /// What comes after so many bytes is dropped: the program may go on writing until it is ended.
   void keep_at_most(std::uint64_t bytes) noexcept { most_ = bytes; }
@@ -80,8 +73,7 @@ class ProgramStreams {
 
   const Listener& on_lines_;
   Stream output_{.channel = 1}, error_{.channel = 2};
-  Fd own_input_;  // where it is not the kept one
-  int input_ = -1;
+  Fd input_;
   int store_error_ = 0;
   std::uint64_t received_ = 0, most_ = std::numeric_limits<std::uint64_t>::max();
 };

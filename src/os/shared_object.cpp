@@ -10,11 +10,15 @@ namespace {
 
 using SetNewHandler = std::new_handler (*)(std::new_handler);
 void (*throw_bad_alloc_there)() = nullptr;
+std::new_handler handler_there = nullptr;
 
-// In the object's own runtime, whose exceptions are thrown by it and not by ours.
+// Called by the object's own runtime, whose exceptions are thrown by it and not by ours. Ours comes before one of its
+// own, as it does where there is one runtime for both.
 void pass_to_our_handler() {
+  const std::new_handler ours = std::get_new_handler();
+  if (!ours && handler_there) return handler_there();
   try {
-    if (const std::new_handler ours = std::get_new_handler()) return ours();
+    if (ours && ours != pass_to_our_handler) return ours();
   } catch (const std::bad_alloc&) {
   }
   throw_bad_alloc_there();
@@ -27,7 +31,8 @@ void hear_of_refused_memory(void* object) {
   const auto refuse = reinterpret_cast<void (*)()>(::dlsym(object, "_ZSt17__throw_bad_allocv"));
   if (!set || !refuse || set == static_cast<SetNewHandler>(&std::set_new_handler)) return;
   throw_bad_alloc_there = refuse;
-  set(pass_to_our_handler);
+  const std::new_handler before = set(pass_to_our_handler);
+  if (before != pass_to_our_handler) handler_there = before;
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ class SignalsBlocked {
     sigfillset(&all);
     // The end of a program that was quicker than we are would wake the thread that waits for SIGTERM.
     if (start.lets_child_signal_pass()) sigdelset(&all, SIGCHLD);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+    ::pthread_sigmask(SIG_BLOCK, &all, &before_);
   }
   ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
   SignalsBlocked(const SignalsBlocked&) = delete;

@@ -1,6 +1,9 @@
 // SIGTERM as a request to stop, instead of this process' end.
 #pragma once
 
+#include "os/fd.hpp"
+
+#include <optional>
 #include <stop_token>
 
 namespace bulkhead::os {
@@ -9,10 +12,25 @@ namespace bulkhead::os {
 /// unlike in a signal handler, a stop may be requested. For a process that never undoes it. Throws std::system_error.
 void stop_on_terminate();
 
-/// Of the stop that SIGTERM requests, here and in copies of this process.
+/// Of the stop that SIGTERM requests.
 std::stop_token terminate_token() noexcept;
 
-/// A descriptor that becomes readable with this token's stop, and stays so; -1 where none was made for it.
-int descriptor_of(const std::stop_token& token) noexcept;
+/// Becomes readable with a token's stop, and stays so. For terminate_token() nothing is made: there is one already.
+class StopDescriptor {
+ public:
+  /// Throws std::system_error where we are out of descriptors.
+  explicit StopDescriptor(const std::stop_token& stop);
+  /// -1: it never will be.
+  int number() const noexcept { return number_; }
+
+ private:
+  struct Notify {
+    const WakeUp& wake_up;
+    void operator()() const noexcept { wake_up.notify(); }
+  };
+  int number_;
+  std::optional<WakeUp> own_;
+  std::optional<std::stop_callback<Notify>> on_stop_;
+};
 
 }  // namespace bulkhead::os

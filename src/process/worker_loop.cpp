@@ -83,8 +83,8 @@ void WorkerLoop::start() {
       throw std::bad_alloc();
     });
   }
-  if (body_.takes_stop_token()) os::stop_on_terminate();
   try {
+    if (body_.takes_stop_token()) os::stop_on_terminate();
     os::limit_this_process({options_.memory_limit, options_.file_size, options_.open_files});
     if (options_.worker_init) options_.worker_init();
   } catch (...) {

@@ -41,7 +41,7 @@ class CodedTask final : public TaskBody {
       ending_ = Ending::exception;
       if constexpr (std::is_void_v<R>) {
         invoke_task(func_, std::move(item), stop_token());
-        size = 0;
+        size = result.size = 0;
       } else {
         const R value = invoke_task(func_, std::move(item), stop_token());
         ending_ = Ending::not_serializable;
@@ -147,6 +147,24 @@ void outcome_into(Outcome<R>& into, Completion& done, std::size_t which = 0) {
     }
   }
   any_outcome_into(into, done, which);
+}
+
+/// All of a completion's, into ones that nothing was written to since they were default-made.
+template <class R>
+void outcomes_into(std::span<Outcome<R>> fresh, Completion& done) {
+  if constexpr (PlainNumber<R>) {
+    if (done.failure == nullptr && done.size == sizeof(R)) {
+      const PackedStats stats = done.stats;  // here it can stay in registers
+      const std::byte* value = done.data;
+      for (Outcome<R>& one : fresh) {
+        std::memcpy(&OutcomeAccess::value(one), value, sizeof(R));
+        OutcomeAccess::stats(one) = stats;
+        value += done.stride;
+      }
+      return;
+    }
+  }
+  for (std::size_t i = 0; i < fresh.size(); ++i) fresh[i] = outcome_of<R>(done, i);
 }
 
 }  // namespace bulkhead::detail

@@ -236,7 +236,7 @@ auto do_process_work(Items&& items, F&& func, const WorkOptions& options = {})
     for (detail::Completion& done : engine.completions()) {
       const std::size_t place = options.preserve_result_ordering ? static_cast<std::size_t>(done.task) : ended;
       if (place + done.count > results.size()) results.resize(place + done.count);  // touched once, and warm then
-      for (std::size_t i = 0; i < done.count; ++i) results[place + i] = detail::outcome_of<R>(done, i);
+      detail::outcomes_into(std::span(results).subspan(place, done.count), done);
       ended += done.count;
     }
   }
