@@ -1,5 +1,5 @@
-// What it costs to isolate one program, without a library: a process that would fork replacements, two workers forked by
-// it, the program in one of them, and an orderly end. Usage: bare_start PROGRAM [ARG...]
+// What it costs to isolate one program, without a library: a process that would fork replacements, two workers forked
+// by it, the program in one of them, and an orderly end. Usage: bare_start PROGRAM [ARG...]
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
