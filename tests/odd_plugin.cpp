@@ -87,8 +87,6 @@ std::string nested(int) {
   const auto thrower = [](int x) { return x == 0 ? throw std::runtime_error("inner") : x; };
   for (const auto& outcome : bulkhead::do_process_work(std::vector{0, 5}, thrower, {.num_workers = 1}))
     endings += outcome ? std::to_string(*outcome) : outcome.error().what;
-  for (const auto& outcome : bulkhead::do_threaded_work(std::vector{0, 7}, thrower, {.num_workers = 1}))
-    endings += outcome ? std::to_string(*outcome) : outcome.error().what;
   return endings;
 }
 std::uint64_t place(std::string_view) {
