@@ -138,7 +138,7 @@ TEST_CASE("a worker of a worker ends its program on its own TERM, and on nobody 
   };
   const auto nested = [&run](int, std::stop_token) {
     std::vector<int> codes;
-    for (const auto& outcome : do_process_work(std::vector{0, 1, 0}, run, {.num_workers = 1}))
+    for (const auto& outcome : do_process_work(std::vector{0, 1}, run, {.num_workers = 1}))
       codes.push_back(outcome ? *outcome : -3);
     return codes;
   };

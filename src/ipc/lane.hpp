@@ -19,7 +19,7 @@ namespace bulkhead::ipc {
 inline constexpr std::size_t lane_ring_bytes = 256u << 10;
 inline constexpr std::size_t lane_header_bytes = 4096;
 inline constexpr std::size_t lane_bytes = lane_header_bytes + lane_ring_bytes;
-inline constexpr std::size_t ring_bytes_at_first = 64u << 10;  // the rest is occupied when it is reached
+inline constexpr std::size_t ring_bytes_at_first = 64u << 10;  // and as much at a time when it is reached
 
 /// Items above this go to the arena, so that a lane holds many tasks whatever their size.
 inline constexpr std::size_t max_inlined = 8u << 10;

@@ -46,6 +46,12 @@ void ProgramStreams::begin(Stream& stream, TaskOutput* file) {
   if (file) stream.stored.begin = stream.stored.end = file->size();
 }
 
+void ProgramStreams::keep_at_most(std::uint64_t bytes) {
+  most_ = bytes;
+  for (const Stream* stream : {&output_, &error_})
+    if (stream->open()) set_nonblocking(stream->pipe.read_end);  // what is dropped is read
+}
+
 void ProgramStreams::give_to(ProgramImage& image) const {
   image.input = input_.get();
   image.output = output_.pipe.write_end.get();
@@ -88,7 +94,6 @@ bool ProgramStreams::move(Stream& stream) {
 
 bool ProgramStreams::drop(Stream& stream) {
   std::array<std::byte, 64 << 10> chunk;
-  set_nonblocking(stream.pipe.read_end);
   return read_some(stream.pipe.read_end, chunk) > 0;
 }
 

@@ -43,7 +43,7 @@ class ProgramStreams {
   ProgramStreams(TaskOutput* output, TaskOutput* error, const Listener& on_lines, const std::string& input);
 
   /// What comes after so many bytes is dropped: the program may go on writing until it is ended.
-  void keep_at_most(std::uint64_t bytes) noexcept { most_ = bytes; }
+  void keep_at_most(std::uint64_t bytes);
   /// The bytes that have come.
   std::uint64_t received() const noexcept { return received_; }
 

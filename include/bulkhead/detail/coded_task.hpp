@@ -110,18 +110,22 @@ Outcome<R> decoded_outcome(Completion& done, std::size_t which) {
   }
 }
 
+/// Whether it holds numbers of this type, which come by the million.
+template <PlainNumber R>
+bool holds_numbers(const Completion& done) noexcept {
+  return done.failure == nullptr && done.size == sizeof(R);
+}
+
 /// The outcome that a completion stands for, or one of the outcomes. Decoding happens here, in the caller, never in the
 /// coordinator's loop.
 template <class R>
 Outcome<R> outcome_of(Completion& done, std::size_t which = 0) {
-  // Numbers come by the million.
   if constexpr (PlainNumber<R>)
-    if (done.failure == nullptr && done.size == sizeof(R)) return Outcome<R>(decode<R>(done.bytes(which)), done.stats);
+    if (holds_numbers<R>(done)) return Outcome<R>(decode<R>(done.bytes(which)), done.stats);
   return decoded_outcome<R>(done, which);
 }
 
-/// The same, into what holds an outcome already. One value is written over the other: a string keeps its memory, which
-/// costs more than small ones do, and of a number no copy is made on the way.
+// Kept out of outcome_into(), which is a part of loops over numbers.
 template <class R>
 [[gnu::noinline]] void any_outcome_into(Outcome<R>& into, Completion& done, std::size_t which) {
   if constexpr (std::is_same_v<R, std::string>) {
@@ -137,10 +141,13 @@ template <class R>
   }
   into = outcome_of<R>(done, which);
 }
+
+/// The same, into what holds an outcome already. One value is written over the other: a string keeps its memory, which
+/// costs more than small ones do, and of a number no copy is made on the way.
 template <class R>
 void outcome_into(Outcome<R>& into, Completion& done, std::size_t which = 0) {
   if constexpr (PlainNumber<R>) {
-    if (done.failure == nullptr && done.size == sizeof(R) && into.has_value()) [[likely]] {
+    if (holds_numbers<R>(done) && into.has_value()) [[likely]] {
       std::memcpy(&OutcomeAccess::value(into), done.data + which * done.stride, sizeof(R));
       OutcomeAccess::stats(into) = done.stats;
       return;
@@ -153,7 +160,7 @@ void outcome_into(Outcome<R>& into, Completion& done, std::size_t which = 0) {
 template <class R>
 void outcomes_into(std::span<Outcome<R>> fresh, Completion& done) {
   if constexpr (PlainNumber<R>) {
-    if (done.failure == nullptr && done.size == sizeof(R)) {
+    if (holds_numbers<R>(done)) {
       const PackedStats stats = done.stats;  // here it can stay in registers
       const std::byte* value = done.data;
       for (Outcome<R>& one : fresh) {
