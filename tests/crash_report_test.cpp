@@ -7,6 +7,8 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -70,6 +72,26 @@ TEST_CASE("signals of an instruction that is over end the worker all the same", 
 #endif
   CHECK(failure_of([](int) { ::raise(SIGTRAP); }).signal == SIGTRAP);
   CHECK(failure_of([](int) { ::raise(SIGSYS); }).signal == SIGSYS);
+}
+
+TEST_CASE("what a task has forked ends by the signal that it was ended by", "[crash_report]") {
+  const NothingLeftBehind check;
+  const auto ends_by = [](int signal) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const rlimit no_core{0, 0};
+      ::setrlimit(RLIMIT_CORE, &no_core);
+      if (signal == SIGABRT) std::abort();
+      ::raise(signal);
+      ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : -1;
+  };
+  const std::vector<int> signals{SIGABRT, SIGBUS, SIGILL, SIGFPE, SIGTRAP};
+  const auto results = do_process_work(signals, ends_by, {.num_workers = 1});
+  for (std::size_t i = 0; i < signals.size(); ++i) CHECK(results[i].value() == signals[i]);
 }
 
 TEST_CASE("a crash says what the worker had done, and what it cost", "[crash_report]") {

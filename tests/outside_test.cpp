@@ -242,9 +242,9 @@ TEST_CASE("neither host nor worker has the queue in its core", "[outside]") {
 
 namespace {
 
-int oom_score_adjustment() {
+int oom_score_adjustment(const std::string& process = "self") {
   int value = -10'000;
-  std::ifstream("/proc/self/oom_score_adj") >> value;
+  std::ifstream("/proc/" + process + "/oom_score_adj") >> value;
   return value;
 }
 
@@ -256,4 +256,16 @@ TEST_CASE("workers, not the coordinator, are the choice of the kernel that is ou
   REQUIRE(ours > -10'000);
   const auto results = do_process_work(up_to(4), [](int) { return oom_score_adjustment(); }, {.num_workers = 2});
   for (const auto& outcome : results) CHECK((outcome.value() > ours || ours == 1000));
+}
+
+TEST_CASE("nor is who forks the workers, but for the moment of a fork", "[outside]") {
+  const NothingLeftBehind check;
+  const int ours = oom_score_adjustment();
+  const auto forker_is_as_we_are = [ours](int) {
+    const std::string forker = std::to_string(::getppid());
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (oom_score_adjustment(forker) != ours && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    return oom_score_adjustment(forker) == ours;
+  };
+  for (const auto& outcome : do_process_work(up_to(4), forker_is_as_we_are, {.num_workers = 2})) CHECK(outcome.value());
 }

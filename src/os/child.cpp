@@ -89,12 +89,15 @@ std::optional<ExitStatus> Child::collect(int flags) {
 
 std::optional<Child> fork_child() {
   const bool flushed = flush_before_fork();
+  auto child = fork_silently();
+  if (!child && !flushed) ::__fpurge(stdout);  // the parent still has it
+  return child;
+}
+
+std::optional<Child> fork_silently() {
   const pid_t pid = ::fork();
   if (pid < 0) throw_errno("fork");
-  if (pid == 0) {
-    if (!flushed) ::__fpurge(stdout);  // the parent still has it
-    return std::nullopt;
-  }
+  if (pid == 0) return std::nullopt;
   ::setpgid(pid, pid);  // both sides do it: whoever comes first, the group stands before anyone signals it
   Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd) {
@@ -107,8 +110,9 @@ std::optional<Child> fork_child() {
   return Child(pid, kept_from_children(std::move(pidfd)));
 }
 
-void lead_own_group() noexcept {
-  ::setpgid(0, 0);
+void lead_own_group() noexcept { ::setpgid(0, 0); }
+
+void take_signals_as_they_come() noexcept {
   for (const int sig : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2, SIGCHLD, SIGXCPU, SIGXFSZ, SIGTSTP,
                         SIGTTIN, SIGTTOU})
     ::signal(sig, SIG_DFL);

@@ -68,10 +68,14 @@ class Child {
 ///
 /// The host's buffered standard output is flushed first, so that the child cannot print it a second time.
 std::optional<Child> fork_child();
+/// The same in a process that prints nothing itself: its standard output is not looked at.
+std::optional<Child> fork_silently();
 
-/// In a fresh child: leads its own process group, and takes the signals that end a process as if nobody had ever
-/// handled, ignored or blocked them.
+/// In a fresh child: leads its own process group.
 void lead_own_group() noexcept;
+/// Takes the signals that end a process as if nobody had ever handled, ignored or blocked them. So do those that are
+/// forked from it.
+void take_signals_as_they_come() noexcept;
 
 int process_id() noexcept;
 

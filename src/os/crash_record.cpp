@@ -12,6 +12,7 @@ namespace bulkhead::os {
 namespace {
 
 CrashRecord* noted_in = nullptr;
+pid_t noted_of = 0;  // a child of this process has the handler as well, and not the record's memory
 constexpr std::array fatal{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP};
 
 struct Walk {
@@ -33,7 +34,8 @@ _Unwind_Reason_Code note_frame(_Unwind_Context* context, void* argument) {
 
 void note(int sig, siginfo_t* info, void*) {
   ::signal(sig, SIG_DFL);  // first of all: a fault in here ends the process at once, with what was noted so far
-  if (CrashRecord* const record = noted_in; record != nullptr && record->signal == 0) {
+  CrashRecord* const record = ::getpid() == noted_of ? noted_in : nullptr;
+  if (record != nullptr && record->signal == 0) {
     record->address = info->si_code > 0 ? reinterpret_cast<std::uint64_t>(info->si_addr) : 0;
     record->count = 0;
     record->signal = static_cast<std::uint64_t>(sig);
@@ -49,14 +51,9 @@ _Unwind_Reason_Code stop_at_once(_Unwind_Context*, void*) { return _URC_END_OF_S
 
 }  // namespace
 
-void prepare_to_note_crashes() noexcept {
+void handle_crashes() noexcept {
   static bool prepared = false;  // also before this process was forked
   if (!std::exchange(prepared, true)) _Unwind_Backtrace(stop_at_once, nullptr);
-}
-
-void note_crashes_in(CrashRecord& record) noexcept {
-  noted_in = &record;
-  prepare_to_note_crashes();
   alignas(16) static std::array<char, 64u << 10> stack;
   stack_t alternate{};
   alternate.ss_sp = stack.data();
@@ -72,6 +69,11 @@ void note_crashes_in(CrashRecord& record) noexcept {
     sigemptyset(&action.sa_mask);
     ::sigaction(sig, &action, nullptr);
   }
+}
+
+void note_crashes_in(CrashRecord& record) noexcept {
+  noted_in = &record;
+  noted_of = ::getpid();
 }
 
 }  // namespace bulkhead::os

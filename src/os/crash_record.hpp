@@ -15,12 +15,14 @@ struct CrashRecord {
   std::uint64_t frames[max_frames] = {};  // innermost first
 };
 
-/// Does once what the first unwinding of a process has to: what is forked from here on need not.
-void prepare_to_note_crashes() noexcept;
+/// Handles the fatal signals of this thread from here on, and so do the processes that are forked from it: these need
+/// not do it themselves. Nothing is noted yet, and the process ends as it would have without us. Signals that already
+/// have a handler (a sanitizer's, the task's own) are left to it.
+void handle_crashes() noexcept;
 
-/// From here on a fatal signal of this thread's notes its frames in `record` before it ends the process as it would
-/// have without us. Signals that already have a handler (a sanitizer's, the task's own) are left to it. The handler
-/// runs on a stack of its own, so that a stack overflow is noted too; it takes no lock and allocates nothing.
+/// What this process dies of is noted in `record`, with the frames, if it handles crashes. What is forked from it notes
+/// nothing. The handler runs on a stack of its own, so that a stack overflow is noted too; it takes no lock and
+/// allocates nothing.
 void note_crashes_in(CrashRecord& record) noexcept;
 
 }  // namespace bulkhead::os

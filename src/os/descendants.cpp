@@ -4,6 +4,7 @@
 #include "os/wait_by_pidfd.hpp"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -27,8 +28,7 @@ namespace bulkhead::os {
 namespace {
 
 // The kernel lists children per thread that forked or adopted them.
-void append_children_of_thread(const std::string& path, std::vector<int>& all) {
-  const std::string list = read_small_file(path);
+void append_children(const std::string& list, std::vector<int>& all) {
   const char* at = list.data();
   const char* end = at + list.size();
   while (at < end) {
@@ -45,7 +45,7 @@ std::vector<int> children_of(const std::string& process) {
   DIR* const folder = ::opendir(threads.c_str());
   if (folder == nullptr) return all;
   while (const dirent* entry = ::readdir(folder))
-    if (entry->d_name[0] != '.') append_children_of_thread(threads + "/" + entry->d_name + "/children", all);
+    if (entry->d_name[0] != '.') append_children(read_small_file(threads + "/" + entry->d_name + "/children"), all);
   ::closedir(folder);
   return all;
 }
@@ -103,6 +103,24 @@ bool reap_killed(int pid) noexcept {
   while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | __WALL) != 0 && errno == EINTR) {
   }
   return info.si_code == CLD_KILLED && info.si_status == SIGKILL;
+}
+
+template <class List>
+std::size_t end_all_except(std::span<const int> spared, List&& list) noexcept {
+  std::size_t living = 0;
+  try {
+    for (;;) {
+      std::vector<int> found = list();
+      erase_spared(found, spared);
+      if (found.empty()) return living;
+      const std::size_t ours = found.size();
+      stop_whole_trees(found);
+      for (const int pid : found) ::kill(pid, SIGKILL);
+      for (std::size_t i = 0; i < ours; ++i) living += reap_killed(found[i]) ? 1 : 0;
+    }
+  } catch (...) {  // no memory for the list: what was found is ended, and the fork server looks again
+    return living;
+  }
 }
 
 std::chrono::nanoseconds to_duration(const timeval& t) {
@@ -204,6 +222,17 @@ bool forked_meanwhile() noexcept { return noted_fork && noted_fork.exchange(fals
 
 std::vector<int> children() { return children_of("self"); }
 
+OwnChildren::OwnChildren() {
+  Fd list(::open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC));
+  if (list) list_ = kept_from_children(std::move(list));
+}
+
+std::vector<int> OwnChildren::now() const {
+  std::vector<int> all;
+  append_children(read_small_file(list_), all);
+  return all;
+}
+
 std::vector<int> descendants_of(int process) {
   std::vector<int> all = children_of(process == 0 ? "self" : std::to_string(process));
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -238,21 +267,10 @@ void continue_tree(int process) noexcept {
   }
 }
 
-std::size_t end_children_except(std::span<const int> spared) noexcept {
-  std::size_t living = 0;
-  try {
-    for (;;) {
-      std::vector<int> found = children();
-      erase_spared(found, spared);
-      if (found.empty()) return living;
-      const std::size_t ours = found.size();
-      stop_whole_trees(found);
-      for (const int pid : found) ::kill(pid, SIGKILL);
-      for (std::size_t i = 0; i < ours; ++i) living += reap_killed(found[i]) ? 1 : 0;
-    }
-  } catch (...) {  // no memory for the list: what was found is ended, and the fork server looks again
-    return living;
-  }
+std::size_t end_children_except(std::span<const int> spared) noexcept { return end_all_except(spared, children); }
+
+std::size_t end_children_except(std::span<const int> spared, const OwnChildren& children) noexcept {
+  return end_all_except(spared, [&] { return children.now(); });
 }
 
 }  // namespace bulkhead::os

@@ -3,7 +3,6 @@
 #include "os/fd.hpp"
 #include "os/small_file.hpp"
 
-#include <fcntl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,11 +37,6 @@ std::optional<std::chrono::nanoseconds> processor_time(long pid) noexcept {
   if (pid <= 0 || ::clock_getcpuclockid(static_cast<pid_t>(pid), &clock) != 0 || ::clock_gettime(clock, &used) != 0)
     return std::nullopt;
   return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
-}
-
-void prefer_for_out_of_memory() noexcept {
-  const Fd file(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
-  if (file) static_cast<void>(!::write(file.get(), "500", 3));
 }
 
 }  // namespace bulkhead::os

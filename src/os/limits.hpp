@@ -21,7 +21,4 @@ void limit_this_process(const ProcessLimits& limits);
 /// 0, a number that is not known.
 std::optional<std::chrono::nanoseconds> processor_time(long pid) noexcept;
 
-/// Where memory runs out for all, let it be this process rather than its coordinator.
-void prefer_for_out_of_memory() noexcept;
-
 }  // namespace bulkhead::os

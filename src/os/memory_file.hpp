@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace bulkhead::os {
 
@@ -25,6 +26,7 @@ class MemoryFile {
   /// Occupies the range now, so that short memory is an error here and never a SIGBUS at a store. False: no memory.
   bool occupy(std::size_t offset, std::size_t size) const;
   void close() noexcept { fd_.reset(); }
+  Fd release() && noexcept { return std::move(fd_); }
 
  private:
   Fd fd_;

@@ -16,6 +16,7 @@ namespace {
 // over its owners could meet one half changed. Higher numbers are not noted; nobody has so many open.
 constexpr std::size_t most_marked = 1u << 16;
 std::array<std::atomic<std::uint64_t>, most_marked / 64> marked;
+std::atomic<std::size_t> words_used = 0;  // none behind these was ever written: a child need not touch their pages
 
 bool in_range(int fd) noexcept { return fd >= 0 && static_cast<std::size_t>(fd) < most_marked; }
 std::atomic<std::uint64_t>& word_of(int fd) noexcept { return marked[static_cast<std::size_t>(fd) / 64]; }
@@ -24,7 +25,11 @@ std::uint64_t bit_of(int fd) noexcept { return std::uint64_t{1} << (fd % 64); }
 }  // namespace
 
 void mark_private(int fd) noexcept {
-  if (in_range(fd)) word_of(fd) |= bit_of(fd);
+  if (!in_range(fd)) return;
+  const std::size_t words = static_cast<std::size_t>(fd) / 64 + 1;
+  for (std::size_t used = words_used; used < words && !words_used.compare_exchange_weak(used, words);) {
+  }
+  word_of(fd) |= bit_of(fd);
 }
 
 void unmark_private(int fd) noexcept {
@@ -32,7 +37,7 @@ void unmark_private(int fd) noexcept {
 }
 
 void close_private_descriptors(std::span<const int> except) noexcept {
-  for (std::size_t i = 0; i < marked.size(); ++i) {
+  for (std::size_t i = 0; i < words_used; ++i) {
     for (int bit = 0; marked[i] != 0 && bit < 64; ++bit) {
       const int fd = static_cast<int>(i) * 64 + bit;
       if ((marked[i] & bit_of(fd)) == 0 || std::find(except.begin(), except.end(), fd) != except.end()) continue;

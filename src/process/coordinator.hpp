@@ -19,6 +19,7 @@
 
 #include "ipc/task_queue.hpp"
 #include "os/caller_memory.hpp"
+#include "os/lifeline.hpp"
 #include "os/out_of_memory_kills.hpp"
 #include "os/poller.hpp"
 #include "parallelism.hpp"
@@ -99,6 +100,7 @@ class Coordinator {
   // Workers coming and going (workforce.cpp)
   Worker* start_worker();
   std::unique_ptr<Worker> ask_for_worker(std::size_t slot);
+  void prepare_for_successor() noexcept;
   [[noreturn]] void live_as_worker(Cradle cradle);
   void be_refused(const std::string& why);
   void bury(Worker& worker);
@@ -180,6 +182,16 @@ class Coordinator {
   std::unique_ptr<ForkServer> server_;
   os::WakeUp stop_wake_;
   std::optional<std::stop_callback<std::function<void()>>> on_stop_, on_drain_;
+
+  // What a worker is given, and our side of it.
+  struct Outfit {
+    Outfit();
+    os::Fd memory;
+    ipc::Mapping memory_seen;
+    os::Pipe pipe;
+    os::Lifeline lifeline;
+  };
+  std::optional<Outfit> spare_outfit_;  // made while workers work, once some have died, so that the next need not wait
 
   std::vector<std::unique_ptr<Worker>> workers_;  // by slot; null: nobody
   std::size_t live_ = 0;

@@ -33,13 +33,13 @@ void enter_namespace(os::DescriptorSocket& socket, std::vector<int> kept, const 
 
 // In the child: nothing may escape into the caller's copy of the stack.
 [[noreturn]] void serve(const ForkServer::Life& life, os::DescriptorSocket socket, std::vector<int> kept, int host,
-                        Isolation isolation) noexcept {
+                        const WorkOptions& options) noexcept {
   try {
     os::follow_suspensions_of_parent();
     os::Fd watched = os::watch_process(host);
     if (!os::is_parent(host)) os::leave_at_once(0);
-    if (isolation == Isolation::pid) enter_namespace(socket, kept, watched);
-    ForkServerLoop(life, std::move(socket), std::move(kept), std::move(watched)).run();
+    if (options.isolation == Isolation::pid) enter_namespace(socket, kept, watched);
+    ForkServerLoop(life, std::move(socket), std::move(kept), std::move(watched), options.crash_notes).run();
   } catch (...) {
     os::leave_at_once(1);
   }
@@ -47,16 +47,16 @@ void enter_namespace(os::DescriptorSocket& socket, std::vector<int> kept, const 
 
 }  // namespace
 
-ForkServer::ForkServer(Life life, const std::vector<int>& kept, Isolation isolation) : socket_(os::Fd()) {
+ForkServer::ForkServer(Life life, const std::vector<int>& kept, const WorkOptions& options) : socket_(os::Fd()) {
   auto [ours, theirs] = os::DescriptorSocket::make_pair();
   const int host = os::process_id();
   auto child = os::fork_child();
-  if (!child) serve(life, std::move(theirs), kept, host, isolation);
+  if (!child) serve(life, std::move(theirs), kept, host, options);
   child_ = *std::move(child);
   os::spare_child(child_.pid());  // a pool made in a task outlives that task
   socket_ = std::move(ours);
   theirs = os::DescriptorSocket(os::Fd());
-  if (isolation == Isolation::pid) {
+  if (options.isolation == Isolation::pid) {
     try {
       await_namespace();
     } catch (...) {

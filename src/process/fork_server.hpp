@@ -38,9 +38,9 @@ class ForkServer {
   /// What a worker does with its life. Never returns.
   using Life = std::function<void(Cradle)>;
 
-  /// Forks. `kept` are private descriptors that workers need at birth. With Isolation::pid waits until the namespace
-  /// stands. Throws std::system_error.
-  ForkServer(Life life, const std::vector<int>& kept, Isolation isolation);
+  /// Forks. `kept` are private descriptors that workers need at birth. Of `options` it heeds `isolation` and
+  /// `crash_notes`; with Isolation::pid it waits until the namespace stands. Throws std::system_error.
+  ForkServer(Life life, const std::vector<int>& kept, const WorkOptions& options);
   /// Ends it, every worker, and all that these left, and waits for that.
   ~ForkServer();
   ForkServer(const ForkServer&) = delete;

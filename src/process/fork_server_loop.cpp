@@ -1,7 +1,6 @@
 #include "process/fork_server_loop.hpp"
 
 #include "os/crash_record.hpp"
-#include "os/descendants.hpp"
 #include "os/pid_namespace.hpp"
 #include "os/private_descriptors.hpp"
 
@@ -20,18 +19,21 @@ constexpr std::uint64_t orders_key = 0, host_key = 1, workers_from = 2;
 }  // namespace
 
 ForkServerLoop::ForkServerLoop(const ForkServer::Life& life, os::DescriptorSocket socket, std::vector<int> kept,
-                               os::Fd host)
+                               os::Fd host, bool crash_notes)
     : life_(life), name_(os::process_name()), socket_(std::move(socket)), host_(std::move(host)) {
   os::lead_own_group();
+  os::take_signals_as_they_come();
   os::adopt_orphans();
   os::forget_spared_children();
   os::name_process("bulkhead-forks");  // its workers take the program's name back
   kept.push_back(socket_.fd().get());
   kept.push_back(poller_.fd().get());
   kept.push_back(host_.get());
+  kept.push_back(children_.fd().get());
+  kept.push_back(out_of_memory_rank_.fd().get());
   os::close_private_descriptors(kept);
   os::note_forks();  // every worker has these by inheritance, and need not do them for itself
-  os::prepare_to_note_crashes();
+  if (crash_notes) os::handle_crashes();
   poller_.watch(socket_.fd().get(), orders_key);
   poller_.watch(host_.get(), host_key);
 }
@@ -88,21 +90,20 @@ void ForkServerLoop::fork_worker(const Order& order, std::vector<os::Fd> descrip
   if (descriptors.size() != order.descriptors)
     return report({.worker = order.worker, .kind = ReportKind::refused, .error = EMFILE});
   try {
-    auto child = os::fork_child();
-    if (!child) {
-      os::name_process(name_.c_str());
-      Cradle cradle{order.slot,
-                    order.seed,
-                    std::move(descriptors.at(0)),
-                    std::move(descriptors.at(1)),
-                    std::move(descriptors.at(2)),
-                    descriptors.size() > 3 ? std::move(descriptors[3]) : os::Fd()};
-      life_(std::move(cradle));
-    }
-    take_on(order.worker, *std::move(child));
+    take_on(order.worker, fork_from(order, descriptors));
   } catch (const std::system_error& e) {
     report({.worker = order.worker, .kind = ReportKind::refused, .error = e.code().value()});
   }
+}
+
+// Returns in this process only.
+os::Child ForkServerLoop::fork_from(const Order& order, std::span<os::Fd> descriptors) {
+  const os::OutOfMemoryRank::First born_so(out_of_memory_rank_);
+  if (auto child = os::fork_silently()) return *std::move(child);
+  os::name_process(name_.c_str());
+  life_({order.slot, order.seed, std::move(descriptors[0]), std::move(descriptors[1]), std::move(descriptors[2]),
+         descriptors.size() > 3 ? std::move(descriptors[3]) : os::Fd()});
+  os::leave_at_once(1);
 }
 
 void ForkServerLoop::take_on(std::uint64_t worker, os::Child child) {
@@ -131,7 +132,7 @@ void ForkServerLoop::reap(std::uint64_t worker) {
   const os::Reaped reaped = os::reap_with_usage(dead.pidfd());
   std::vector<int> others;
   for (const auto& [number, child] : workers_) others.push_back(child.pid());
-  const std::size_t left = os::end_children_except(others);
+  const std::size_t left = os::end_children_except(others, children_);
   using std::chrono::duration_cast, std::chrono::microseconds;
   report({.worker = worker,
           .kind = ReportKind::ended,

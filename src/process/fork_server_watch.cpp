@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 void Coordinator::start() {
   if (server_) return;
   server_ = std::make_unique<ForkServer>([this](Cradle cradle) { live_as_worker(std::move(cradle)); },
-                                         std::vector<int>{queue_.file().fd().get()}, options_.isolation);
+                                         std::vector<int>{queue_.file().fd().get()}, options_);
   poller_.watch(server_->socket().get(), server_key);
   poller_.watch(server_->pidfd().get(), server_death_key);
   notify({.kind = EventKind::fork_server_started, .process = server_->pid()});
@@ -56,6 +56,8 @@ void Coordinator::take_report(const Report& report, os::Fd pidfd) {
       worker->be_born(std::move(process), now_);
       ++counted_.workers_started;
       if (worker->doom != KillReason::none && worker->doom != KillReason::retired) worker->process().kill();
+      // The first of a slot has a lower number: one has ended, and others may.
+      if (worker->number() >= workers_.size()) prepare_for_successor();
       return notify({.kind = EventKind::worker_started, .worker = worker->slot(), .process = worker->pid()});
     case ReportKind::refused:
       return refuse_birth(*worker, report.error);

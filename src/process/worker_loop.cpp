@@ -75,7 +75,6 @@ void WorkerLoop::start() {
   result_.large = this;
   current_.active = false;
   if (options_.crash_notes) os::note_crashes_in(page_.crash);
-  os::prefer_for_out_of_memory();
   if (options_.memory_limit != 0) {
     page_of_refusals = &page_;
     std::set_new_handler([] {
@@ -90,7 +89,7 @@ void WorkerLoop::start() {
   } catch (...) {
     leave_with_words(detail::failure_from_current_exception());
   }
-  if (os::has_children()) helpers_ = os::children();
+  if (options_.worker_init && os::has_children()) helpers_ = os::children();
   os::note_forks();
   page_.move_to(0, Phase::between, place_.seed);  // from here on it may be asked what was in our hands: nothing yet
   outbox_.put_copy(FrameKind::serving, 0, 0, {});

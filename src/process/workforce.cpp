@@ -44,19 +44,32 @@ Worker* Coordinator::start_worker() {
   return workers_[slot].get();
 }
 
-std::unique_ptr<Worker> Coordinator::ask_for_worker(std::size_t slot) {
-  os::MemoryFile memory("bulkhead-worker", ipc::worker_memory_bytes);
-  if (!memory.occupy(0, ipc::worker_page_bytes + ipc::ring_bytes_at_birth))
+Coordinator::Outfit::Outfit() : pipe(os::make_private_pipe(pipe_bytes)), lifeline(os::make_lifeline()) {
+  os::MemoryFile file("bulkhead-worker", ipc::worker_memory_bytes);
+  if (!file.occupy(0, ipc::worker_page_bytes + ipc::ring_bytes_at_birth))
     throw std::system_error(ENOMEM, std::generic_category(), "fallocate of a worker's memory");
-  os::Pipe pipe = os::make_private_pipe(pipe_bytes);
+  memory_seen = ipc::Mapping(file, ipc::Access::read_only, 0, ipc::worker_memory_bytes);
+  memory = std::move(file).release();
+}
+
+// What fails now is said when it is needed.
+void Coordinator::prepare_for_successor() noexcept {
+  if (spare_outfit_) return;
+  try {
+    spare_outfit_.emplace();
+  } catch (const std::exception&) {
+  }
+}
+
+std::unique_ptr<Worker> Coordinator::ask_for_worker(std::size_t slot) {
+  Outfit outfit = spare_outfit_ ? *std::exchange(spare_outfit_, std::nullopt) : Outfit();
   std::uint32_t seed = 0;
   while (seed == 0) seed = static_cast<std::uint32_t>(random_());
   const std::size_t fixed = options_.prefetch == WorkOptions::automatic ? 0 : options_.prefetch + 1;
-  auto worker =
-      std::make_unique<Worker>(static_cast<int>(slot), next_number_++, seed, queue_.open_lane(slot),
-                               ipc::Inbox(ipc::Mapping(memory, ipc::Access::read_only, 0, ipc::worker_memory_bytes),
-                                          std::move(pipe.read_end), seed, options_.max_result_bytes + frame_slack),
-                               Pace(fixed));
+  auto worker = std::make_unique<Worker>(static_cast<int>(slot), next_number_++, seed, queue_.open_lane(slot),
+                                         ipc::Inbox(std::move(outfit.memory_seen), std::move(outfit.pipe.read_end),
+                                                    seed, options_.max_result_bytes + frame_slack),
+                                         Pace(fixed));
   // Up to an eighth fewer than asked for: workers that were started together are not to be renewed together.
   if (const std::size_t most = options_.max_tasks_per_worker; most != 0)
     worker->most_tasks = most - random_() % (most / 8 + 1);
@@ -67,11 +80,10 @@ std::unique_ptr<Worker> Coordinator::ask_for_worker(std::size_t slot) {
     worker->words = os::Tee(std::move(words.read_end), options_.stderr_tail);
     poller_.watch(worker->words.from().get(), key_of(slot, Sign::words));
   }
-  os::Lifeline lifeline = os::make_lifeline();
-  worker->lifeline = std::move(lifeline.held);
-  const Cradle cradle{static_cast<int>(slot),     seed,
-                      os::duplicate(memory.fd()), std::move(pipe.write_end),
-                      std::move(lifeline.tied),   std::move(words.write_end)};
+  worker->lifeline = std::move(outfit.lifeline.held);
+  const Cradle cradle{static_cast<int>(slot),          seed,
+                      std::move(outfit.memory),        std::move(outfit.pipe.write_end),
+                      std::move(outfit.lifeline.tied), std::move(words.write_end)};
   if (!server_->ask_for_worker(worker->number(), cradle)) {
     server_->kill();  // its end is heard of like any other
     throw std::system_error(EAGAIN, std::generic_category(), "the fork server does not listen");
@@ -93,7 +105,7 @@ void Coordinator::be_refused(const std::string& why) {
 }
 
 void Coordinator::live_as_worker(Cradle cradle) {
-  os::lead_own_group();
+  os::lead_own_group();  // all else that a fresh child would do, the fork server has done for it
   os::adopt_orphans();
   try {
     os::tie_to(std::move(cradle.lifeline));

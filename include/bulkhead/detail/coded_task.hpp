@@ -26,42 +26,19 @@ std::string too_large_words(const char* what, std::size_t size, const char* limi
 template <class R>
 concept PlainNumber = std::is_arithmetic_v<R> && !std::is_same_v<R, bool>;
 
-/// Decode, call, encode: what a worker does with an item. Refers to the function or owns it (F a value or reference).
-template <class Item, class R, class F>
-class CodedTask final : public TaskBody {
- public:
-  CodedTask(F func, const TaskLimits& limits) : func_(std::forward<F>(func)), limits_(limits) {}
+/// What becomes of a result, whatever function it comes from: one of these is compiled for all of them.
+template <class R>
+class ResultEncoder : public TaskBody {
+ protected:
+  explicit ResultEncoder(const TaskLimits& limits) : limits_(limits) {}
 
-  bool takes_stop_token() const noexcept override { return StoppableFunction<F, Item>; }
+  // What an exception would mean at this stage.
+  void decodes() noexcept { stage_ = Ending::not_serializable; }
+  void calls() noexcept { stage_ = Ending::exception; }
+  void encodes() noexcept { stage_ = Ending::not_serializable; }
 
-  std::size_t run(std::span<const std::byte> bytes, ResultSlot& result) override {
-    std::size_t size = not_in_room;
-    try {
-      Item item = decode<Item>(bytes);
-      ending_ = Ending::exception;
-      if constexpr (std::is_void_v<R>) {
-        invoke_task(func_, std::move(item), stop_token());
-        size = result.size = 0;
-      } else {
-        const R value = invoke_task(func_, std::move(item), stop_token());
-        ending_ = Ending::not_serializable;
-        size = encode(value, result);
-      }
-    } catch (...) {
-      fail(result);
-    }
-    result.encoding = false;
-    ending_ = Ending::not_serializable;
-    return size;
-  }
-
- private:
-  static std::stop_token stop_token() noexcept {
-    if constexpr (StoppableFunction<F, Item>) return worker_stop_token();
-    return {};
-  }
-  // Kept out of run(), and so is encode_any(): what they need on the stack would be made ready for every task.
-  [[gnu::noinline]] void fail(ResultSlot& result) { result.failure = failure_under_limits(limits_, ending_); }
+  // Kept out of line, and so is encode_any(): what they need on the stack would be made ready for every task.
+  [[gnu::noinline]] void fail(ResultSlot& result) { result.failure = failure_under_limits(limits_, stage_); }
 
   template <class Value>
   std::size_t encode(const Value& value, ResultSlot& result) {
@@ -73,6 +50,8 @@ class CodedTask final : public TaskBody {
     }
     return encode_any(value, result);
   }
+
+ private:
   template <class Value>
   [[gnu::noinline]] std::size_t encode_any(const Value& value, ResultSlot& result) {
     result.encoding = true;
@@ -90,10 +69,46 @@ class CodedTask final : public TaskBody {
     return not_in_room;
   }
 
-  F func_;
   TaskLimits limits_;
-  Ending ending_ =
-      Ending::not_serializable;  // what an exception would mean at this stage: an item that does not decode
+  Ending stage_ = Ending::not_serializable;
+};
+
+/// Decode, call, encode: what a worker does with an item. Refers to the function or owns it (F a value or reference).
+template <class Item, class R, class F>
+class CodedTask final : public ResultEncoder<R> {
+ public:
+  CodedTask(F func, const TaskLimits& limits) : ResultEncoder<R>(limits), func_(std::forward<F>(func)) {}
+
+  bool takes_stop_token() const noexcept override { return StoppableFunction<F, Item>; }
+
+  std::size_t run(std::span<const std::byte> bytes, ResultSlot& result) override {
+    std::size_t size = TaskBody::not_in_room;
+    try {
+      Item item = decode<Item>(bytes);
+      this->calls();
+      if constexpr (std::is_void_v<R>) {
+        invoke_task(func_, std::move(item), stop_token());
+        size = result.size = 0;
+      } else {
+        const R value = invoke_task(func_, std::move(item), stop_token());
+        this->encodes();
+        size = this->encode(value, result);
+      }
+    } catch (...) {
+      this->fail(result);
+    }
+    result.encoding = false;
+    this->decodes();
+    return size;
+  }
+
+ private:
+  static std::stop_token stop_token() noexcept {
+    if constexpr (StoppableFunction<F, Item>) return worker_stop_token();
+    return {};
+  }
+
+  F func_;
 };
 
 template <class R>

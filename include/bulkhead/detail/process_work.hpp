@@ -1,20 +1,15 @@
 // do_process_work and process_stream: the doors to the process executor.
 #pragma once
 
-#include <bulkhead/detail/caller_memory.hpp>
 #include <bulkhead/detail/coded_task.hpp>
-#include <bulkhead/detail/held_runs.hpp>
-#include <bulkhead/detail/process_engine.hpp>
-#include <bulkhead/detail/process_feed.hpp>
-#include <bulkhead/detail/reorder.hpp>
+#include <bulkhead/detail/item_source.hpp>
+#include <bulkhead/detail/process_results.hpp>
 #include <bulkhead/options.hpp>
 #include <bulkhead/outcome.hpp>
 
 #include <cstddef>
-#include <exception>
 #include <iterator>
 #include <memory>
-#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -37,11 +32,12 @@ template <class Items, class F>
 class ProcessStream {
  public:
   using R = detail::WorkResult<Items, F>;
-  static constexpr std::size_t window = 1u << 16;         ///< tasks
-  static constexpr std::size_t window_bytes = 64u << 20;  ///< encoded results that wait for their turn
+  static constexpr std::size_t window = detail::ProcessResults<Items, R>::window;              ///< tasks
+  static constexpr std::size_t window_bytes = detail::ProcessResults<Items, R>::window_bytes;  ///< of encoded results
 
   ProcessStream(Items&& items, F&& func, const WorkOptions& options)
-      : state_(std::make_unique<State>(std::forward<Items>(items), std::forward<F>(func), options)) {}
+      : results_(std::make_unique<Results>(std::forward<Items>(items),
+                                           std::make_unique<Body>(std::forward<F>(func), options), options)) {}
 
   class iterator {
    public:
@@ -50,150 +46,40 @@ class ProcessStream {
     using difference_type = std::ptrdiff_t;
 
     explicit iterator(ProcessStream& stream) noexcept : stream_(&stream) {}
-    Indexed<R>& operator*() const noexcept { return stream_->state_->current; }
-    Indexed<R>* operator->() const noexcept { return &stream_->state_->current; }
+    Indexed<R>& operator*() const noexcept { return stream_->results_->current(); }
+    Indexed<R>* operator->() const noexcept { return &stream_->results_->current(); }
     iterator& operator++() {
-      stream_->state_->advance();
+      stream_->results_->advance();
       return *this;
     }
     void operator++(int) { ++*this; }
     friend bool operator==(const iterator& it, std::default_sentinel_t) noexcept { return it.at_end(); }
 
    private:
-    bool at_end() const noexcept { return stream_->state_->at_end; }
+    bool at_end() const noexcept { return stream_->results_->at_end(); }
     ProcessStream* stream_;
   };
 
   /// Starts the work. Call it once.
   iterator begin() {
-    state_->start();
-    state_->advance();
+    results_->start();
+    results_->advance();
     return iterator(*this);
   }
   std::default_sentinel_t end() const noexcept { return {}; }
 
   /// True: the next ++ takes a result that has come already. False: it may have to wait, so this is the moment to flush
   /// what was made of the results so far.
-  bool ready() const noexcept { return state_->ready(); }
+  bool ready() const noexcept { return results_->ready(); }
 
   /// So far; also before begin() and after the last result. In the thread that takes the results.
-  WorkStatistics statistics() const noexcept { return state_->engine.statistics(); }
+  WorkStatistics statistics() const noexcept { return results_->statistics(); }
 
  private:
-  using Func = std::decay_t<F>;
-  using Feed = detail::ProcessFeed<Items>;
-  using Body = detail::CodedTask<typename Feed::Item, R, Func>;
+  using Results = detail::ProcessResults<Items, R>;
+  using Body = detail::CodedTask<detail::ItemOf<Items>, R, std::decay_t<F>>;
 
-  struct State {
-    State(Items&& items, F&& func, const WorkOptions& options)
-        : feed(std::forward<Items>(items), options),
-          engine(std::make_unique<Body>(std::forward<F>(func), options), options),
-          ordered(options.preserve_result_ordering) {}
-
-    void start() {
-      if (feed.size() != 0) engine.start();
-    }
-
-    // The one result after the other of a run is all that most steps are: kept so short that it is part of the caller's
-    // loop.
-    void advance() {
-      if (taken < run.count) [[likely]]
-        take_of_run();
-      else
-        look_for_next();
-    }
-    [[gnu::noinline]] void look_for_next() {
-      while (!at_end && !take_next()) wait();
-    }
-
-    bool take_next() {
-      if (ordered && waiting.take_front(current.outcome)) {
-        current.index = static_cast<std::size_t>(waiting.front_index()) - 1;
-        return true;
-      }
-      if (ordered && held.has(waiting.front_index())) {
-        begin_run(held.take());
-        waiting.pass_held(run.count, run.size);
-        return take_of_run();
-      }
-      return take_fresh();
-    }
-    bool take_fresh() {
-      for (; !fresh.empty(); fresh = fresh.subspan(1)) {
-        detail::Completion& done = fresh.front();
-        if (ordered && !waiting.is_next(done.task)) {
-          hold(done);
-          continue;
-        }
-        fresh = fresh.subspan(1);
-        if (ordered) waiting.pass_front(done.count);
-        if (done.count > 1) {
-          begin_run(done);
-          return take_of_run();
-        }
-        current.index = static_cast<std::size_t>(done.task);
-        detail::outcome_into(current.outcome, done);
-        return true;
-      }
-      return false;
-    }
-    void hold(detail::Completion& done) {
-      if (done.count > 1) {
-        held.put(done);
-        waiting.note_held(done.count, done.size);
-      } else {
-        waiting.put(done.task, detail::outcome_of<R>(done), done.size);
-      }
-    }
-    void begin_run(const detail::Completion& next) noexcept {
-      run = next;
-      taken = 0;
-    }
-    bool take_of_run() {
-      current.index = static_cast<std::size_t>(run.task) + taken;
-      detail::outcome_into(current.outcome, run, taken++);
-      return true;
-    }
-
-    bool ready() const noexcept {
-      if (taken < run.count || (!ordered && !fresh.empty())) return true;
-      return waiting.front_is_there() || held.has(waiting.front_index()) ||
-             (!fresh.empty() && waiting.is_next(fresh.front().task));
-    }
-
-    int feed_what_may_be() {
-      return feed.feed(engine, [this](std::uint64_t index) {
-        return !ordered || (index - waiting.front_index() < window && waiting.bytes_expected(index) < window_bytes);
-      });
-    }
-
-    void wait() {
-      if (engine.wait(feed_what_may_be()) == detail::Wake::completions) {
-        fresh = engine.completions();
-        if constexpr (Feed::never_waits) {  // so that nobody runs out of tasks while these are delivered
-          feed_what_may_be();
-          engine.publish();
-        }
-      } else if (engine.outstanding() == 0 && (feed.ended() || engine.closed())) {
-        at_end = true;
-        engine.finish();
-        if (feed.error()) std::rethrow_exception(feed.error());
-      }
-    }
-
-    Feed feed;
-    detail::ProcessEngine engine;
-    bool ordered;
-    bool at_end = false;
-    detail::Reorder<R> waiting;  // for their turn; runs of many are held as they came
-    detail::HeldRuns held;
-    std::span<detail::Completion> fresh;
-    detail::Completion run;  // whose results are delivered now
-    std::size_t taken = 1;   // how many of them were: all
-    Indexed<R> current;
-  };
-
-  std::unique_ptr<State> state_;
+  std::unique_ptr<Results> results_;
 };
 
 /// Runs `func` on every item in worker processes and returns an outcome for each: results[i] belongs to the i-th item
@@ -211,42 +97,9 @@ template <class Items, class F>
 auto do_process_work(Items&& items, F&& func, const WorkOptions& options = {})
     -> std::vector<Outcome<detail::WorkResult<Items, F>>> {
   using R = detail::WorkResult<Items, F>;
-  using Feed = detail::ProcessFeed<Items>;
-  using Body = detail::CodedTask<typename Feed::Item, R, std::remove_reference_t<F>&>;
-
-  Feed feed(std::forward<Items>(items), options);
-  detail::ProcessEngine engine(std::make_unique<Body>(func, options), options);
-  std::vector<Outcome<R>> results;
-  detail::CallerMemory kept;  // advised before the first touch
-  if (const auto count = feed.size()) {
-    results.reserve(*count);
-    kept = detail::CallerMemory(results.data(), *count * sizeof(Outcome<R>));
-  }
-  if (feed.size() != 0) engine.start();
-  std::size_t ended = 0;
-  for (;;) {
-    const int input = feed.feed(engine, [](std::uint64_t) { return true; });
-    const detail::Wake wake = engine.wait(input);
-    if (wake == detail::Wake::idle && (feed.ended() || engine.closed())) break;
-    if (wake != detail::Wake::completions) continue;
-    if constexpr (Feed::never_waits) {  // so that nobody runs out of tasks meanwhile
-      feed.feed(engine, [](std::uint64_t) { return true; });
-      engine.publish();
-    }
-    for (detail::Completion& done : engine.completions()) {
-      const std::size_t place = options.preserve_result_ordering ? static_cast<std::size_t>(done.task) : ended;
-      if (place + done.count > results.size()) results.resize(place + done.count);  // touched once, and warm then
-      detail::outcomes_into(std::span(results).subspan(place, done.count), done);
-      ended += done.count;
-    }
-  }
-  engine.finish();
-  if (feed.error()) std::rethrow_exception(feed.error());
-  if (feed.size()) results.resize(*feed.size());
-  // Closed before every item was taken on: those have an outcome as well.
-  if (const Failure* const why = engine.why_closed())
-    for (std::size_t i = static_cast<std::size_t>(feed.fed()); i < results.size(); ++i) results[i] = Outcome<R>(*why);
-  return results;
+  using Body = detail::CodedTask<detail::ItemOf<Items>, R, std::remove_reference_t<F>&>;
+  return detail::all_process_results<Items, R>(std::forward<Items>(items), std::make_unique<Body>(func, options),
+                                               options);
 }
 
 /// The same as a range: see ProcessStream. Lvalue ranges are referred to, rvalues are moved in.

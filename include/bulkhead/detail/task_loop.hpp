@@ -12,12 +12,10 @@ namespace bulkhead::detail {
 /// Called by all threads of a run at once.
 class TaskLoop {
  public:
+  virtual ~TaskLoop() = default;
   /// Runs the task at `place` and then what `claimed` still holds of the block, until a stop is requested. Returns how
   /// many it ran; does not throw.
   virtual std::uint32_t run(TaskNumbers& block, std::uint32_t place, ClaimedRange& claimed, CurrentTask& current) = 0;
-
- protected:
-  ~TaskLoop() = default;
 };
 
 }  // namespace bulkhead::detail

@@ -18,12 +18,12 @@
 
 namespace bulkhead::detail {
 
-/// For all threads of a run at once. `F` may be a reference.
+/// For all threads of a run at once. Refers to the function or owns it (F a reference or value).
 template <class Item, class R, class F>
 class TaskRunner final : public TaskLoop {
  public:
-  TaskRunner(std::remove_reference_t<F>& func, std::stop_token stop, bool keep_items)
-      : func_(func), stop_(std::move(stop)), keep_items_(keep_items) {}
+  TaskRunner(F&& func, std::stop_token stop, bool keep_items)
+      : func_(std::forward<F>(func)), stop_(std::move(stop)), keep_items_(keep_items) {}
 
   std::uint32_t run(TaskNumbers& block, std::uint32_t place, ClaimedRange& claimed, CurrentTask& current) override {
     auto& typed = static_cast<TaskBlock<Item, R>&>(block);
@@ -76,7 +76,7 @@ class TaskRunner final : public TaskLoop {
     }
   }
 
-  std::remove_reference_t<F>& func_;
+  F func_;
   const std::stop_token stop_;  // one for all tasks: each copy is counted, by all threads
   const bool keep_items_;
 };

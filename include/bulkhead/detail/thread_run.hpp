@@ -4,47 +4,58 @@
 #pragma once
 
 #include <bulkhead/detail/block_filler.hpp>
+#include <bulkhead/detail/caller_memory.hpp>
 #include <bulkhead/detail/check_options.hpp>
 #include <bulkhead/detail/cpu_clock.hpp>
 #include <bulkhead/detail/deadline.hpp>
 #include <bulkhead/detail/input_pace.hpp>
 #include <bulkhead/detail/item_source.hpp>
-#include <bulkhead/detail/reorder.hpp>
-#include <bulkhead/detail/retry_policy.hpp>
+#include <bulkhead/detail/pull_window.hpp>
 #include <bulkhead/detail/task_runner.hpp>
 #include <bulkhead/detail/thread_crew.hpp>
+#include <bulkhead/detail/thread_deliveries.hpp>
+#include <bulkhead/detail/thread_retries.hpp>
 #include <bulkhead/detail/thread_warnings.hpp>
 #include <bulkhead/work_statistics.hpp>
 
 #include <algorithm>
-#include <deque>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <exception>
-#include <map>
-#include <random>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 namespace bulkhead::detail {
 
 /// How results are wanted: each as soon as it may be had, or all of them at the end (fewer wake-ups).
 enum class Delivery : std::uint8_t { each, all };
 
-template <class Items, class F>
+/// Knows nothing of the function but what comes of it: whatever is done with the items, one of these is compiled for a
+/// kind of items and results.
+template <class Items, class R>
 class ThreadRun {
  public:
   using Item = ItemOf<Items>;
-  using R = TaskResult<F, Item>;
 
+  /// An lvalue `func` is used where it is, an rvalue one is moved in.
+  template <class F>
   ThreadRun(Items&& items, F&& func, const WorkOptions& options, Delivery delivery)
-      : options_((check(options), options)),
+      : options_((check(options, item_survives<F, Item>), options)),
         source_(std::forward<Items>(items)),
-        func_(std::forward<F>(func)),
-        runner_(func_, stop_.get_token(), options_.retry.max_retries > 0),
-        crew_(runner_, options_, stop_),
-        ordered_(delivery == Delivery::each && options.preserve_result_ordering),
-        prompt_(delivery == Delivery::each || options.on_event || options.retry.max_retries > 0),
+        retries_(options_.retry),
+        loop_(std::make_unique<TaskRunner<Item, R, F>>(std::forward<F>(func), stop_.get_token(), retries_.allowed())),
+        crew_(*loop_, options_, stop_),
+        deliveries_(delivery == Delivery::each && options.preserve_result_ordering),
+        prompt_(delivery == Delivery::each || options.on_event || retries_.allowed()),
         most_workers_(options.num_workers ? options.num_workers : max_default_threads),
-        largest_window_(std::max<std::size_t>(delivery == Delivery::each ? 4096 : 16384, 64 + 4 * most_workers_)),
-        window_(delivery == Delivery::each ? 64 + 4 * most_workers_ : largest_window_) {
+        window_(delivery == Delivery::each, most_workers_) {
     if (options_.stop.stop_possible()) on_stop_.emplace(options_.stop, StopCrew{&crew_});
   }
   ThreadRun(const ThreadRun&) = delete;
@@ -59,18 +70,16 @@ class ThreadRun {
     }
   }
 
-  std::optional<std::size_t> input_size() const noexcept { return source_.size(); }
-
   /// Whether next() takes a result that has come already.
   bool ready() const {
     if (finished_) return false;
-    if (!aside_.empty() || waiting_.front_is_there()) return true;
+    if (deliveries_.has_one()) return true;
     for (std::size_t i = at_report_; i < reports_.size(); ++i) {
       const Report& report = reports_[i];
       if (report.kind != ReportKind::finished || report.done.size() == 0) continue;
       const auto& block = Filler::block_of(report.done);
-      const bool final = options_.retry.max_retries == 0 || block.made[report.done.first].has_value();
-      return final && (!ordered_ || waiting_.is_next(block.index(report.done.first)));
+      const bool final = !retries_.allowed() || block.made[report.done.first].has_value();
+      return final && deliveries_.is_next(block.index(report.done.first));
     }
     return false;
   }
@@ -99,10 +108,25 @@ class ThreadRun {
     return true;
   }
 
-  /// All of them: sink(index, outcome), each once, in whatever order they come. Throws what next() does.
-  template <class Sink>
-  void drain(Sink&& sink) {
+  /// All of them, in the order of the items or as they come. Throws what next() does.
+  std::vector<Outcome<R>> all() {
+    std::vector<Outcome<R>> results;
+    CallerMemory kept;  // advised before the first touch
+    if (const auto count = source_.size()) {
+      results.reserve(*count);
+      kept = CallerMemory(results.data(), *count * sizeof(Outcome<R>));
+    }
+    std::size_t ended = 0;
+    const auto sink = [&](std::size_t index, Outcome<R>&& outcome) {
+      const std::size_t place = options_.preserve_result_ordering ? index : ended;
+      ++ended;
+      if (place == results.size()) return results.push_back(std::move(outcome));
+      if (place > results.size()) results.resize(place + 1);
+      results[place] = std::move(outcome);
+    };
     for (Indexed<R> result; next(result); take_plain_runs(sink)) sink(result.index, std::move(result.outcome));
+    if (results.size() != ended) throw std::logic_error("bulkhead::do_threaded_work: an item has ended twice");
+    return results;
   }
 
   /// So far; final once next() has said that there is no more. In the driving thread.
@@ -131,19 +155,13 @@ class ThreadRun {
     void operator()() const { crew->request_stop(); }
   };
 
-  struct Retry {
-    std::size_t index;
-    unsigned attempt;
-    Item item;
-  };
-
   static constexpr bool may_batch = elements_are_there<std::remove_reference_t<Items>>;
   static constexpr std::chrono::milliseconds patience{1};  // of a finished result, while more input is being pulled
   static constexpr std::chrono::microseconds gathering{200};
 
-  static void check(const WorkOptions& options) {
+  static void check(const WorkOptions& options, bool item_survives) {
     check_thread_options(options);
-    if (options.retry.max_retries > 0 && !item_survives<F, Item>)
+    if (options.retry.max_retries > 0 && !item_survives)
       throw std::invalid_argument(
           "WorkOptions::retry.max_retries: the items cannot be copied and the function may consume them; "
           "let it take const Item& (not auto)");
@@ -158,12 +176,7 @@ class ThreadRun {
 
   // What has come so far, in its turn where there is one.
   bool take_next(Indexed<R>& into) {
-    if (waiting_took_its_turn(into)) return true;
-    if (!aside_.empty()) {
-      into = std::move(aside_.front());
-      aside_.pop_front();
-      return true;
-    }
+    if (deliveries_.take(into)) return true;
     for (; at_report_ < reports_.size(); ++at_report_) {
       Report& report = reports_[at_report_];
       if (report.kind != ReportKind::finished) {
@@ -184,26 +197,17 @@ class ThreadRun {
     const unsigned attempt = block.attempt(place);
     Outcome<R> outcome = block.made[place].take(report.stats);
     if (block.tried_before) OutcomeAccess::stats(outcome).attempts = static_cast<std::uint16_t>(attempt);
-    if (options_.retry.max_retries != 0 && keep_for_retry(report, block, place, outcome)) {
-      filler_.settle(block, 1);
-      return false;
-    }
+    const bool again = retries_.allowed() && keep_for_retry(report, block, place, outcome);
     filler_.settle(block, 1);
+    if (again) return false;
     count_and_tell(index, attempt, report.worker, outcome);
-    if (!ordered_ || waiting_.is_next(index)) {
-      if (ordered_) waiting_.pass_front();
-      into.index = index;
-      into.outcome = std::move(outcome);
-      return true;
-    }
-    waiting_.put(index, std::move(outcome), 0);
-    return waiting_took_its_turn(into);
+    return deliveries_.pass(index, std::move(outcome), into);
   }
 
   // What nearly all are where tasks are tiny, kept short for that reason.
   template <class Sink>
   void take_plain_runs(Sink&& sink) {
-    if (ordered_ || options_.retry.max_retries != 0 || options_.on_event) return;
+    if (deliveries_.ordered() || retries_.allowed() || options_.on_event) return;
     for (; at_report_ < reports_.size() && reports_[at_report_].kind == ReportKind::finished; ++at_report_) {
       const Report& report = reports_[at_report_];
       Block& block = Filler::block_of(report.done);
@@ -218,20 +222,14 @@ class ThreadRun {
     }
   }
 
-  bool has_come() const { return at_report_ < reports_.size() || !aside_.empty() || waiting_.front_is_there(); }
-
-  bool waiting_took_its_turn(Indexed<R>& into) {
-    if (!waiting_.take_front(into.outcome)) return false;
-    into.index = static_cast<std::size_t>(waiting_.front_index() - 1);
-    return true;
-  }
+  bool has_come() const { return at_report_ < reports_.size() || deliveries_.has_one(); }
 
   // Adds what the window allows, as long as nothing more urgent has come.
   void refill() {
     const Clock::time_point began = now_ = Clock::now();
     input_pace_.begin_anew();
     widen();
-    while (!source_done_ && pulled_ - delivered_ < window_) {
+    while (!source_done_ && pulled_ - delivered_ < window_.size()) {
       if (given_up_) {
         end_unpulled();
         continue;
@@ -246,16 +244,12 @@ class ThreadRun {
     publish();
   }
 
-  // A stream's window is small, so that its input is pulled no sooner than needed; but tasks that take less than it
-  // costs to wait for them are needed by the thousand.
-  //
-  // So are more when one that takes long keeps those behind it from being delivered, and a thread has run out of tasks.
   void widen() {
-    if (window_ == largest_window_) return;
+    if (window_.is_largest()) return;
     const auto each = crew_.mean();
     const bool tiny = each != each.zero() && each < ThreadCrew::tiny;
-    const bool held_up = ordered_ && pulled_ - delivered_ >= window_ && crew_.has_idle();
-    if (tiny || held_up) window_ = std::min(2 * window_, largest_window_);
+    const bool held_up = deliveries_.ordered() && pulled_ - delivered_ >= window_.size() && crew_.has_idle();
+    if (tiny || held_up) window_.widen();
   }
 
   // The next item. A range that throws ends the input; the exception waits for the results before it.
@@ -322,7 +316,7 @@ class ThreadRun {
       end_unbegun(span);
     }
     for (const TaskSpan& span : filler_.take({})) end_unbegun(span);
-    for (auto& [when, retry] : std::exchange(later_, {})) end(retry.index, retry.attempt - 1, *given_up_);
+    while (const auto again = retries_.take()) end(again->index, again->number - 1, *given_up_);
   }
 
   void end_unbegun(const TaskSpan& span) {
@@ -339,28 +333,21 @@ class ThreadRun {
     if (made > 0) failure.what += " again (attempts made: " + std::to_string(made) + ")";
     Outcome<R> outcome(std::move(failure), {.attempts = made});
     count_and_tell(index, made, 0, outcome);
-    if (ordered_)
-      waiting_.put(index, std::move(outcome), 0);
-    else
-      aside_.push_back({index, std::move(outcome)});
+    deliveries_.keep(index, std::move(outcome));
   }
 
   void put_due_retries() {
-    if (later_.empty()) return;
+    if (retries_.size() == 0) return;
     now_ = Clock::now();
-    while (!later_.empty() && later_.begin()->first <= now_) {
-      Retry retry = std::move(later_.extract(later_.begin()).mapped());
-      filler_.put(retry.index, retry.attempt, std::move(retry.item));
-    }
+    while (auto again = retries_.take(now_)) filler_.put(again->index, again->number, std::move(again->item));
     publish();
   }
 
   void wait() {
     if (options_.stop.stop_requested() && !given_up_) return;  // its nudge may have been spent on an earlier collect()
     const Clock::time_point look_round = deadline_after(options_.per_sync_timeout);
-    const bool retry_first = !later_.empty() && later_.begin()->first < look_round;
     ++counted_.coordinator_wakeups;
-    if (collect(retry_first ? later_.begin()->first : look_round) || Clock::now() < look_round) return;
+    if (collect(retries_.first_before(look_round)) || Clock::now() < look_round) return;
     tell({.kind = EventKind::heartbeat});
     if (!std::exchange(said_waiting_, true))
       log_queue_timeout("threaded work: no result within per_sync_timeout; waiting again (said once a run)");
@@ -374,7 +361,7 @@ class ThreadRun {
   // Half of what is in hand, so that no thread runs out of tasks meanwhile. Where each result is wanted soon, what
   // comes within a moment: to wake up for every short task would cost more than these tasks.
   std::size_t worth_waking_for() const {
-    const std::size_t in_hand = pulled_ - std::min(pulled_, ended_ + later_.size());
+    const std::size_t in_hand = pulled_ - std::min(pulled_, ended_ + retries_.size());
     const std::size_t half = std::max<std::size_t>(1, in_hand / 2);
     if (!prompt_) return half;
     const auto each = crew_.mean();
@@ -411,8 +398,7 @@ class ThreadRun {
     if (outcome.has_value()) return false;
     Item item = std::move(*block.items[place]);
     block.items[place].reset();
-    const Verdict verdict =
-        given_up_ ? Verdict{} : judge(options_.retry, outcome.ending(), block.attempt(place), jitter_(random_));
+    const Verdict verdict = given_up_ ? Verdict{} : retries_.judge(outcome.ending(), block.attempt(place));
     if (!verdict.again) return false;
     ++counted_.retried;
     tell({.kind = EventKind::attempt_lost,
@@ -423,7 +409,7 @@ class ThreadRun {
           .ending = outcome.ending(),
           .failure = &outcome.error(),
           .stats = outcome.stats()});
-    later_.emplace(Clock::now() + verdict.delay, Retry{block.index(place), block.attempt(place) + 1, std::move(item)});
+    retries_.put(Clock::now() + verdict.delay, {block.index(place), block.attempt(place) + 1, std::move(item)});
     return true;
   }
 
@@ -472,24 +458,21 @@ class ThreadRun {
 
   const WorkOptions options_;
   ItemSource<Items> source_;
-  F func_;
   std::stop_source stop_;
-  TaskRunner<Item, R, F> runner_;
+  ThreadRetries<Item> retries_;
+  const std::unique_ptr<TaskLoop> loop_;
   Filler filler_;
   ThreadCrew crew_;
   std::optional<std::stop_callback<StopCrew>> on_stop_;
-  const bool ordered_, prompt_;
+  ThreadDeliveries<R> deliveries_;
+  const bool prompt_;
   std::size_t most_workers_;
-  const std::size_t largest_window_;
-  std::size_t window_;  // items pulled and not delivered: what bounds the memory
+  PullWindow window_;  // of what was pulled and not delivered
 
   InputPace input_pace_;
-  std::multimap<Clock::time_point, Retry> later_;  // attempts that wait for their time
-  std::vector<Report> reports_;                    // those before at_report_ have been taken in
+  std::vector<Report> reports_;  // those before at_report_ have been taken in
   std::size_t at_report_ = 0;
-  Reorder<R> waiting_;            // ordered: for their turn
-  std::deque<Indexed<R>> aside_;  // not ordered: ended without having been begun
-  WorkStatistics counted_;        // what follows from nothing else; of the whole run once that is finished
+  WorkStatistics counted_;  // what follows from nothing else; of the whole run once that is finished
   Clock::time_point began_{}, now_{};
   std::chrono::nanoseconds cpu_at_start_{};
   std::size_t pulled_ = 0, ended_ = 0, delivered_ = 0, alive_ = 0, started_ = 0;
@@ -497,8 +480,6 @@ class ThreadRun {
   std::exception_ptr input_error_;
   std::string last_init_failure_;
   bool source_done_ = false, begun_ = false, finished_ = false, said_waiting_ = false;
-  std::minstd_rand random_{std::random_device{}()};
-  std::uniform_real_distribution<double> jitter_{0.0, 1.0};
 };
 
 }  // namespace bulkhead::detail

@@ -1,7 +1,6 @@
 // do_threaded_work and threaded_stream: work done by threads of this process. <bulkhead/work.hpp> is the door to it.
 #pragma once
 
-#include <bulkhead/detail/caller_memory.hpp>
 #include <bulkhead/detail/thread_run.hpp>
 
 #include <iterator>
@@ -45,24 +44,9 @@ template <class Items, class F>
 requires detail::ThreadedWork<Items, F>
 auto do_threaded_work(Items&& items, F&& func, const WorkOptions& options = {})
     -> std::vector<Outcome<detail::TaskResult<F, detail::ItemOf<Items>>>> {
-  detail::ThreadRun<Items, F> run(std::forward<Items>(items), std::forward<F>(func), options, detail::Delivery::all);
   using R = detail::TaskResult<F, detail::ItemOf<Items>>;
-  std::vector<Outcome<R>> results;
-  detail::CallerMemory kept;  // advised before the first touch
-  if (const auto count = run.input_size()) {
-    results.reserve(*count);
-    kept = detail::CallerMemory(results.data(), *count * sizeof(Outcome<R>));
-  }
-  std::size_t ended = 0;
-  run.drain([&](std::size_t index, Outcome<R>&& outcome) {
-    const std::size_t place = options.preserve_result_ordering ? index : ended;
-    ++ended;
-    if (place == results.size()) return results.push_back(std::move(outcome));
-    if (place > results.size()) results.resize(place + 1);
-    results[place] = std::move(outcome);
-  });
-  if (results.size() != ended) throw std::logic_error("bulkhead::do_threaded_work: an item has ended twice");
-  return results;
+  return detail::ThreadRun<Items, R>(std::forward<Items>(items), std::forward<F>(func), options, detail::Delivery::all)
+      .all();
 }
 
 /// The same with the article's parameters in their order. `num_threads` 0 stands for its `None`; `per_sync_timeout`
@@ -87,14 +71,15 @@ auto do_threaded_work(Items&& items, F&& func, std::size_t num_threads,
 /// before its end requests a stop, waits for the tasks in hand, drops the rest. One thread at a time.
 template <class Items, class F>
 class ThreadedStream {
-  using Run = detail::ThreadRun<Items, std::decay_t<F>>;
-  using Result = Indexed<typename Run::R>;
+  using R = detail::TaskResult<std::decay_t<F>, detail::ItemOf<Items>>;
+  using Run = detail::ThreadRun<Items, R>;
+  using Result = Indexed<R>;
 
   struct State {
     State(Items&& items, std::decay_t<F>&& func, const WorkOptions& options)
         : run(std::forward<Items>(items), std::move(func), options, detail::Delivery::each) {}
     void advance() {
-      if constexpr (!std::is_trivially_destructible_v<typename Run::R>)
+      if constexpr (!std::is_trivially_destructible_v<R>)
         current.outcome = {};  // a task may wait for what the last result owns
       at_end = true;           // also if the next line throws
       at_end = !run.next(current);
