@@ -18,15 +18,18 @@ std::optional<std::size_t> in_cores(double quota, double period) {
   return static_cast<std::size_t>(std::max(1.0, std::ceil(quota / period)));
 }
 
-// v2 keeps both numbers in one file, "max 100000" where there is no quota; v1 has two files, -1 for none.
-std::optional<std::size_t> quota_of_group(const path& group) {
-  if (const std::string both = os::read_small_file(group / "cpu.max"); !both.empty()) {
-    char* period = nullptr;
-    const double quota = std::strtod(both.c_str(), &period);
-    return in_cores(quota, std::strtod(period, nullptr));
-  }
+// v2: both numbers in one file, "max 100000" where there is no quota.
+std::optional<std::size_t> unified_quota(const path& group) {
+  const std::string both = os::read_small_file(group / "cpu.max");
+  char* period = nullptr;
+  const double quota = std::strtod(both.c_str(), &period);
+  return in_cores(quota, std::strtod(period, nullptr));
+}
+
+// v1: two files, -1 where there is none.
+std::optional<std::size_t> separate_quota(const path& group) {
   const std::string quota = os::read_small_file(group / "cpu.cfs_quota_us");
-  if (quota.empty()) return std::nullopt;
+  if (quota.empty() || quota.starts_with('-')) return std::nullopt;
   const std::string period = os::read_small_file(group / "cpu.cfs_period_us");
   return in_cores(std::strtod(quota.c_str(), nullptr), std::strtod(period.c_str(), nullptr));
 }
@@ -36,10 +39,12 @@ void tighten(std::optional<std::size_t>& tightest, std::optional<std::size_t> qu
 }
 
 // Inside a container the named path may not exist below the mount: its parents up to the mount still count.
-void tighten_upwards(std::optional<std::size_t>& tightest, const path& mount, const std::string& group) {
+template <class QuotaOf>
+void tighten_upwards(std::optional<std::size_t>& tightest, const path& mount, const std::string& group,
+                     QuotaOf&& quota_of) {
   for (path relative = path(group).relative_path(); !relative.empty(); relative = relative.parent_path())
-    tighten(tightest, quota_of_group(mount / relative));
-  tighten(tightest, quota_of_group(mount));
+    tighten(tightest, quota_of(mount / relative));
+  tighten(tightest, quota_of(mount));
 }
 
 bool names_cpu(const std::string& controllers) { return ("," + controllers + ",").find(",cpu,") != std::string::npos; }
@@ -56,11 +61,11 @@ std::optional<std::size_t> quota_cores(const path& membership, const path& root)
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1), group = line.substr(second + 1);
     if (controllers.empty()) {
-      tighten_upwards(tightest, root, group);
-      tighten_upwards(tightest, root / "unified", group);
+      tighten_upwards(tightest, root, group, unified_quota);
+      tighten_upwards(tightest, root / "unified", group, unified_quota);
     } else if (names_cpu(controllers)) {
-      tighten_upwards(tightest, root / controllers, group);
-      tighten_upwards(tightest, root / "cpu", group);
+      tighten_upwards(tightest, root / "cpu", group, separate_quota);
+      if (controllers != "cpu") tighten_upwards(tightest, root / controllers, group, separate_quota);
     }
   }
   return tightest;

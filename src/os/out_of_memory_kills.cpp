@@ -13,11 +13,11 @@ namespace bulkhead::os {
 
 namespace {
 
-// The path of this process' group in the hierarchy of `controller`; empty: the unified one. Nothing: in none.
-std::optional<std::string> group_path(std::string_view controller) {
-  const std::string groups = read_small_file("/proc/self/cgroup");
+// The path of this process' group in the hierarchy of `controller`; empty: the unified one. Nothing: in none. `groups`
+// is what /proc/self/cgroup holds.
+std::optional<std::string> group_path(std::string_view groups, std::string_view controller) {
   for (std::size_t at = 0; at < groups.size();) {
-    const std::string_view line = std::string_view(groups).substr(at, groups.find('\n', at) - at);
+    const std::string_view line = groups.substr(at, groups.find('\n', at) - at);
     at += line.size() + 1;
     const std::size_t first = line.find(':'), second = line.find(':', first + 1);
     if (second == line.npos) continue;
@@ -34,11 +34,12 @@ Fd open_for_reading(const std::string& path) {
 std::optional<std::uint64_t> kills_in(const Fd& file) { return number_after(read_small_file(file), "oom_kill "); }
 
 Fd find_counter() {
-  if (const auto unified = group_path("")) {
+  const std::string groups = read_small_file("/proc/self/cgroup");
+  if (const auto unified = group_path(groups, "")) {
     for (const char* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"})
       if (Fd file = open_for_reading(root + *unified + "/memory.events"); kills_in(file)) return file;
   }
-  if (const auto separate = group_path("memory"))
+  if (const auto separate = group_path(groups, "memory"))
     return open_for_reading("/sys/fs/cgroup/memory" + *separate + "/memory.oom_control");
   return {};
 }

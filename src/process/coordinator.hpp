@@ -49,7 +49,7 @@ class Coordinator {
 
   /// Forks the fork server, unless that stands. Throws std::system_error.
   void start();
-  bool wants_task() { return (quota_ != 0 && filling_->lane().room() != nullptr) || open_lane_to_fill(); }
+  bool wants_task();
   detail::ItemRow row();
   void add(std::uint64_t task, std::size_t count, std::size_t size);
   std::span<std::byte> large_room(std::size_t size);
@@ -75,9 +75,13 @@ class Coordinator {
   using Nanoseconds = std::chrono::nanoseconds;
 
   // Dealing (dealing.cpp)
+  bool can_fill_on() const noexcept { return quota_ != 0 && filling_->lane().room() != nullptr; }
+  bool may_deal_new();
   bool open_lane_to_fill();
   bool more_may_start() const noexcept;
   Worker* worker_to_fill(bool may_deepen);
+  Worker* idle_worker();
+  Worker* half_empty_worker();
   template <class Fits>
   Worker* first_to_fill(SlotSet& among, std::size_t from, Fits&& fits);
   void recount(Worker& worker) noexcept;

@@ -53,22 +53,39 @@ bool Coordinator::more_may_start() const noexcept {
 
 // An idle worker first, then a new one; then the next whose lane is half empty for its depth.
 Worker* Coordinator::worker_to_fill(bool may_deepen) {
-  if (Worker* idle = first_to_fill(idle_, 0, [](const Worker& w) { return w.outstanding == 0; })) return idle;
+  if (Worker* idle = idle_worker()) return idle;
   if (more_may_start())
     if (Worker* fresh = start_worker()) return fresh;
-  if (!may_deepen) return nullptr;
-  const auto half_empty = [](Worker& w) { return w.outstanding * 2 <= w.pace().depth(); };
-  Worker* next = first_to_fill(half_empty_, filled_last_ + 1, half_empty);
-  if (!next) next = first_to_fill(half_empty_, 0, half_empty);
+  Worker* const next = may_deepen ? half_empty_worker() : nullptr;
   if (next) filled_last_ = static_cast<std::size_t>(next->slot());
   return next;
 }
 
-bool Coordinator::open_lane_to_fill() {
+Worker* Coordinator::idle_worker() {
+  return first_to_fill(idle_, 0, [](const Worker& w) { return w.outstanding == 0; });
+}
+
+Worker* Coordinator::half_empty_worker() {
+  const auto half_empty = [](Worker& w) { return w.outstanding * 2 <= w.pace().depth(); };
+  Worker* const next = first_to_fill(half_empty_, filled_last_ + 1, half_empty);
+  return next ? next : first_to_fill(half_empty_, 0, half_empty);
+}
+
+// Starts nobody: who asks may be at the end of its input, and only not know it yet.
+bool Coordinator::wants_task() {
+  return can_fill_on() || (may_deal_new() && (idle_worker() || more_may_start() || half_empty_worker()));
+}
+
+// What was admitted earlier goes first.
+bool Coordinator::may_deal_new() {
   close_fill();
   if (closed()) return false;
   deal_backlog();
-  if (backlog_.has_ready(now_)) return false;  // what was admitted earlier goes first
+  return !backlog_.has_ready(now_);
+}
+
+bool Coordinator::open_lane_to_fill() {
+  if (!may_deal_new()) return false;
   Worker* const worker = worker_to_fill(true);
   if (!worker) return false;
   filling_ = worker;
@@ -86,7 +103,7 @@ static_assert(detail::ItemRow::pitch(0) == ipc::Row::pitch(ipc::RowForm::inlined
 static_assert(detail::ItemRow::pitch(9) == ipc::Row::pitch(ipc::RowForm::inlined, 9));
 
 detail::ItemRow Coordinator::row() {
-  if (!wants_task()) return {};
+  if (!can_fill_on() && !open_lane_to_fill()) return {};
   ipc::LaneWriter& lane = filling_->lane();
   return {lane.room(), lane.last_room(), std::min(quota_, input_pace_.until_look())};
 }

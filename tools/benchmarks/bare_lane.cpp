@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
@@ -29,6 +30,13 @@ T* map(int flags, int fd) {
 
 void require_of_lanes(bool holds, const char* what) {
   if (!holds) throw std::runtime_error(std::string("bare lanes: ") + what);
+}
+
+void advise_huge(void* memory, std::size_t size) {
+  constexpr std::uintptr_t page = 4096;
+  const auto from = (reinterpret_cast<std::uintptr_t>(memory) + page - 1) & ~(page - 1);
+  const auto to = (reinterpret_cast<std::uintptr_t>(memory) + size) & ~(page - 1);
+  if (from < to) ::madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE);
 }
 
 void write_or_leave(int pipe, std::span<const std::byte> bytes) {

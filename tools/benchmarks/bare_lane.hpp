@@ -41,6 +41,9 @@ struct LanePage {  // written by the worker
 /// Throws std::runtime_error that says `what` unless it holds.
 void require_of_lanes(bool holds, const char* what);
 
+/// The whole pages within the range, before they are touched.
+void advise_huge(void* memory, std::size_t size);
+
 void write_or_leave(int pipe, std::span<const std::byte> bytes);
 
 /// In a worker: sleeps until there is a task behind `head`; leaves the process when it was told to stop.

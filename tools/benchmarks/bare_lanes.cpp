@@ -1,7 +1,5 @@
 #include "bare_lane.hpp"
 
-#include <sys/mman.h>
-
 #include <cstring>
 #include <string>
 #include <type_traits>
@@ -55,7 +53,7 @@ class Lanes {
     // After the forks: pages shared with children would be copied at the first store.
     results_.reserve(tasks);
     if constexpr (std::is_same_v<Kept, Outcome>)
-      advise_huge();
+      advise_huge(results_.data(), tasks * sizeof(Outcome));
     else
       results_.resize(tasks);
     buffer_.resize(256u << 10);
@@ -76,13 +74,6 @@ class Lanes {
   }
 
  private:
-  void advise_huge() {
-    constexpr std::uintptr_t page = 4096;
-    const auto from = (reinterpret_cast<std::uintptr_t>(results_.data()) + page - 1) & ~(page - 1);
-    const auto to = reinterpret_cast<std::uintptr_t>(results_.data() + tasks_) & ~(page - 1);
-    if (from < to) ::madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE);
-  }
-
   bool take(std::size_t w) {
     const std::size_t n = workers_.read(w, buffer_);
     const std::size_t count = n / sizeof(Result);

@@ -1,5 +1,5 @@
 // The bare lanes with what a stream of isolated tasks must pay on top of them, and still no library: its processes are
-// made and ended while the clock runs, results carry checksums, outcomes are delivered in order from a window.
+// made and ended while the clock runs, results carry checksums, outcomes are delivered in order from a window or kept.
 #include "bare_lane.hpp"
 #include "checksum.hpp"
 
@@ -89,24 +89,33 @@ class Spare {
 
 class Stream {
  public:
-  explicit Stream(std::size_t tasks)
+  enum class Outcomes { delivered, kept };
+
+  Stream(std::size_t tasks, Outcomes what)
       : workers_([](Lane& lane, LanePage& page, int pipe) { serve_lane(lane, page, RunOutbox(page, pipe)); }),
         tasks_(tasks),
-        outcomes_(window) {
+        kept_(what == Outcomes::kept) {
     for (Incoming& from : incoming_) from.bytes.resize(256u << 10);
+    outcomes_.reserve(kept_ ? tasks : window);
+    if (kept_)
+      advise_huge(outcomes_.data(), tasks * sizeof(Outcome));
+    else
+      outcomes_.resize(window);
   }
 
   /// The outcome of task `delivered`, which is the next one.
   const Outcome& next(std::uint64_t delivered) {
     Outcome& outcome = outcomes_[delivered % window];
     while (outcome.state == 0) {
-      workers_.fill(dealt_, std::min<std::uint64_t>(tasks_, delivered + window));
-      bool any = false;
-      for (std::size_t w = 0; w < workers; ++w) any |= take(w);
-      if (!any) workers_.wait_for_results();
+      work_until(std::min<std::uint64_t>(tasks_, delivered + window));
     }
     outcome.state = 0;
     return outcome;
+  }
+  /// All of them, which must be kept.
+  std::vector<Outcome> all() && {
+    while (answered_ < tasks_) work_until(tasks_);
+    return std::move(outcomes_);
   }
 
  private:
@@ -114,6 +123,13 @@ class Stream {
     std::vector<std::byte> bytes;
     std::size_t held = 0;  // of a run that is not whole yet
   };
+
+  void work_until(std::uint64_t end) {
+    workers_.fill(dealt_, end);
+    bool any = false;
+    for (std::size_t w = 0; w < workers; ++w) any |= take(w);
+    if (!any) workers_.wait_for_results();
+  }
 
   bool take(std::size_t w) {
     Incoming& from = incoming_[w];
@@ -133,12 +149,16 @@ class Stream {
     std::memcpy(&run, bytes.data(), sizeof run);
     const std::size_t size = sizeof run + run.count * sizeof(std::uint64_t);
     if (bytes.size() < size) return 0;
+    // Outcomes are made where they are about to be written: made all at once, they would come from memory twice.
+    if (kept_ && run.first + run.count > outcomes_.size()) outcomes_.resize(run.first + run.count);
     std::uint64_t sum = 0, value = 0;
     for (std::uint64_t i = 0; i < run.count; ++i) {
       std::memcpy(&value, bytes.data() + sizeof run + i * sizeof value, sizeof value);
       sum = check_on(sum, value);
-      outcomes_[(run.first + i) % window] = {value, 1, w, 1};
+      const std::uint64_t task = run.first + i;
+      outcomes_[kept_ ? task : task % window] = {value, 1, w, 1};
     }
+    answered_ += run.count;
     require_of_lanes(sum == run.sum, "a result was damaged");
     workers_.note_answered(w, run.count);
     return size;
@@ -146,26 +166,43 @@ class Stream {
 
   Spare spare_;
   LaneWorkers workers_;
-  std::uint64_t tasks_, dealt_ = 0;
+  std::uint64_t tasks_, dealt_ = 0, answered_ = 0;
+  bool kept_;
   std::vector<Outcome> outcomes_;
   std::array<Incoming, workers> incoming_;
 };
 
 }  // namespace
 
-Peer bare_stream(const Setting& setting) {
+namespace {
+
+double deliver(const std::string& name, std::size_t tasks) {
+  std::uint64_t right = 0;
+  const double ns = ns_per_task(tasks, [&] {
+    Stream stream(tasks, Stream::Outcomes::delivered);
+    for (std::uint64_t i = 0; i < tasks; ++i) right += stream.next(i).value == square(i);
+  });
+  if (right != tasks) throw std::runtime_error(name + ": wrong results");
+  return ns;
+}
+
+double keep(const std::string& name, std::size_t tasks) {
+  std::vector<Outcome> outcomes;
+  const double ns = ns_per_task(tasks, [&] { outcomes = Stream(tasks, Stream::Outcomes::kept).all(); });
+  for (std::uint64_t i = 0; i < tasks; ++i)
+    if (outcomes.at(i).value != square(i)) throw std::runtime_error(name + ": wrong results");
+  return ns;
+}
+
+}  // namespace
+
+std::vector<Peer> bare_streams(const Setting& setting) {
   const std::size_t tasks = setting.count(2'000'000);
-  const std::string name = "bare lanes as a stream: made, checked, in order, ended";
-  const auto measure = [name, tasks] {
-    std::uint64_t right = 0;
-    const double ns = ns_per_task(tasks, [&] {
-      Stream stream(tasks);
-      for (std::uint64_t i = 0; i < tasks; ++i) right += stream.next(i).value == square(i);
-    });
-    if (right != tasks) throw std::runtime_error(name + ": wrong results");
-    return ns;
+  const auto peer = [tasks](const std::string& name, auto measure) {
+    return one_figure(name, "ns a task", [=] { return measure(name, tasks); });
   };
-  return one_figure(name, "ns a task", measure);
+  return {peer("bare lanes as a stream: made, checked, in order, ended", deliver),
+          peer("bare lanes as a stream, outcomes of 32 bytes kept", keep)};
 }
 
 }  // namespace bench

@@ -33,8 +33,9 @@ Peer squares_peer(std::string name, std::size_t tasks, std::function<double(std:
 std::vector<Peer> bare_lanes(const Setting& setting);
 
 /// What nobody can go below that delivers a stream of isolated tasks: the lanes, with a process kept for replacements
-/// and both workers made and ended while the clock runs, results in checked runs, and outcomes delivered in order.
-Peer bare_stream(const Setting& setting);
+/// and both workers made and ended while the clock runs, results in checked runs, and outcomes delivered in order. A
+/// second one keeps them, in memory that is touched while the clock runs.
+std::vector<Peer> bare_streams(const Setting& setting);
 
 /// One queue, one lock, one condition variable and one future a task; the futures are kept.
 Peer future_pool(const Setting& setting);

@@ -95,7 +95,7 @@ class ProcessEngine {
 
   /// Forks the process that will fork the workers, from the calling thread; before any task. Throws std::system_error.
   void start();
-  /// Whether another task can be taken now without any worker's lane growing deeper than it should.
+  /// Whether another task can be taken now without any worker's lane growing deeper than it should. Starts no worker.
   bool wants_task();
   /// Where the next items go, until anything but add() and add_failed() is called: the row goes on ItemRow::head
   /// bytes behind what was added. One that turns out larger than ItemRow::room: add() those before it, and ask
