@@ -125,6 +125,22 @@ TEST_CASE("outcomes move and are assigned across kinds", "[outcome]") {
   CHECK(*std::move(moved).value() == 2);
 }
 
+TEST_CASE("a size is kept to half a thousandth", "[outcome]") {
+  using bulkhead::detail::RoundedKib;
+  constexpr std::uint64_t kib = 1024;
+  CHECK(RoundedKib().bytes() == 0);
+  for (std::uint64_t exact = 0; exact <= 2047; exact += 89) CHECK(RoundedKib(exact * kib).bytes() == exact * kib);
+  for (std::uint64_t size = 2047 * kib; size < std::uint64_t{1} << 50; size += size / 7 + 1) {
+    const std::uint64_t kept = RoundedKib(size).bytes();
+    CAPTURE(size, kept);
+    CHECK((kept > size ? kept - size : size - kept) <= size / 2000 + kib);
+    CHECK(RoundedKib(kept).bytes() == kept);
+  }
+  CHECK(RoundedKib(4095 * kib).bytes() == 4096 * kib);  // one more bit after rounding
+  const std::uint64_t largest = std::uint64_t{2047} << 31 << 10;
+  CHECK(RoundedKib(~std::uint64_t{0}).bytes() == largest);
+}
+
 TEST_CASE("an outcome of nothing", "[outcome]") {
   const Outcome<void> good{TaskStats{.attempts = 1}};
   CHECK(good.has_value());

@@ -390,9 +390,9 @@ TEST_CASE("no worker is idle while another holds tasks it has not started", "[pr
   ::close(gate[1]);
 }
 
-TEST_CASE("an outcome keeps what it was told in 32 bytes", "[process_work]") {
-  STATIC_REQUIRE(sizeof(Outcome<long>) <= 32);
-  STATIC_REQUIRE(sizeof(Outcome<void>) <= 32);
+TEST_CASE("an outcome keeps what it was told in 24 bytes", "[process_work]") {
+  STATIC_REQUIRE(sizeof(Outcome<long>) <= 24);
+  STATIC_REQUIRE(sizeof(Outcome<void>) <= 24);
   const auto results =
       do_process_work(up_to(2),
                       [](int n) {

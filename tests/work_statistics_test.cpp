@@ -257,6 +257,13 @@ TEST_CASE("option --stats is asked for, quiet or not", "[statistics]") {
   CHECK_FALSE(contains(run({"true", ":::", "1"}).error, "where the time went"));
 }
 
+TEST_CASE("no worker is started for a task that does not come", "[statistics]") {
+  for (const Result& one :
+       {run({"-q", "-j4", "--stats", "true", ":::", "1"}), sh(R"(printf '1\n' | "$0" run -q -j4 --stats true)"),
+        sh(R"(printf 1 | "$0" coprocess -q -j4 --stats cat)")})
+    CHECK(numbers_of(one.error, "dealt") == std::vector<double>{1, 1});
+}
+
 TEST_CASE("option --stats tells of a run that ends early", "[statistics]") {
   const Result halted = run({"-q", "-j1", "--stats", "--fail-fast", "false", ":::", "1", "2", "3"});
   CHECK(halted.status == 3);

@@ -65,9 +65,8 @@ void Coordinator::settle_death(Worker& worker, const ipc::Record& culprit, const
   if (completions_.size() == before) return;
   auto& stats = completions_.back().stats;
   if (worker.hand_since() > 0ns) stats.ran_ns = static_cast<float>((now_ - worker.hand_since()).count());
-  stats.peak_rss_kib = worker.ended && worker.ended->max_rss != 0
-                           ? static_cast<std::uint32_t>(worker.ended->max_rss >> 10)
-                           : worker.peak_rss_kib;
+  stats.peak_rss =
+      worker.ended && worker.ended->max_rss != 0 ? detail::RoundedKib(worker.ended->max_rss) : worker.peak_rss;
 }
 
 // What the dead worker had not started goes on elsewhere, uncharged. Where its page cannot be believed, any of them

@@ -33,7 +33,7 @@ Completion& add_value(auto& completions, const ipc::Record& record, const Worker
   done.size = static_cast<std::uint32_t>(bytes.size());
   done.stats.ending = Ending::value;
   done.stats.attempts = static_cast<std::uint16_t>(record.attempt());
-  done.stats.worker = worker.slot();
+  done.stats.worker = static_cast<std::uint16_t>(worker.slot());
   return done;
 }
 
@@ -196,7 +196,7 @@ void Coordinator::settle_value(Worker& worker, const ipc::Record& record, std::s
   Completion& done = add_value(completions_, record, worker, bytes);
   if (worker.measured) {
     done.stats.ran_ns = static_cast<float>(worker.measured->ran_ns);
-    worker.peak_rss_kib = static_cast<std::uint32_t>(worker.measured->peak_rss_kib);
+    worker.peak_rss = detail::RoundedKib(worker.measured->peak_rss_kib << 10);
   }
   done.stats.processes_left = packed_count(worker.left);
   left_one(worker);
@@ -252,7 +252,7 @@ void Coordinator::end_task(std::uint64_t task, unsigned attempts, int worker, Fa
   done.task = task;
   done.stats.ending = failure.ending;
   done.stats.attempts = static_cast<std::uint16_t>(attempts);
-  done.stats.worker = worker;
+  done.stats.worker = static_cast<std::uint16_t>(worker);
   done.failure = &failures_.emplace_back(std::move(failure));
   completions_.push_back(done);
   ++settled_;
@@ -284,7 +284,7 @@ void Coordinator::date_group(Worker& worker, std::size_t first) {
     const bool measured = stats.ran_ns != 0;
     if (!measured) stats.ran_ns = mean;
     stats.waited_ns = std::max(0.0f, waited - stats.ran_ns);
-    stats.peak_rss_kib = worker.peak_rss_kib;
+    stats.peak_rss = worker.peak_rss;
     ran_in_all +=
         static_cast<double>(measured ? stats.ran_ns : std::min(mean, longest_unmeasured)) * completions_[i].count;
   }

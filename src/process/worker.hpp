@@ -129,7 +129,7 @@ class Worker {
   std::chrono::nanoseconds kill_at = std::chrono::nanoseconds::max();
   std::optional<ipc::MeasuredPayload> measured;  // of the next result
   std::uint64_t left = 0;                        // processes that the task in hand left
-  std::uint32_t peak_rss_kib = 0;
+  detail::RoundedKib peak_rss;
   std::chrono::nanoseconds last_taken{};   // when results came last, or tasks to an empty lane
   std::optional<std::uint64_t> announced;  // the task whose start was made an event
   std::string last_words;                  // of a worker_init that failed

@@ -119,7 +119,7 @@ void ThreadLedger::report_run(Hand& hand, std::uint32_t end, Clock::time_point n
   PackedStats stats;
   stats.ending = Ending::value;
   stats.attempts = 1;  // see ThreadRun::take_outcome() for others
-  stats.worker = hand.slot;
+  stats.worker = static_cast<std::uint16_t>(hand.slot);
   stats.ran_ns = static_cast<float>(took) / static_cast<float>(count);
   stats.waited_ns = static_cast<float>(std::max((hand.began - hand.dealt).count(), Clock::rep{0}));
   report({.kind = ReportKind::finished,

@@ -1,5 +1,7 @@
 #include "bare_lane.hpp"
 
+#include <bulkhead/outcome.hpp>
+
 #include <cstring>
 #include <string>
 #include <type_traits>
@@ -35,12 +37,15 @@ class ResultOutbox {
 // for the first time.
 using Value = std::uint64_t;
 struct Outcome {
-  std::uint64_t value = 0, waited = 0, ran = 0, worker = 0;
+  std::uint64_t value = 0;
+  std::uint32_t waited = 0, ran = 0, worker = 0, state = 0;
 };
-static_assert(sizeof(Outcome) == 32);
+static_assert(sizeof(Outcome) == sizeof(bulkhead::Outcome<std::uint64_t>));
 
 void keep(Value& place, std::uint64_t value, std::size_t) { place = value; }
-void keep(Outcome& place, std::uint64_t value, std::size_t worker) { place = {value, 1, 1, worker}; }
+void keep(Outcome& place, std::uint64_t value, std::size_t worker) {
+  place = {value, 1, 1, static_cast<std::uint32_t>(worker), 1};
+}
 std::uint64_t value_of(Value kept) { return kept; }
 std::uint64_t value_of(const Outcome& kept) { return kept.value; }
 
@@ -119,7 +124,7 @@ Peer lanes_peer(std::string name, std::size_t tasks) {
 std::vector<Peer> bare_lanes(const Setting& setting) {
   const std::size_t tasks = setting.count(2'000'000);
   return {lanes_peer<Value>("bare lanes, no library (the floor)", tasks),
-          lanes_peer<Outcome>("bare lanes, outcomes of 32 bytes kept", tasks)};
+          lanes_peer<Outcome>("bare lanes, outcomes kept", tasks)};
 }
 
 }  // namespace bench

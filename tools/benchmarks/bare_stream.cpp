@@ -3,6 +3,8 @@
 #include "bare_lane.hpp"
 #include "checksum.hpp"
 
+#include <bulkhead/outcome.hpp>
+
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,9 +60,10 @@ class RunOutbox {
 };
 
 struct Outcome {
-  std::uint64_t value = 0, ran = 0, worker = 0, state = 0;
+  std::uint64_t value = 0;
+  std::uint32_t waited = 0, ran = 0, worker = 0, state = 0;
 };
-static_assert(sizeof(Outcome) == 32);
+static_assert(sizeof(Outcome) == sizeof(bulkhead::Outcome<std::uint64_t>));
 
 // The process that would fork a replacement, from memory as it was at the start.
 class Spare {
@@ -156,7 +159,7 @@ class Stream {
       std::memcpy(&value, bytes.data() + sizeof run + i * sizeof value, sizeof value);
       sum = check_on(sum, value);
       const std::uint64_t task = run.first + i;
-      outcomes_[kept_ ? task : task % window] = {value, 1, w, 1};
+      outcomes_[kept_ ? task : task % window] = {value, 1, 1, static_cast<std::uint32_t>(w), 1};
     }
     answered_ += run.count;
     require_of_lanes(sum == run.sum, "a result was damaged");
@@ -202,7 +205,7 @@ std::vector<Peer> bare_streams(const Setting& setting) {
     return one_figure(name, "ns a task", [=] { return measure(name, tasks); });
   };
   return {peer("bare lanes as a stream: made, checked, in order, ended", deliver),
-          peer("bare lanes as a stream, outcomes of 32 bytes kept", keep)};
+          peer("bare lanes as a stream, outcomes kept", keep)};
 }
 
 }  // namespace bench

@@ -43,7 +43,7 @@ double collect(const char* name, std::size_t count, Work&& work) {
 
 constexpr const char* stream = "bulkhead process_stream, in order";
 constexpr const char* floor = "bare lanes as a stream: made, checked, in order, ended";
-constexpr const char* floor_kept = "bare lanes as a stream, outcomes of 32 bytes kept";
+constexpr const char* floor_kept = "bare lanes as a stream, outcomes kept";
 constexpr const char* kept = "bulkhead do_process_work, outcomes kept";
 constexpr const char* threaded = "bulkhead do_threaded_work, outcomes kept";
 

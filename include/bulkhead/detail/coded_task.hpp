@@ -11,12 +11,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <span>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace bulkhead::detail {
 
@@ -171,22 +173,75 @@ void outcome_into(Outcome<R>& into, Completion& done, std::size_t which = 0) {
   any_outcome_into(into, done, which);
 }
 
-/// All of a completion's, into ones that nothing was written to since they were default-made.
 template <class R>
-void outcomes_into(std::span<Outcome<R>> fresh, Completion& done) {
+auto room_for(std::vector<Outcome<R>>& all, std::size_t place, std::size_t count) {
+  if (place + count > all.size()) all.resize(place + count);
+  return all.begin() + static_cast<std::ptrdiff_t>(place);
+}
+
+/// The numbers of a completion, as outcomes that are made where they stay.
+template <PlainNumber R>
+class NumberOutcomes {
+ public:
+  class iterator {
+   public:
+    using iterator_category = std::forward_iterator_tag;
+    using value_type = Outcome<R>;
+    using difference_type = std::ptrdiff_t;
+    using pointer = void;
+    using reference = Outcome<R>;
+
+    iterator() = default;
+    iterator(const NumberOutcomes& of, std::size_t left) noexcept : at_(of.first_), left_(left), of_(&of) {}
+    Outcome<R> operator*() const noexcept {
+      R value;
+      std::memcpy(&value, at_, sizeof value);
+      return Outcome<R>(value, of_->stats_);
+    }
+    iterator& operator++() noexcept {
+      at_ += of_->stride_;
+      --left_;
+      return *this;
+    }
+    iterator operator++(int) noexcept {
+      iterator before = *this;
+      ++*this;
+      return before;
+    }
+    friend bool operator==(const iterator& a, const iterator& b) noexcept { return a.left_ == b.left_; }
+
+   private:
+    const std::byte* at_ = nullptr;
+    std::size_t left_ = 0;
+    const NumberOutcomes* of_ = nullptr;
+  };
+
+  explicit NumberOutcomes(const Completion& done) noexcept
+      : first_(done.data), count_(done.count), stride_(done.stride), stats_(done.stats) {}
+  iterator begin() const noexcept { return {*this, count_}; }
+  iterator end() const noexcept { return {*this, 0}; }
+
+ private:
+  const std::byte* first_;
+  std::size_t count_, stride_;
+  PackedStats stats_;
+};
+
+/// All of a completion's, into `all` from `place` on, where nothing was written yet.
+template <class R>
+void outcomes_into(std::vector<Outcome<R>>& all, std::size_t place, Completion& done) {
   if constexpr (PlainNumber<R>) {
     if (holds_numbers<R>(done)) {
-      const PackedStats stats = done.stats;  // here it can stay in registers
-      const std::byte* value = done.data;
-      for (Outcome<R>& one : fresh) {
-        std::memcpy(&OutcomeAccess::value(one), value, sizeof(R));
-        OutcomeAccess::stats(one) = stats;
-        value += done.stride;
-      }
+      const NumberOutcomes<R> numbers(done);
+      if (place == all.size())
+        all.insert(all.end(), numbers.begin(), numbers.end());
+      else
+        std::copy(numbers.begin(), numbers.end(), room_for(all, place, done.count));
       return;
     }
   }
-  for (std::size_t i = 0; i < fresh.size(); ++i) fresh[i] = outcome_of<R>(done, i);
+  const auto room = room_for(all, place, done.count);
+  for (std::size_t i = 0; i < done.count; ++i) room[static_cast<std::ptrdiff_t>(i)] = outcome_of<R>(done, i);
 }
 
 }  // namespace bulkhead::detail

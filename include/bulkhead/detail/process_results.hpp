@@ -171,8 +171,7 @@ std::vector<Outcome<R>> all_process_results(Items&& items, std::unique_ptr<TaskB
     }
     for (Completion& done : engine.completions()) {
       const std::size_t place = options.preserve_result_ordering ? static_cast<std::size_t>(done.task) : ended;
-      if (place + done.count > results.size()) results.resize(place + done.count);  // touched once, and warm then
-      outcomes_into(std::span(results).subspan(place, done.count), done);
+      outcomes_into(results, place, done);
       ended += done.count;
     }
   }
