@@ -3,6 +3,7 @@
 
 #include <bulkhead/codec.hpp>
 #include <bulkhead/detail/exception_failure.hpp>
+#include <bulkhead/detail/kept_outcomes.hpp>
 #include <bulkhead/detail/process_engine.hpp>
 #include <bulkhead/detail/task_function.hpp>
 #include <bulkhead/outcome.hpp>
@@ -11,22 +12,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <iterator>
 #include <span>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace bulkhead::detail {
 
 std::string too_large_words(const char* what, std::size_t size, const char* limit_name, std::uint64_t limit);
-
-/// Any pattern of bits of its size is a value of it.
-template <class R>
-concept PlainNumber = std::is_arithmetic_v<R> && !std::is_same_v<R, bool>;
 
 /// What becomes of a result, whatever function it comes from: one of these is compiled for all of them.
 template <class R>
@@ -173,75 +168,14 @@ void outcome_into(Outcome<R>& into, Completion& done, std::size_t which = 0) {
   any_outcome_into(into, done, which);
 }
 
+/// All of a completion's, from `place` on.
 template <class R>
-auto room_for(std::vector<Outcome<R>>& all, std::size_t place, std::size_t count) {
-  if (place + count > all.size()) all.resize(place + count);
-  return all.begin() + static_cast<std::ptrdiff_t>(place);
-}
-
-/// The numbers of a completion, as outcomes that are made where they stay.
-template <PlainNumber R>
-class NumberOutcomes {
- public:
-  class iterator {
-   public:
-    using iterator_category = std::forward_iterator_tag;
-    using value_type = Outcome<R>;
-    using difference_type = std::ptrdiff_t;
-    using pointer = void;
-    using reference = Outcome<R>;
-
-    iterator() = default;
-    iterator(const NumberOutcomes& of, std::size_t left) noexcept : at_(of.first_), left_(left), of_(&of) {}
-    Outcome<R> operator*() const noexcept {
-      R value;
-      std::memcpy(&value, at_, sizeof value);
-      return Outcome<R>(value, of_->stats_);
-    }
-    iterator& operator++() noexcept {
-      at_ += of_->stride_;
-      --left_;
-      return *this;
-    }
-    iterator operator++(int) noexcept {
-      iterator before = *this;
-      ++*this;
-      return before;
-    }
-    friend bool operator==(const iterator& a, const iterator& b) noexcept { return a.left_ == b.left_; }
-
-   private:
-    const std::byte* at_ = nullptr;
-    std::size_t left_ = 0;
-    const NumberOutcomes* of_ = nullptr;
-  };
-
-  explicit NumberOutcomes(const Completion& done) noexcept
-      : first_(done.data), count_(done.count), stride_(done.stride), stats_(done.stats) {}
-  iterator begin() const noexcept { return {*this, count_}; }
-  iterator end() const noexcept { return {*this, 0}; }
-
- private:
-  const std::byte* first_;
-  std::size_t count_, stride_;
-  PackedStats stats_;
-};
-
-/// All of a completion's, into `all` from `place` on, where nothing was written yet.
-template <class R>
-void outcomes_into(std::vector<Outcome<R>>& all, std::size_t place, Completion& done) {
+void keep_outcomes(KeptOutcomes<R>& all, std::size_t place, Completion& done) {
   if constexpr (PlainNumber<R>) {
-    if (holds_numbers<R>(done)) {
-      const NumberOutcomes<R> numbers(done);
-      if (place == all.size())
-        all.insert(all.end(), numbers.begin(), numbers.end());
-      else
-        std::copy(numbers.begin(), numbers.end(), room_for(all, place, done.count));
-      return;
-    }
+    if (holds_numbers<R>(done))
+      return all.put(place, done.count, SettledNumbers<R>(done.data, done.stride, done.count, done.stats));
   }
-  const auto room = room_for(all, place, done.count);
-  for (std::size_t i = 0; i < done.count; ++i) room[static_cast<std::ptrdiff_t>(i)] = outcome_of<R>(done, i);
+  for (std::size_t i = 0; i < done.count; ++i) all.put(place + i, outcome_of<R>(done, i));
 }
 
 }  // namespace bulkhead::detail

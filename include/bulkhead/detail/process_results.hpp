@@ -1,9 +1,9 @@
 // The results of work in processes, one after the other: whose turn it is, what is held until then, and when to wait.
 #pragma once
 
-#include <bulkhead/detail/caller_memory.hpp>
 #include <bulkhead/detail/coded_task.hpp>
 #include <bulkhead/detail/held_runs.hpp>
+#include <bulkhead/detail/kept_outcomes.hpp>
 #include <bulkhead/detail/process_engine.hpp>
 #include <bulkhead/detail/process_feed.hpp>
 #include <bulkhead/detail/reorder.hpp>
@@ -152,12 +152,7 @@ std::vector<Outcome<R>> all_process_results(Items&& items, std::unique_ptr<TaskB
   using Feed = ProcessFeed<Items>;
   Feed feed(std::forward<Items>(items), options);
   ProcessEngine engine(std::move(body), options);
-  std::vector<Outcome<R>> results;
-  CallerMemory kept;  // advised before the first touch
-  if (const auto count = feed.size()) {
-    results.reserve(*count);
-    kept = CallerMemory(results.data(), *count * sizeof(Outcome<R>));
-  }
+  KeptOutcomes<R> kept(feed.size());
   if (feed.size() != 0) engine.start();
   std::size_t ended = 0;
   for (;;) {
@@ -171,17 +166,17 @@ std::vector<Outcome<R>> all_process_results(Items&& items, std::unique_ptr<TaskB
     }
     for (Completion& done : engine.completions()) {
       const std::size_t place = options.preserve_result_ordering ? static_cast<std::size_t>(done.task) : ended;
-      outcomes_into(results, place, done);
+      keep_outcomes(kept, place, done);
       ended += done.count;
     }
   }
   engine.finish();
   if (feed.error()) std::rethrow_exception(feed.error());
-  if (feed.size()) results.resize(*feed.size());
+  if (feed.size()) kept.resize(*feed.size());
   // Closed before every item was taken on: those have an outcome as well.
   if (const Failure* const why = engine.why_closed())
-    for (std::size_t i = static_cast<std::size_t>(feed.fed()); i < results.size(); ++i) results[i] = Outcome<R>(*why);
-  return results;
+    for (std::size_t i = static_cast<std::size_t>(feed.fed()); i < kept.size(); ++i) kept.put(i, Outcome<R>(*why));
+  return kept.take();
 }
 
 }  // namespace bulkhead::detail

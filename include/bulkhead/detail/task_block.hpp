@@ -2,6 +2,7 @@
 // again.
 #pragma once
 
+#include <bulkhead/detail/kept_outcomes.hpp>
 #include <bulkhead/outcome.hpp>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -55,6 +57,8 @@ class Made {
     state_ = State::failure;
   }
   bool has_value() const noexcept { return state_ == State::value; }
+  /// Of the value.
+  const std::byte* bytes() const noexcept { return reinterpret_cast<const std::byte*>(std::addressof(value_)); }
 
   /// Moves it out, and leaves nothing. `stats`: what the attempt cost, as of one that ended with a value.
   Outcome<R> take(const PackedStats& stats) {
@@ -74,9 +78,7 @@ class Made {
     return outcome;
   }
 
- private:
-  enum class State : std::uint8_t { none, value, failure };
-
+  /// Leaves nothing.
   void clear() noexcept {
     if (state_ == State::value)
       std::destroy_at(std::addressof(value_));
@@ -84,6 +86,9 @@ class Made {
       delete failure_;
     state_ = State::none;
   }
+
+ private:
+  enum class State : std::uint8_t { none, value, failure };
 
   union {
     Value value_;
@@ -129,6 +134,20 @@ class TaskBlock final : public TaskNumbers {
   TaskBlock() noexcept : TaskNumbers(again) {}
   TaskBlock(const TaskBlock&) = delete;
   TaskBlock& operator=(const TaskBlock&) = delete;
+
+  /// What came of some that were tried for the first time, which cost `stats` each.
+  void take_outcomes(std::uint32_t from, std::uint32_t to, const PackedStats& stats, std::size_t place,
+                     KeptOutcomes<R>& kept) {
+    if constexpr (PlainNumber<R>) {
+      const std::span<Made<R>> some(made.data() + from, to - from);
+      if (std::all_of(some.begin(), some.end(), [](const Made<R>& one) { return one.has_value(); })) {
+        kept.put(place, some.size(), SettledNumbers<R>(some.front().bytes(), sizeof(Made<R>), some.size(), stats));
+        for (Made<R>& one : some) one.clear();
+        return;
+      }
+    }
+    for (std::uint32_t i = from; i < to; ++i) kept.put(place + (i - from), made[i].take(stats));
+  }
 
   std::array<ItemPlace<Item>, size> items;  // afterwards only those that are to be tried again
   alignas(64) std::array<Made<R>, size> made;

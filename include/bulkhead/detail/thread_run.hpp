@@ -4,12 +4,12 @@
 #pragma once
 
 #include <bulkhead/detail/block_filler.hpp>
-#include <bulkhead/detail/caller_memory.hpp>
 #include <bulkhead/detail/check_options.hpp>
 #include <bulkhead/detail/cpu_clock.hpp>
 #include <bulkhead/detail/deadline.hpp>
 #include <bulkhead/detail/input_pace.hpp>
 #include <bulkhead/detail/item_source.hpp>
+#include <bulkhead/detail/kept_outcomes.hpp>
 #include <bulkhead/detail/pull_window.hpp>
 #include <bulkhead/detail/task_runner.hpp>
 #include <bulkhead/detail/thread_crew.hpp>
@@ -110,23 +110,11 @@ class ThreadRun {
 
   /// All of them, in the order of the items or as they come. Throws what next() does.
   std::vector<Outcome<R>> all() {
-    std::vector<Outcome<R>> results;
-    CallerMemory kept;  // advised before the first touch
-    if (const auto count = source_.size()) {
-      results.reserve(*count);
-      kept = CallerMemory(results.data(), *count * sizeof(Outcome<R>));
-    }
-    std::size_t ended = 0;
-    const auto sink = [&](std::size_t index, Outcome<R>&& outcome) {
-      const std::size_t place = options_.preserve_result_ordering ? index : ended;
-      ++ended;
-      if (place == results.size()) return results.push_back(std::move(outcome));
-      if (place > results.size()) results.resize(place + 1);
-      results[place] = std::move(outcome);
-    };
-    for (Indexed<R> result; next(result); take_plain_runs(sink)) sink(result.index, std::move(result.outcome));
-    if (results.size() != ended) throw std::logic_error("bulkhead::do_threaded_work: an item has ended twice");
-    return results;
+    KeptOutcomes<R> kept(source_.size());
+    for (Indexed<R> result; next(result); take_plain_runs(kept))
+      kept.put(place_of(result.index, 1), std::move(result.outcome));
+    if (kept.size() != delivered_) throw std::logic_error("bulkhead::do_threaded_work: an item has ended twice");
+    return kept.take();
   }
 
   /// So far; final once next() has said that there is no more. In the driving thread.
@@ -205,21 +193,24 @@ class ThreadRun {
   }
 
   // What nearly all are where tasks are tiny, kept short for that reason.
-  template <class Sink>
-  void take_plain_runs(Sink&& sink) {
+  void take_plain_runs(KeptOutcomes<R>& kept) {
     if (deliveries_.ordered() || retries_.allowed() || options_.on_event) return;
     for (; at_report_ < reports_.size() && reports_[at_report_].kind == ReportKind::finished; ++at_report_) {
       const Report& report = reports_[at_report_];
-      Block& block = Filler::block_of(report.done);
       const std::uint32_t tasks = report.done.size();
       if (tasks == 0) continue;  // its block may be in use again
       if (tasks > pulled_ - ended_) throw std::logic_error("bulkhead: more outcomes than items");
+      Block& block = Filler::block_of(report.done);
       ended_ += tasks;
       delivered_ += tasks;
-      for (std::uint32_t place = report.done.first; place < report.done.last; ++place)
-        sink(block.index(place), block.made[place].take(report.stats));
+      const std::size_t first = place_of(block.index(report.done.first), tasks);
+      block.take_outcomes(report.done.first, report.done.last, report.stats, first, kept);
       filler_.settle(block, tasks);
     }
+  }
+  // Of the last `tasks` that were delivered.
+  std::size_t place_of(std::size_t index, std::size_t tasks) const noexcept {
+    return options_.preserve_result_ordering ? index : delivered_ - tasks;
   }
 
   bool has_come() const { return at_report_ < reports_.size() || deliveries_.has_one(); }
