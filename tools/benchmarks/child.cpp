@@ -22,34 +22,49 @@ void write_all(int fd, const void* data, std::size_t size) {
   }
 }
 
-std::string read_to_end(int fd) {
-  std::string all;
-  std::array<char, 4096> piece;
-  for (ssize_t n = 0; (n = ::read(fd, piece.data(), piece.size())) > 0;) all.append(piece.data(), std::size_t(n));
-  return all;
-}
-
-// 'd' and the figures, or 'e' and the words of an exception.
-void answer(int fd, const std::function<std::vector<double>()>& body) {
-  try {
-    const std::vector<double> figures = body();
-    write_all(fd, "d", 1);
-    write_all(fd, figures.data(), figures.size() * sizeof(double));
-  } catch (const std::exception& error) {
-    write_all(fd, "e", 1);
-    write_all(fd, error.what(), std::strlen(error.what()));
+// Throws where the other end has gone before.
+void read_all(int fd, void* data, std::size_t size) {
+  for (std::size_t done = 0; done < size;) {
+    const ssize_t n = ::read(fd, static_cast<char*>(data) + done, size - done);
+    if (n <= 0) throw std::runtime_error("a process of the measurement died");
+    done += static_cast<std::size_t>(n);
   }
 }
 
-std::vector<double> understand(const std::string& said) {
-  if (said.empty()) throw std::runtime_error("a process of the measurement died");
-  if (said.front() == 'e') throw std::runtime_error(said.substr(1));
-  std::vector<double> figures((said.size() - 1) / sizeof(double));
-  std::memcpy(figures.data(), said.data() + 1, figures.size() * sizeof(double));
-  return figures;
+struct AnswerHead {
+  std::size_t bytes = 0;  // that follow: figures, or the words of an exception
+  bool failed = false;
+};
+
+void send(int fd, bool failed, const void* data, std::size_t bytes) {
+  const AnswerHead head{bytes, failed};
+  write_all(fd, &head, sizeof head);
+  write_all(fd, data, bytes);
 }
 
 }  // namespace
+
+void send_answer(int fd, const std::function<std::vector<double>()>& body) {
+  try {
+    const std::vector<double> figures = body();
+    send(fd, false, figures.data(), figures.size() * sizeof(double));
+  } catch (const std::exception& error) {
+    send(fd, true, error.what(), std::strlen(error.what()));
+  }
+}
+
+std::vector<double> receive_answer(int fd) {
+  AnswerHead head;
+  read_all(fd, &head, sizeof head);
+  if (head.failed) {
+    std::string words(head.bytes, ' ');
+    read_all(fd, words.data(), words.size());
+    throw std::runtime_error(words);
+  }
+  std::vector<double> figures(head.bytes / sizeof(double));
+  read_all(fd, figures.data(), head.bytes);
+  return figures;
+}
 
 Children::~Children() {
   for (const pid_t pid : pids_) ::kill(pid, SIGKILL);
@@ -80,18 +95,14 @@ std::vector<std::vector<double>> in_children(std::size_t count,
     if (::pipe(pipe.data()) != 0) throw std::runtime_error("pipe failed");
     children.start([&] {
       ::close(pipe[0]);
-      answer(pipe[1], [&] { return body(i); });
+      send_answer(pipe[1], [&] { return body(i); });
     });
     ::close(pipe[1]);
     ends.push_back(pipe[0]);
   }
-  std::vector<std::string> said;
-  for (const int end : ends) {
-    said.push_back(read_to_end(end));
-    ::close(end);
-  }
   std::vector<std::vector<double>> figures;
-  for (const std::string& words : said) figures.push_back(understand(words));
+  for (const int end : ends) figures.push_back(receive_answer(end));
+  for (const int end : ends) ::close(end);
   return figures;
 }
 

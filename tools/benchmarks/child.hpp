@@ -29,6 +29,11 @@ class Children {
 std::vector<std::vector<double>> in_children(std::size_t count,
                                              const std::function<std::vector<double>(std::size_t)>& body);
 
+/// What a child says at the end of its work: what `body` returned, or the words of what it threw.
+void send_answer(int fd, const std::function<std::vector<double>()>& body);
+/// Throws std::runtime_error with these words, or where the child died.
+std::vector<double> receive_answer(int fd);
+
 /// The most physical memory that a process has used so far, in MiB: VmHWM of /proc. 0 when it has gone.
 double peak_mib(pid_t pid);
 

@@ -1,12 +1,13 @@
 #include "subject.hpp"
 
+#include "peer_process.hpp"
 #include "table.hpp"
 
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -69,10 +70,10 @@ void keep_only(const std::vector<std::string>& parts, Subject& subject) {
 }
 
 // Rows [first, first + figures) are this peer's.
-void run_once(const Peer& peer, Row* rows, bool counts) {
+void run_once(const Peer& peer, PeerProcess& process, Row* rows, bool counts) {
   if (!rows->failed.empty()) return;
   try {
-    const std::vector<double> figures = peer.run();
+    const std::vector<double> figures = process.run();
     if (figures.size() != peer.rows.size()) throw std::logic_error("a figure is missing");
     for (std::size_t i = 0; counts && i < figures.size(); ++i) rows[i].samples.push_back(figures[i]);
   } catch (const std::exception& error) {
@@ -113,13 +114,14 @@ std::uint64_t monotonic_ns() {
 std::vector<Row> run_in_turns(const std::vector<Peer>& peers, const Setting& setting) {
   std::vector<Row> rows;
   for (const Peer& peer : peers) rows.insert(rows.end(), peer.rows.begin(), peer.rows.end());
+  std::deque<PeerProcess> processes;
+  for (const Peer& peer : peers) processes.emplace_back(peer);
   for (std::size_t round = setting.quick ? 1 : 0; round <= setting.rounds; ++round) {
     Row* place = rows.data();
-    for (const Peer& peer : peers) {
-      fmt::print(stderr, "round {} of {}: {}\n", round, setting.rounds, peer.rows.front().name);
-      ::malloc_trim(0);  // who forks would pay for the memory that others have left
-      run_once(peer, place, round > 0);
-      place += peer.rows.size();
+    for (std::size_t i = 0; i < peers.size(); ++i) {
+      fmt::print(stderr, "round {} of {}: {}\n", round, setting.rounds, peers[i].rows.front().name);
+      run_once(peers[i], processes[i], place, round > 0);
+      place += peers[i].rows.size();
     }
   }
   return rows;
