@@ -112,7 +112,7 @@ std::optional<Child> fork_silently() {
 
 void lead_own_group() noexcept { ::setpgid(0, 0); }
 
-void take_signals_as_they_come() noexcept {
+void take_default_signal_actions() noexcept {
   for (const int sig : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2, SIGCHLD, SIGXCPU, SIGXFSZ, SIGTSTP,
                         SIGTTIN, SIGTTOU})
     ::signal(sig, SIG_DFL);

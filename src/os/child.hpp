@@ -75,7 +75,7 @@ std::optional<Child> fork_silently();
 void lead_own_group() noexcept;
 /// Takes the signals that end a process as if nobody had ever handled, ignored or blocked them. So do those that are
 /// forked from it.
-void take_signals_as_they_come() noexcept;
+void take_default_signal_actions() noexcept;
 
 int process_id() noexcept;
 

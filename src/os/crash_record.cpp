@@ -1,5 +1,7 @@
 #include "os/crash_record.hpp"
 
+#include "os/child.hpp"
+
 #include <signal.h>
 #include <unistd.h>
 #include <unwind.h>
@@ -12,7 +14,7 @@ namespace bulkhead::os {
 namespace {
 
 CrashRecord* noted_in = nullptr;
-pid_t noted_of = 0;  // a child of this process has the handler as well, and not the record's memory
+std::uint64_t noted_of = 0;  // a child of this process has the handler as well, and not the record's memory
 constexpr std::array fatal{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP};
 
 struct Walk {
@@ -34,7 +36,7 @@ _Unwind_Reason_Code note_frame(_Unwind_Context* context, void* argument) {
 
 void note(int sig, siginfo_t* info, void*) {
   ::signal(sig, SIG_DFL);  // first of all: a fault in here ends the process at once, with what was noted so far
-  CrashRecord* const record = ::getpid() == noted_of ? noted_in : nullptr;
+  CrashRecord* const record = process_identity() == noted_of ? noted_in : nullptr;
   if (record != nullptr && record->signal == 0) {
     record->address = info->si_code > 0 ? reinterpret_cast<std::uint64_t>(info->si_addr) : 0;
     record->count = 0;
@@ -73,7 +75,7 @@ void handle_crashes() noexcept {
 
 void note_crashes_in(CrashRecord& record) noexcept {
   noted_in = &record;
-  noted_of = ::getpid();
+  noted_of = process_identity();
 }
 
 }  // namespace bulkhead::os

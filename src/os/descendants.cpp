@@ -228,6 +228,7 @@ OwnChildren::OwnChildren() {
 }
 
 std::vector<int> OwnChildren::now() const {
+  if (!list_) return children();
   std::vector<int> all;
   append_children(read_small_file(list_), all);
   return all;

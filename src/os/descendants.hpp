@@ -43,8 +43,8 @@ bool has_children() noexcept;
 /// The living and dead children of this process, of whichever thread. Empty where there is no /proc.
 std::vector<int> children();
 
-/// The same of a process that has this one thread only. The kernel's list stays open: to find it costs ten times what
-/// it costs to read it.
+/// The same of a process that has this one thread only. The kernel's list stays open, if it could be opened: to find it
+/// costs ten times what it costs to read it.
 class OwnChildren {
  public:
   OwnChildren();

@@ -26,14 +26,14 @@ OutOfMemoryRank::OutOfMemoryRank() {
   usual_ = read_small_file(file);
   int own = 0;
   if (std::from_chars(usual_.data(), usual_.data() + usual_.size(), own).ec != std::errc()) return;
-  first_ = std::to_string(std::min(own + ahead, foremost));
+  raised_ = std::to_string(std::min(std::max(own, 0) + ahead, foremost));
   file_ = kept_from_children(std::move(file));
 }
 
-OutOfMemoryRank::First::First(const OutOfMemoryRank& rank) noexcept : rank_(rank) {
-  take_rank(rank_.file_, rank_.first_);
+OutOfMemoryRank::Raised::Raised(const OutOfMemoryRank& rank) noexcept : rank_(rank) {
+  take_rank(rank_.file_, rank_.raised_);
 }
 
-OutOfMemoryRank::First::~First() { take_rank(rank_.file_, rank_.usual_); }
+OutOfMemoryRank::Raised::~Raised() { take_rank(rank_.file_, rank_.usual_); }
 
 }  // namespace bulkhead::os

@@ -15,14 +15,14 @@ class OutOfMemoryRank {
   OutOfMemoryRank();
   const Fd& fd() const noexcept { return file_; }
 
-  /// While one lives, children are born far ahead of this process, which stands there as well. Does nothing where the
-  /// kernel refuses.
-  class First {
+  /// While one lives, this process stands far ahead of where it usually does, and so do the children that it forks. Of
+  /// a host that is spared, the workers are not. Does nothing where the kernel refuses.
+  class Raised {
    public:
-    explicit First(const OutOfMemoryRank& rank) noexcept;
-    ~First();
-    First(const First&) = delete;
-    First& operator=(const First&) = delete;
+    explicit Raised(const OutOfMemoryRank& rank) noexcept;
+    ~Raised();
+    Raised(const Raised&) = delete;
+    Raised& operator=(const Raised&) = delete;
 
    private:
     const OutOfMemoryRank& rank_;
@@ -30,7 +30,7 @@ class OutOfMemoryRank {
 
  private:
   Fd file_;  // stays open
-  std::string usual_, first_;
+  std::string usual_, raised_;
 };
 
 }  // namespace bulkhead::os

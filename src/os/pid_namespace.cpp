@@ -67,7 +67,7 @@ void require_own_proc() {
 
 void enter_pid_namespace(const Fd& host) {
   lead_own_group();
-  take_signals_as_they_come();
+  take_default_signal_actions();
   const Fd guardian = watch_process(process_id());
   const bool in_user_namespace = unshare_as_privileged_as_we_are();
   enter_generation();

@@ -195,7 +195,8 @@ class Coordinator {
     os::Pipe pipe;
     os::Lifeline lifeline;
   };
-  std::optional<Outfit> spare_outfit_;  // made while workers work, once some have died, so that the next need not wait
+  // Made while workers work, once one has been replaced, so that the next need not wait: five descriptors, 16 KiB.
+  std::optional<Outfit> spare_outfit_;
 
   std::vector<std::unique_ptr<Worker>> workers_;  // by slot; null: nobody
   std::size_t live_ = 0;

@@ -22,7 +22,7 @@ ForkServerLoop::ForkServerLoop(const ForkServer::Life& life, os::DescriptorSocke
                                os::Fd host, bool crash_notes)
     : life_(life), name_(os::process_name()), socket_(std::move(socket)), host_(std::move(host)) {
   os::lead_own_group();
-  os::take_signals_as_they_come();
+  os::take_default_signal_actions();
   os::adopt_orphans();
   os::forget_spared_children();
   os::name_process("bulkhead-forks");  // its workers take the program's name back
@@ -98,7 +98,7 @@ void ForkServerLoop::fork_worker(const Order& order, std::vector<os::Fd> descrip
 
 // Returns in this process only.
 os::Child ForkServerLoop::fork_from(const Order& order, std::span<os::Fd> descriptors) {
-  const os::OutOfMemoryRank::First born_so(out_of_memory_rank_);
+  const os::OutOfMemoryRank::Raised while_forking(out_of_memory_rank_);
   if (auto child = os::fork_silently()) return *std::move(child);
   os::name_process(name_.c_str());
   life_({order.slot, order.seed, std::move(descriptors[0]), std::move(descriptors[1]), std::move(descriptors[2]),

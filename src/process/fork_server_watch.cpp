@@ -56,8 +56,7 @@ void Coordinator::take_report(const Report& report, os::Fd pidfd) {
       worker->be_born(std::move(process), now_);
       ++counted_.workers_started;
       if (worker->doom != KillReason::none && worker->doom != KillReason::retired) worker->process().kill();
-      // The first of a slot has a lower number: one has ended, and others may.
-      if (worker->number() >= workers_.size()) prepare_for_successor();
+      if (counted_.workers_started > live_) prepare_for_successor();  // more were born than there are: others may end
       return notify({.kind = EventKind::worker_started, .worker = worker->slot(), .process = worker->pid()});
     case ReportKind::refused:
       return refuse_birth(*worker, report.error);

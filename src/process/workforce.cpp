@@ -52,9 +52,9 @@ Coordinator::Outfit::Outfit() : pipe(os::make_private_pipe(pipe_bytes)), lifelin
   memory = std::move(file).release();
 }
 
-// What fails now is said when it is needed.
+// Where descriptors are short, births under way need them. What fails now is said when it is needed.
 void Coordinator::prepare_for_successor() noexcept {
-  if (spare_outfit_) return;
+  if (spare_outfit_ || closed() || most_workers_ < num_workers_) return;
   try {
     spare_outfit_.emplace();
   } catch (const std::exception&) {
@@ -94,6 +94,7 @@ std::unique_ptr<Worker> Coordinator::ask_for_worker(std::size_t slot) {
 
 // Fewer workers do the same work; with none left, the run ends rather than wait for ever.
 void Coordinator::be_refused(const std::string& why) {
+  spare_outfit_.reset();
   most_workers_ = live_;
   recount_all();
   may_ask_again_at_ = now_ + before_asking_again;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,17 @@ class BlockFiller {
     block.items[block.filled].emplace(std::move(item));
     ++tasks_;
     if (++block.filled == Block::size) close(filling);
+  }
+  /// First attempts, from `index` on, which are put here one after the other: at least one place.
+  std::span<ItemPlace<Item>> places(std::size_t index) {
+    if (first_.block && index != first_.block->index(first_.block->filled)) close(first_);
+    if (first_.block == nullptr) open(first_, index);
+    return std::span(first_.block->items).subspan(first_.block->filled);
+  }
+  /// So many of these were.
+  void have_put(std::size_t count) {
+    tasks_ += count;
+    if ((first_.block->filled += static_cast<std::uint32_t>(count)) == Block::size) close(first_);
   }
   /// Put, and not taken yet.
   std::size_t tasks() const noexcept { return tasks_; }

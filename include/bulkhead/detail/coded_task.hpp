@@ -23,16 +23,15 @@ namespace bulkhead::detail {
 
 std::string too_large_words(const char* what, std::size_t size, const char* limit_name, std::uint64_t limit);
 
-/// What becomes of a result, whatever function it comes from: one of these is compiled for all of them.
+/// The half of a task that does not know its function: what becomes of a result, or of an exception. One of these is
+/// compiled for all functions with such a result.
 template <class R>
-class ResultEncoder : public TaskBody {
+class TaskWithResult : public TaskBody {
  protected:
-  explicit ResultEncoder(const TaskLimits& limits) : limits_(limits) {}
+  explicit TaskWithResult(const TaskLimits& limits) : limits_(limits) {}
 
-  // What an exception would mean at this stage.
-  void decodes() noexcept { stage_ = Ending::not_serializable; }
-  void calls() noexcept { stage_ = Ending::exception; }
-  void encodes() noexcept { stage_ = Ending::not_serializable; }
+  /// What an exception means from here on.
+  void stage(Ending meaning) noexcept { stage_ = meaning; }
 
   // Kept out of line, and so is encode_any(): what they need on the stack would be made ready for every task.
   [[gnu::noinline]] void fail(ResultSlot& result) { result.failure = failure_under_limits(limits_, stage_); }
@@ -67,14 +66,14 @@ class ResultEncoder : public TaskBody {
   }
 
   TaskLimits limits_;
-  Ending stage_ = Ending::not_serializable;
+  Ending stage_ = Ending::not_serializable;  // an item that does not decode
 };
 
 /// Decode, call, encode: what a worker does with an item. Refers to the function or owns it (F a value or reference).
 template <class Item, class R, class F>
-class CodedTask final : public ResultEncoder<R> {
+class CodedTask final : public TaskWithResult<R> {
  public:
-  CodedTask(F func, const TaskLimits& limits) : ResultEncoder<R>(limits), func_(std::forward<F>(func)) {}
+  CodedTask(F func, const TaskLimits& limits) : TaskWithResult<R>(limits), func_(std::forward<F>(func)) {}
 
   bool takes_stop_token() const noexcept override { return StoppableFunction<F, Item>; }
 
@@ -82,20 +81,20 @@ class CodedTask final : public ResultEncoder<R> {
     std::size_t size = TaskBody::not_in_room;
     try {
       Item item = decode<Item>(bytes);
-      this->calls();
+      this->stage(Ending::exception);
       if constexpr (std::is_void_v<R>) {
         invoke_task(func_, std::move(item), stop_token());
         size = result.size = 0;
       } else {
         const R value = invoke_task(func_, std::move(item), stop_token());
-        this->encodes();
+        this->stage(Ending::not_serializable);
         size = this->encode(value, result);
       }
     } catch (...) {
       this->fail(result);
     }
     result.encoding = false;
-    this->decodes();
+    this->stage(Ending::not_serializable);
     return size;
   }
 

@@ -30,6 +30,11 @@ inline constexpr bool elements_are_there = elements_lie_in_a_row<Range> ||
 template <class Range>
 inline constexpr bool elements_are_there<const Range> = elements_are_there<Range>;
 
+/// Numbers that exist already come by the million: loops over them are kept short.
+template <class Range>
+inline constexpr bool numbers_lie_in_a_row =
+    elements_lie_in_a_row<Range>&& std::is_arithmetic_v<std::ranges::range_value_t<Range>>;
+
 /// Pulls the items of a range. `Items` as deduced for a forwarding reference: an lvalue range is used where it is, an
 /// rvalue one is moved in. Not movable, since iterators may point into it.
 template <class Items>
@@ -62,6 +67,19 @@ class ItemSource {
     std::optional<Item> item(take());
     at_end_ = false;
     return item;
+  }
+
+  /// The next ones: each is handed to put(item), at most `most` of them. Returns how many there were.
+  template <class Put>
+  std::size_t next(std::size_t most, Put&& put) requires numbers_lie_in_a_row<Range> {
+    if (at_end_ || most == 0) return 0;
+    auto at = at_ ? std::ranges::next(*at_) : std::ranges::begin(items_);
+    const auto end = std::ranges::end(items_);
+    std::size_t count = 0;
+    for (; count < most && at != end; ++count, ++at) put(static_cast<Item>(*at));
+    at_end_ = count < most;
+    if (count != 0) at_.emplace(std::ranges::prev(at));
+    return count;
   }
 
  private:

@@ -225,8 +225,10 @@ class ThreadRun {
         end_unpulled();
         continue;
       }
-      if (!pull()) break;
-      if (!may_batch || input_pace_.look_is_due(1)) {  // what may block at the next step is not held back
+      const std::size_t room = window_.size() - (pulled_ - delivered_);
+      const std::size_t pulled = pull(may_batch ? std::min(room, input_pace_.until_look()) : 1);
+      if (pulled == 0) break;
+      if (!may_batch || input_pace_.look_is_due(pulled)) {  // what may block at the next step is not held back
         const Clock::time_point since = std::exchange(now_, Clock::now());
         if (input_pace_.hand_over(since.time_since_epoch(), now_.time_since_epoch()) || !may_batch) publish();
         if (prompt_ && (has_come() || crew_.has_reports()) && now_ - began > patience) break;
@@ -243,19 +245,34 @@ class ThreadRun {
     if (tiny || held_up) window_.widen();
   }
 
-  // The next item. A range that throws ends the input; the exception waits for the results before it.
-  bool pull() {
+  // The next items, at most so many. A range that throws ends the input; the exception waits for the results before it.
+  std::size_t pull(std::size_t most) {
+    std::size_t count = 0;
     try {
-      if (std::optional<Item> item = source_.next()) {
-        filler_.put(pulled_, 1, std::move(*item));
-        ++pulled_;
-        return true;
+      for (std::size_t more = 0; count < most && (more = pull_some(most - count)) != 0; count += more) {
       }
+      if (count == most) return count;
     } catch (...) {
       input_error_ = std::current_exception();
     }
     source_done_ = true;
-    return false;
+    return count;
+  }
+
+  // 0: at the end.
+  std::size_t pull_some(std::size_t most) {
+    std::size_t count = 0;
+    if constexpr (numbers_lie_in_a_row<typename ItemSource<Items>::Range>) {
+      auto places = filler_.places(pulled_);
+      auto* place = places.data();
+      count = source_.next(std::min(most, places.size()), [&](Item item) { (place++)->emplace(std::move(item)); });
+      filler_.have_put(count);
+    } else if (std::optional<Item> item = source_.next()) {
+      filler_.put(pulled_, 1, std::move(*item));
+      count = 1;
+    }
+    pulled_ += count;
+    return count;
   }
 
   // After giving up, what the input is known to hold still gets its outcome; unknown input is left alone.
