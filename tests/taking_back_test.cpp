@@ -70,7 +70,7 @@ class Dealer {
       : answers(tasks),
         memory_(remains_.map(Access::read_write)),
         page(*::new (static_cast<void*>(memory_.data())) WorkerPage{}),
-        worker(0, 1, outbox_ends::stream_seed, queue_.open_lane(0),
+        worker(1, outbox_ends::stream_seed, 0, queue_.open_lane(0),
                Inbox(remains_.map(Access::read_only), std::move(pipe_.read_end), outbox_ends::stream_seed,
                      outbox_ends::payload_limit),
                Pace()),

@@ -68,7 +68,8 @@ void LaneWriter::request_stop() noexcept {
   ring_bell();
 }
 
-void LaneWriter::admit(std::uint32_t seed) noexcept {
+void LaneWriter::admit(std::uint32_t seed, std::uint32_t slot) noexcept {
+  header_->slot = slot;
   header_->admitted.store(seed, std::memory_order_seq_cst);
   ring_bell();
 }

@@ -29,6 +29,7 @@ struct LaneHeader {
   alignas(64) std::atomic<std::uint32_t> bell;          // a worker sleeps on it; changes with each ring
   std::atomic<std::uint32_t> stop;                      // 1: leave when the lane is empty
   std::atomic<std::uint32_t> admitted;                  // the seed of the one incarnation that may take items; 0: none
+  std::uint32_t slot;                                   // that its worker has, from when it is admitted
   alignas(64) std::atomic<std::uint64_t> acknowledged;  // the worker's outbox may be overwritten up to here
 };
 static_assert(sizeof(LaneHeader) <= lane_header_bytes);
@@ -64,7 +65,7 @@ class LaneWriter {
   void request_stop() noexcept;
   /// From here on the worker with this seed, and no other, may take items. Until then it may be that a worker was
   /// forked of which nobody knows: it must not execute what is dealt again to another.
-  void admit(std::uint32_t seed) noexcept;
+  void admit(std::uint32_t seed, std::uint32_t slot) noexcept;
   void acknowledge(std::uint64_t offset) noexcept;
 
   /// The oldest item without an answer, if there is one.
@@ -145,6 +146,8 @@ class LaneReader {
   std::uint64_t tail() const noexcept { return header_->tail.load(std::memory_order_acquire); }
   bool stop_requested() const noexcept { return header_->stop.load(std::memory_order_acquire) != 0; }
   std::uint32_t admitted() const noexcept { return header_->admitted.load(std::memory_order_acquire); }
+  /// Of who was admitted.
+  std::uint32_t slot() const noexcept { return header_->slot; }
   std::uint64_t acknowledged() const noexcept { return header_->acknowledged.load(std::memory_order_acquire); }
   const Row& at(std::uint64_t offset) const noexcept {
     return *reinterpret_cast<const Row*>(ring_ + offset % lane_ring_bytes);

@@ -63,28 +63,28 @@ TaskQueue::TaskQueue(std::size_t lanes, std::size_t arena_bytes)
 
 TaskQueue::~TaskQueue() = default;
 
-LaneWriter TaskQueue::open_lane(std::size_t slot) {
-  const std::size_t there = occupy_lane(slot, ring_bytes_at_first);
+LaneWriter TaskQueue::open_lane(std::size_t lane) {
+  const std::size_t there = occupy_lane(lane, ring_bytes_at_first);
   if (there == 0) throw std::system_error(ENOMEM, std::generic_category(), "fallocate of a task lane");
-  return LaneWriter(mapping_.data() + slot * lane_bytes, there,
-                    [this, slot](std::size_t up_to) { return lengthen_lane(slot, up_to); });
+  return LaneWriter(mapping_.data() + lane * lane_bytes, there,
+                    [this, lane](std::size_t up_to) { return lengthen_lane(lane, up_to); });
 }
 
 // Returns how many bytes of its ring there are then.
-std::size_t TaskQueue::occupy_lane(std::size_t slot, std::size_t ring_bytes) {
-  std::size_t& there = ring_bytes_[slot];
+std::size_t TaskQueue::occupy_lane(std::size_t lane, std::size_t ring_bytes) {
+  std::size_t& there = ring_bytes_[lane];
   if (ring_bytes <= there) return there;
   const std::size_t begin = there == 0 ? 0 : lane_header_bytes + there;
-  if (file_.occupy(slot * lane_bytes + begin, lane_header_bytes + ring_bytes - begin)) there = ring_bytes;
+  if (file_.occupy(lane * lane_bytes + begin, lane_header_bytes + ring_bytes - begin)) there = ring_bytes;
   return there;
 }
 
 // What can go wrong besides short memory is no reason to end: the lane works as it is.
-std::size_t TaskQueue::lengthen_lane(std::size_t slot, std::size_t ring_bytes) noexcept {
+std::size_t TaskQueue::lengthen_lane(std::size_t lane, std::size_t ring_bytes) noexcept {
   try {
-    return occupy_lane(slot, ring_bytes);
+    return occupy_lane(lane, ring_bytes);
   } catch (...) {
-    return ring_bytes_[slot];
+    return ring_bytes_[lane];
   }
 }
 
@@ -104,8 +104,8 @@ std::span<std::byte> TaskQueue::bytes(const ArenaPlace& place) const noexcept {
   return {mapping_.data() + arena_offset_ + place.offset, place.size};
 }
 
-TaskQueueView::TaskQueueView(const TaskQueue& queue, std::size_t slot)
-    : lane_(queue.file(), Access::read_only, slot * lane_bytes, lane_bytes),
+TaskQueueView::TaskQueueView(const TaskQueue& queue, std::size_t lane)
+    : lane_(queue.file(), Access::read_only, lane * lane_bytes, lane_bytes),
       arena_(queue.file(), Access::read_only, queue.arena_offset(), queue.arena_bytes()) {}
 
 }  // namespace bulkhead::ipc

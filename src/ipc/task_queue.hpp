@@ -26,9 +26,9 @@ class TaskQueue {
   TaskQueue(const TaskQueue&) = delete;
   TaskQueue& operator=(const TaskQueue&) = delete;
 
-  /// Starts the slot's lane afresh for a new worker. Throws std::system_error(ENOMEM) where memory is short. A lane
+  /// Starts a lane afresh for a new worker. Throws std::system_error(ENOMEM) where memory is short. A lane
   /// that grows and finds no memory stays as it is.
-  LaneWriter open_lane(std::size_t slot);
+  LaneWriter open_lane(std::size_t lane);
 
   /// Place for a large item, or nothing while the arena is full. Release gives it back.
   std::optional<ArenaPlace> allocate(std::size_t size);
@@ -42,8 +42,8 @@ class TaskQueue {
  private:
   class Arena;
 
-  std::size_t occupy_lane(std::size_t slot, std::size_t ring_bytes);
-  std::size_t lengthen_lane(std::size_t slot, std::size_t ring_bytes) noexcept;
+  std::size_t occupy_lane(std::size_t lane, std::size_t ring_bytes);
+  std::size_t lengthen_lane(std::size_t lane, std::size_t ring_bytes) noexcept;
 
   std::size_t arena_offset_, arena_bytes_;
   os::MemoryFile file_;
@@ -55,7 +55,7 @@ class TaskQueue {
 /// A worker's view: its lane and the arena, both read-only.
 class TaskQueueView {
  public:
-  TaskQueueView(const TaskQueue& queue, std::size_t slot);
+  TaskQueueView(const TaskQueue& queue, std::size_t lane);
   LaneReader lane() const noexcept { return LaneReader(lane_.data()); }
   std::span<const std::byte> item(const Record& record) const noexcept {
     if (!record.in_arena()) return record.inlined();

@@ -29,7 +29,7 @@ Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptio
       options_((check_process_options(options), options)),
       num_workers_(options.num_workers != 0 ? options.num_workers : usable_cores()),
       owner_(os::process_identity()),
-      queue_(num_workers_, arena_bytes(options)),
+      queue_(num_workers_ + 1, arena_bytes(options)),
       workers_(num_workers_),
       idle_(num_workers_),
       half_empty_(num_workers_),
@@ -97,6 +97,7 @@ Wake Coordinator::wait_for_completions(int input) {
     if (outstanding() == 0 && (input == detail::ProcessEngine::no_input || closed()) && !somebody_leaves())
       return Wake::idle;
     balance();
+    prepare_for_successor();
     if (poll() && input != detail::ProcessEngine::no_input) input_ready_ = true;
   }
   notify_finished();
@@ -113,6 +114,7 @@ bool Coordinator::somebody_leaves() const {
 
 // One wait for anything. Workers are looked at when it is time, also when they keep us busy. True: a heartbeat.
 bool Coordinator::poll() {
+  admit_newcomers();
   const auto keys = poller_.wait(patience());
   ++counted_.coordinator_wakeups;
   now_ = os::now();

@@ -103,7 +103,10 @@ class Coordinator {
 
   // Workers coming and going (workforce.cpp)
   Worker* start_worker();
-  std::unique_ptr<Worker> ask_for_worker(std::size_t slot);
+  std::unique_ptr<Worker> ask_for_worker();
+  std::size_t free_lane() const;
+  void employ(std::unique_ptr<Worker> worker, std::size_t slot);
+  void admit_newcomers();
   void prepare_for_successor() noexcept;
   [[noreturn]] void live_as_worker(Cradle cradle);
   void be_refused(const std::string& why);
@@ -122,6 +125,8 @@ class Coordinator {
   // The fork server (fork_server_watch.cpp)
   void hear_server();
   void take_report(const Report& report, os::Fd pidfd);
+  void take_report_of_spare(const Report& report, os::ProcessHandle process);
+  void welcome(Worker& worker);
   void refuse_birth(Worker& worker, int error);
   void lose_server();
   Worker* worker_numbered(std::uint64_t number) const noexcept;
@@ -187,18 +192,11 @@ class Coordinator {
   os::WakeUp stop_wake_;
   std::optional<std::stop_callback<std::function<void()>>> on_stop_, on_drain_;
 
-  // What a worker is given, and our side of it.
-  struct Outfit {
-    Outfit();
-    os::Fd memory;
-    ipc::Mapping memory_seen;
-    os::Pipe pipe;
-    os::Lifeline lifeline;
-  };
-  // Made while workers work, once one has been replaced, so that the next need not wait: five descriptors, 16 KiB.
-  std::optional<Outfit> spare_outfit_;
-
   std::vector<std::unique_ptr<Worker>> workers_;  // by slot; null: nobody
+  // Forked while the others work, once one of them has ended, so that nobody waits for the next: it has a lane but no
+  // slot, and has run nothing of the user's. Without its lifeline, which goes with this, it ends.
+  std::unique_ptr<Worker> spare_;
+  bool admission_due_ = false;  // to one of them, which has no task yet
   std::size_t live_ = 0;
   // So that nobody has to be looked for among all: the sums of what they are counted as, and who may have room in his
   // lane. The sets hold too many rather than too few; who turns out to have none is taken out, and comes in again with

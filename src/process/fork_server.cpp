@@ -100,7 +100,7 @@ void ForkServer::collect() noexcept {
 bool ForkServer::ask_for_worker(std::uint64_t worker, const Cradle& cradle) noexcept {
   const std::uint8_t count = cradle.standard_error ? 4 : 3;
   Order message{
-      .worker = worker, .slot = cradle.slot, .seed = cradle.seed, .kind = OrderKind::fork, .descriptors = count};
+      .worker = worker, .lane = cradle.lane, .seed = cradle.seed, .kind = OrderKind::fork, .descriptors = count};
   const std::array<int, 4> descriptors{cradle.memory.get(), cradle.pipe.get(), cradle.lifeline.get(),
                                        cradle.standard_error.get()};
   return socket_.send(bytes_of(message), std::span(descriptors).first(count));

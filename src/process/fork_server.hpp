@@ -27,7 +27,7 @@ namespace bulkhead::process {
 
 /// What a fresh worker finds in its hands.
 struct Cradle {
-  int slot = 0;
+  std::size_t lane = 0;
   std::uint32_t seed = 0;
   os::Fd memory, pipe, lifeline;
   os::Fd standard_error{};  // none: the program's own

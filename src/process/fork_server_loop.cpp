@@ -101,7 +101,7 @@ os::Child ForkServerLoop::fork_from(const Order& order, std::span<os::Fd> descri
   const os::OutOfMemoryRank::Raised while_forking(out_of_memory_rank_);
   if (auto child = os::fork_silently()) return *std::move(child);
   os::name_process(name_.c_str());
-  life_({order.slot, order.seed, std::move(descriptors[0]), std::move(descriptors[1]), std::move(descriptors[2]),
+  life_({order.lane, order.seed, std::move(descriptors[0]), std::move(descriptors[1]), std::move(descriptors[2]),
          descriptors.size() > 3 ? std::move(descriptors[3]) : os::Fd()});
   os::leave_at_once(1);
 }

@@ -17,7 +17,7 @@ enum class OrderKind : std::uint8_t {
 
 struct Order {
   std::uint64_t worker = 0;  // the coordinator's number for it, never used twice
-  std::int32_t slot = 0;
+  std::uint64_t lane = 0;
   std::uint32_t seed = 0;
   OrderKind kind = OrderKind::fork;
   std::uint8_t descriptors = 0;  // that come with it

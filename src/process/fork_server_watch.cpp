@@ -39,7 +39,17 @@ Worker* Coordinator::worker_numbered(std::uint64_t number) const noexcept {
   return nullptr;
 }
 
+// What becomes of a spare concerns nobody before it is needed.
+void Coordinator::take_report_of_spare(const Report& report, os::ProcessHandle process) {
+  if (report.kind == ReportKind::born && process)
+    spare_->be_born(std::move(process), now_);
+  else
+    spare_.reset();
+}
+
 void Coordinator::take_report(const Report& report, os::Fd pidfd) {
+  if (spare_ && spare_->number() == report.worker)
+    return take_report_of_spare(report, os::ProcessHandle(report.pid, std::move(pidfd)));
   Worker* const worker = worker_numbered(report.worker);
   os::ProcessHandle process(report.pid, std::move(pidfd));
   if (!worker) return process.kill();
@@ -48,16 +58,8 @@ void Coordinator::take_report(const Report& report, os::Fd pidfd) {
       return;
     case ReportKind::born:
       if (!process) return refuse_birth(*worker, EMFILE);  // its descriptor got no number here
-      try {
-        poller_.watch(process.pidfd().get(), key_of(static_cast<std::size_t>(worker->slot()), Sign::death));
-      } catch (const std::system_error& error) {
-        return refuse_birth(*worker, error.code().value());
-      }
       worker->be_born(std::move(process), now_);
-      ++counted_.workers_started;
-      if (worker->doom != KillReason::none && worker->doom != KillReason::retired) worker->process().kill();
-      if (counted_.workers_started > live_) prepare_for_successor();  // more were born than there are: others may end
-      return notify({.kind = EventKind::worker_started, .worker = worker->slot(), .process = worker->pid()});
+      return welcome(*worker);
     case ReportKind::refused:
       return refuse_birth(*worker, report.error);
     case ReportKind::ended:
@@ -68,6 +70,22 @@ void Coordinator::take_report(const Report& report, os::Fd pidfd) {
                                 .system_time = std::chrono::microseconds(report.system_us)};
       return look_at_death(*worker);
   }
+}
+
+// It is born, and has a slot.
+void Coordinator::welcome(Worker& worker) {
+  try {
+    poller_.watch(worker.process().pidfd().get(), key_of(static_cast<std::size_t>(worker.slot()), Sign::death));
+  } catch (const std::system_error& error) {
+    return refuse_birth(worker, error.code().value());
+  }
+  if (worker.outstanding != 0 || filling_ == &worker)
+    worker.admit();
+  else
+    admission_due_ = true;  // with its first task, which comes at once: else it would be woken twice
+  ++counted_.workers_started;
+  if (worker.doom != KillReason::none && worker.doom != KillReason::retired) worker.process().kill();
+  notify({.kind = EventKind::worker_started, .worker = worker.slot(), .process = worker.pid()});
 }
 
 // If it lives all the same it was not admitted to its lane, and ends with its lifeline.
@@ -86,6 +104,7 @@ void Coordinator::lose_server() {
   const bool all_ended = server_->takes_workers_along();
   server_->kill();
   server_.reset();
+  spare_.reset();
   notify({.kind = EventKind::fork_server_lost});
   for (const auto& worker : workers_) {
     if (!worker) continue;

@@ -4,13 +4,17 @@
 #include "os/remote_fence.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace bulkhead::process {
 
 void Worker::be_born(os::ProcessHandle process, std::chrono::nanoseconds now) noexcept {
   process_ = std::move(process);
   since = now;
-  lane_.admit(seed_);
+}
+
+void Worker::admit() noexcept {
+  if (!std::exchange(admitted_, true)) lane_.admit(seed_, static_cast<std::uint32_t>(slot_));
 }
 
 bool Worker::publish(std::chrono::nanoseconds now) {
@@ -20,6 +24,7 @@ bool Worker::publish(std::chrono::nanoseconds now) {
     published_.push_back({lane_.tail_offset(), now});
   else
     published_.back().tail = lane_.tail_offset();  // a coarser date, in bounded memory
+  if (born() && !admitted_) return admit(), true;
   ipc::full_fence();
   if (inbox_.page().read_asleep() != ipc::Sleep::for_tasks) return false;
   lane_.ring_bell();

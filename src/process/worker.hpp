@@ -49,20 +49,25 @@ struct Standing {
 
 class Worker {
  public:
-  /// Not born yet: the fork server was asked for it.
-  Worker(int slot, std::uint64_t number, std::uint32_t seed, ipc::LaneWriter lane, ipc::Inbox inbox, Pace pace)
-      : slot_(slot), number_(number), seed_(seed), lane_(lane), inbox_(std::move(inbox)), pace_(pace) {}
+  /// Not born yet: the fork server was asked for it. And a spare, until it is given a slot.
+  Worker(std::uint64_t number, std::uint32_t seed, std::size_t lane_number, ipc::LaneWriter lane, ipc::Inbox inbox,
+         Pace pace)
+      : number_(number), seed_(seed), lane_number_(lane_number), lane_(lane), inbox_(std::move(inbox)), pace_(pace) {}
 
   int slot() const noexcept { return slot_; }
+  void take_slot(std::size_t slot) noexcept { slot_ = static_cast<int>(slot); }
   /// Told apart from every other worker of the run, also from those that had its slot.
   std::uint64_t number() const noexcept { return number_; }
   long pid() const noexcept { return process_.pid(); }
   const os::ProcessHandle& process() const noexcept { return process_; }
-  /// The fork server has forked it: it may take records from now on.
+  /// The fork server has forked it.
   void be_born(os::ProcessHandle process, std::chrono::nanoseconds now) noexcept;
+  /// Born, and with a slot, it may take records from now on. Wakes it, the first time.
+  void admit() noexcept;
   /// By the kernel, in its pid namespace, unless it says itself that it had crashed before.
   void be_ended_with_server() noexcept;
   bool born() const noexcept { return static_cast<bool>(process_); }
+  std::size_t lane_number() const noexcept { return lane_number_; }
   ipc::LaneWriter& lane() noexcept { return lane_; }
   ipc::Inbox& inbox() noexcept { return inbox_; }
   Pace& pace() noexcept { return pace_; }
@@ -150,9 +155,11 @@ class Worker {
     std::chrono::nanoseconds when;
   };
 
-  int slot_;
+  int slot_ = -1;
+  bool admitted_ = false;
   std::uint64_t number_;
   std::uint32_t seed_;
+  std::size_t lane_number_;
   os::ProcessHandle process_;
   ipc::LaneWriter lane_;
   ipc::Inbox inbox_;

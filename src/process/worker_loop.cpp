@@ -70,7 +70,6 @@ void WorkerLoop::leave_with_words(const Failure& failure) {
 void WorkerLoop::start() {
   // Before there is a second thread: the kernel takes 10 ms for it then.
   fenced_remotely_ = os::has_remote_fences() && os::accept_remote_fences();
-  current_.task.worker = place_.slot;
   current_.sink = this;
   result_.large = this;
   current_.active = false;
@@ -85,16 +84,22 @@ void WorkerLoop::start() {
   try {
     if (body_.takes_stop_token()) os::stop_on_terminate();
     os::limit_this_process({options_.memory_limit, options_.file_size, options_.open_files});
-    if (options_.worker_init) options_.worker_init();
+    if (options_.worker_init) set_up();
   } catch (...) {
     leave_with_words(detail::failure_from_current_exception());
   }
-  if (options_.worker_init && os::has_children()) helpers_ = os::children();
-  os::note_forks();
   page_.move_to(0, Phase::between, place_.seed);  // from here on it may be asked what was in our hands: nothing yet
   outbox_.put_copy(FrameKind::serving, 0, 0, {});
   outbox_.flush();  // nothing it does to its memory later can take this back
   group_start_ = last_end_ = last_flush_ = os::now();
+}
+
+// Nothing of the user's runs in a spare before it is one of the workers.
+void WorkerLoop::set_up() {
+  wait_for_admission();
+  options_.worker_init();
+  if (os::has_children()) helpers_ = os::children();
+  os::note_forks();
 }
 
 // If the fork server died before it could say that it forked us, our tasks are somebody else's.
@@ -102,7 +107,10 @@ void WorkerLoop::wait_for_admission() {
   for (;;) {
     const std::uint32_t heard = lane_.bell();
     const std::uint32_t admitted = lane_.admitted();
-    if (admitted == place_.seed) return;
+    if (admitted == place_.seed) {
+      current_.task.worker = static_cast<int>(lane_.slot());
+      return;
+    }
     if (admitted != 0) os::leave_worker(0);
     lane_.sleep(heard);
   }

@@ -17,7 +17,6 @@ namespace bulkhead::process {
 
 /// What a worker holds of the outside: read-only its tasks, its own page, ring and annex, its end of the pipe.
 struct WorkerPlace {
-  int slot = 0;
   ipc::TaskQueueView queue;
   ipc::Mapping memory;  // page, ring and annex
   os::Fd pipe;
@@ -31,6 +30,7 @@ class WorkerLoop final : public detail::OutputSink, public detail::LargeRoom {
 
  private:
   void start();
+  void set_up();
   [[noreturn]] void leave_with_words(const Failure& failure);
   void wait_for_admission();
   void serve();

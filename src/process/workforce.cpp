@@ -31,70 +31,93 @@ Worker* Coordinator::start_worker() {
   const auto slot = static_cast<std::size_t>(std::find(workers_.begin(), workers_.end(), nullptr) - workers_.begin());
   try {
     start();
-    workers_[slot] = ask_for_worker(slot);
+    employ(spare_ ? std::move(spare_) : ask_for_worker(), slot);
   } catch (const std::system_error& error) {
     be_refused(error.what());
     return nullptr;
   }
+  if (workers_[slot]->born()) welcome(*workers_[slot]);  // who is told of it may throw; and it may be refused
+  return workers_[slot].get();
+}
+
+void Coordinator::employ(std::unique_ptr<Worker> worker, std::size_t slot) {
+  worker->take_slot(slot);
+  worker->since = worker->last_taken = now_ = os::now();
+  if (worker->words.from()) poller_.watch(worker->words.from().get(), key_of(slot, Sign::words));
+  poller_.watch(worker->inbox().pipe().get(), key_of(slot, Sign::frames));
+  workers_[slot] = std::move(worker);
   ++live_;
   if (live_ >= most_workers_)
     recount_all();  // one more may now be dealt to those that have proved nothing
   else
     recount(*workers_[slot]);
-  return workers_[slot].get();
 }
 
-Coordinator::Outfit::Outfit() : pipe(os::make_private_pipe(pipe_bytes)), lifeline(os::make_lifeline()) {
-  os::MemoryFile file("bulkhead-worker", ipc::worker_memory_bytes);
-  if (!file.occupy(0, ipc::worker_page_bytes + ipc::ring_bytes_at_birth))
-    throw std::system_error(ENOMEM, std::generic_category(), "fallocate of a worker's memory");
-  memory_seen = ipc::Mapping(file, ipc::Access::read_only, 0, ipc::worker_memory_bytes);
-  memory = std::move(file).release();
+// Before the loop waits: nobody waits for this.
+void Coordinator::admit_newcomers() {
+  if (!std::exchange(admission_due_, false)) return;
+  for (const auto& worker : workers_)
+    if (worker && worker->born()) worker->admit();
 }
 
-// Where descriptors are short, births under way need them. What fails now is said when it is needed.
+// More were born than there are: others may end. Where descriptors or processes are short, births under way need them;
+// and what fails now is said when it is needed.
 void Coordinator::prepare_for_successor() noexcept {
-  if (spare_outfit_ || closed() || most_workers_ < num_workers_) return;
+  if (spare_ || !server_ || counted_.workers_started <= live_ || closed() || most_workers_ < num_workers_) return;
   try {
-    spare_outfit_.emplace();
+    spare_ = ask_for_worker();
   } catch (const std::exception&) {
   }
 }
 
-std::unique_ptr<Worker> Coordinator::ask_for_worker(std::size_t slot) {
-  Outfit outfit = spare_outfit_ ? *std::exchange(spare_outfit_, std::nullopt) : Outfit();
+std::unique_ptr<Worker> Coordinator::ask_for_worker() {
+  os::MemoryFile memory("bulkhead-worker", ipc::worker_memory_bytes);
+  if (!memory.occupy(0, ipc::worker_page_bytes + ipc::ring_bytes_at_birth))
+    throw std::system_error(ENOMEM, std::generic_category(), "fallocate of a worker's memory");
+  os::Pipe pipe = os::make_private_pipe(pipe_bytes);
+  os::Lifeline lifeline = os::make_lifeline();
   std::uint32_t seed = 0;
   while (seed == 0) seed = static_cast<std::uint32_t>(random_());
   const std::size_t fixed = options_.prefetch == WorkOptions::automatic ? 0 : options_.prefetch + 1;
-  auto worker = std::make_unique<Worker>(static_cast<int>(slot), next_number_++, seed, queue_.open_lane(slot),
-                                         ipc::Inbox(std::move(outfit.memory_seen), std::move(outfit.pipe.read_end),
-                                                    seed, options_.max_result_bytes + frame_slack),
-                                         Pace(fixed));
+  const std::size_t lane = free_lane();
+  ipc::Mapping seen(memory, ipc::Access::read_only, 0, ipc::worker_memory_bytes);
+  ipc::Inbox inbox(std::move(seen), std::move(pipe.read_end), seed, options_.max_result_bytes + frame_slack);
+  auto worker =
+      std::make_unique<Worker>(next_number_++, seed, lane, queue_.open_lane(lane), std::move(inbox), Pace(fixed));
   // Up to an eighth fewer than asked for: workers that were started together are not to be renewed together.
   if (const std::size_t most = options_.max_tasks_per_worker; most != 0)
     worker->most_tasks = most - random_() % (most / 8 + 1);
-  worker->since = worker->last_taken = now_ = os::now();
   os::Pipe words;
   if (options_.stderr_tail != 0) {
     words = os::make_private_pipe(pipe_bytes);
     worker->words = os::Tee(std::move(words.read_end), options_.stderr_tail);
-    poller_.watch(worker->words.from().get(), key_of(slot, Sign::words));
   }
-  worker->lifeline = std::move(outfit.lifeline.held);
-  const Cradle cradle{static_cast<int>(slot),          seed,
-                      std::move(outfit.memory),        std::move(outfit.pipe.write_end),
-                      std::move(outfit.lifeline.tied), std::move(words.write_end)};
+  worker->lifeline = std::move(lifeline.held);
+  const Cradle cradle{lane,
+                      seed,
+                      std::move(memory).release(),
+                      std::move(pipe.write_end),
+                      std::move(lifeline.tied),
+                      std::move(words.write_end)};
   if (!server_->ask_for_worker(worker->number(), cradle)) {
     server_->kill();  // its end is heard of like any other
     throw std::system_error(EAGAIN, std::generic_category(), "the fork server does not listen");
   }
-  poller_.watch(worker->inbox().pipe().get(), key_of(slot, Sign::frames));
   return worker;
+}
+
+// There is one more than there are slots.
+std::size_t Coordinator::free_lane() const {
+  std::vector<bool> taken(num_workers_ + 1);
+  for (const auto& worker : workers_)
+    if (worker) taken[worker->lane_number()] = true;
+  if (spare_) taken[spare_->lane_number()] = true;
+  return static_cast<std::size_t>(std::find(taken.begin(), taken.end(), false) - taken.begin());
 }
 
 // Fewer workers do the same work; with none left, the run ends rather than wait for ever.
 void Coordinator::be_refused(const std::string& why) {
-  spare_outfit_.reset();
+  spare_.reset();
   most_workers_ = live_;
   recount_all();
   may_ask_again_at_ = now_ + before_asking_again;
@@ -111,7 +134,7 @@ void Coordinator::live_as_worker(Cradle cradle) {
   try {
     os::tie_to(std::move(cradle.lifeline));
     os::MemoryFile memory(std::move(cradle.memory), ipc::worker_memory_bytes);
-    WorkerPlace place{cradle.slot, ipc::TaskQueueView(queue_, static_cast<std::size_t>(cradle.slot)),
+    WorkerPlace place{ipc::TaskQueueView(queue_, cradle.lane),
                       ipc::Mapping(memory, ipc::Access::read_write, 0, ipc::worker_memory_bytes),
                       std::move(cradle.pipe), cradle.seed};
     memory.close();

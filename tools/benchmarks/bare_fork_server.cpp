@@ -1,11 +1,14 @@
 #include "bare_fork_server.hpp"
 
+#include <execinfo.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -15,6 +18,7 @@
 #include <cstring>
 #include <span>
 #include <stdexcept>
+#include <string_view>
 
 namespace bench {
 namespace {
@@ -32,7 +36,7 @@ long futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value)
 
 void send(int socket, const void* message, std::size_t size, std::span<const int> descriptors) {
   iovec part{const_cast<void*>(message), size};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(2 * sizeof(int))> control{};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(3 * sizeof(int))> control{};
   msghdr header{};
   header.msg_iov = &part;
   header.msg_iovlen = 1;
@@ -49,9 +53,9 @@ void send(int socket, const void* message, std::size_t size, std::span<const int
 }
 
 // False: the other end has gone, or has nothing now.
-bool receive(int socket, void* message, std::size_t size, std::array<int, 2>& descriptors, int flags) {
+bool receive(int socket, void* message, std::size_t size, std::array<int, 3>& descriptors, int flags) {
   iovec part{message, size};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(2 * sizeof(int))> control{};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(3 * sizeof(int))> control{};
   msghdr header{};
   header.msg_iov = &part;
   header.msg_iovlen = 1;
@@ -63,9 +67,31 @@ bool receive(int socket, void* message, std::size_t size, std::array<int, 2>& de
   return true;
 }
 
+void** noted_frames = nullptr;  // in the worker's shared memory
+constexpr int most_frames = 32;
+
 void end_again(int signal) {
   ::signal(signal, SIG_DFL);
+  ::backtrace(noted_frames, most_frames);
   ::raise(signal);
+}
+
+void keep_from_children(void* memory, std::size_t size) {
+  ::madvise(memory, size, MADV_DONTFORK);
+  ::madvise(memory, size, MADV_DONTDUMP);
+}
+
+// It ends when the other end of its lifeline is gone.
+void tie_to(int lifeline) {
+  ::fcntl(lifeline, F_SETOWN, ::getpid());
+  ::fcntl(lifeline, F_SETSIG, SIGKILL);
+  ::fcntl(lifeline, F_SETFL, O_NONBLOCK | O_ASYNC);
+  pollfd end{lifeline, POLLIN, 0};
+  if (::poll(&end, 1, 0) != 0) ::_exit(1);
+}
+
+void write_at_begin(int file, std::string_view text) {
+  static_cast<void>(!::pwrite(file, text.data(), text.size(), 0));
 }
 
 }  // namespace
@@ -98,6 +124,11 @@ void BareForkServer::serve() {
   ::close(socket_[0]);
   poller_ = ::epoll_create1(EPOLL_CLOEXEC);
   watch(poller_, socket_[1], socket_key);
+  children_ = ::open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+  rank_ = ::open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  std::array<void*, 1> frame;
+  ::backtrace(frame.data(), frame.size());  // loads what workers inherit then
   for (;;) {
     std::array<epoll_event, 8> events;
     const int ready = ::epoll_wait(poller_, events.data(), events.size(), -1);
@@ -108,16 +139,18 @@ void BareForkServer::serve() {
         continue;
       }
       Message order;
-      std::array<int, 2> given{};
+      Given given{};
       if (!receive(socket_[1], &order, sizeof order, given, 0)) ::_exit(0);
       fork_worker(order.slot, given);
     }
   }
 }
 
-void BareForkServer::fork_worker(std::uint32_t slot, std::array<int, 2> given) {
+void BareForkServer::fork_worker(std::uint32_t slot, const Given& given) {
+  write_at_begin(rank_, "500");
   const pid_t pid = ::fork();
   if (pid == 0) work(slot, given);
+  write_at_begin(rank_, "0");
   require(pid > 0);
   pids_[slot] = pid;
   ::setpgid(pid, pid);
@@ -130,13 +163,19 @@ void BareForkServer::fork_worker(std::uint32_t slot, std::array<int, 2> given) {
   for (const int fd : given) ::close(fd);
 }
 
-void BareForkServer::work(std::uint32_t slot, std::array<int, 2> given) {
+void BareForkServer::work(std::uint32_t slot, const Given& given) {
   ::setpgid(0, 0);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  tie_to(given[2]);
   auto* const lane = static_cast<std::atomic<std::uint32_t>*>(
       ::mmap(nullptr, lane_bytes, PROT_READ, MAP_SHARED, lanes_, static_cast<off_t>(slot * lane_bytes)));
   auto* const memory = static_cast<std::atomic<std::uint64_t>*>(
       ::mmap(nullptr, reserved, PROT_READ | PROT_WRITE, MAP_SHARED, given[0], 0));
-  for (const int fd : {given[0], lanes_, socket_[1], poller_}) ::close(fd);
+  keep_from_children(const_cast<std::atomic<std::uint32_t>*>(lane), lane_bytes);
+  keep_from_children(memory, reserved);
+  ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0);
+  for (const int fd : {given[0], lanes_, socket_[1], poller_, children_, rank_}) ::close(fd);
+  noted_frames = reinterpret_cast<void**>(reinterpret_cast<std::byte*>(memory) + page / 2);
   static std::array<char, 16 * page> stack;
   stack_t alternate{};
   alternate.ss_sp = stack.data();
@@ -162,6 +201,8 @@ void BareForkServer::reap(std::uint32_t slot) {
   int status = 0;
   require(::waitpid(pids_[slot], &status, 0) == pids_[slot]);
   ::close(pidfd);
+  std::array<char, page> left;
+  require(::pread(children_, left.data(), left.size(), 0) >= 0);
   const Message ended{.slot = slot, .word = static_cast<std::uint32_t>(status), .ended = true};
   send(socket_[1], &ended, sizeof ended, {});
 }
@@ -177,17 +218,21 @@ void BareForkServer::ask_for_worker(std::uint32_t slot) {
   require(::pipe2(pipe.data(), O_CLOEXEC) == 0);
   ::fcntl(pipe[0], F_SETFL, O_NONBLOCK);
   own.pipe = pipe[0];
+  std::array<int, 2> lifeline{};
+  require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lifeline.data()) == 0);
+  own.lifeline = lifeline[0];
   watch(poller_, own.pipe, first_pipe_key + slot);
   const Message order{.slot = slot};
-  send(socket_[0], &order, sizeof order, std::array{memory, pipe[1]});
+  send(socket_[0], &order, sizeof order, std::array{memory, pipe[1], lifeline[1]});
   ::close(pipe[1]);
+  ::close(lifeline[1]);
   ::close(memory);
 }
 
 // A birth: the worker is admitted, by its number. Or an end.
 void BareForkServer::hear() {
   Message report;
-  std::array<int, 2> given{};
+  Given given{};
   while (receive(socket_[0], &report, sizeof report, given, MSG_DONTWAIT)) {
     Slot& own = slots_[report.slot];
     if (report.ended) {
@@ -241,6 +286,7 @@ void BareForkServer::run(std::size_t deaths) {
       if (!own.dead || !own.told) continue;
       ::close(own.pipe);
       ::close(own.pidfd);
+      ::close(own.lifeline);
       ::munmap(own.mapped, reserved);
       own.dead = own.told = false;
       ++died;

@@ -15,7 +15,10 @@
 namespace bench {
 
 /// Coordinator -> socket -> fork server -> worker, which maps its memory, says by its pipe that it is there, waits to
-/// be admitted and ends itself; the fork server reaps it and says so; the coordinator takes in what is left.
+/// be admitted and ends itself; the fork server reaps it and says so; the coordinator takes in what is left. It asks of
+/// the kernel what the promises need: a worker ends with its coordinator (a lifeline), and with it what it started (a
+/// group, a subreaper, a list of children); its own children have none of its memory; it goes first where memory is
+/// short; and of a crash the frames are noted.
 class BareForkServer {
  public:
   /// Workers end by `signal`.
@@ -29,7 +32,7 @@ class BareForkServer {
 
  private:
   struct Slot {
-    int pipe = -1, pidfd = -1;
+    int pipe = -1, pidfd = -1, lifeline = -1;
     void* mapped = nullptr;
     bool dead = false, told = false;
   };
@@ -39,9 +42,11 @@ class BareForkServer {
     bool ended = false;
   };
 
+  using Given = std::array<int, 3>;  // memory, pipe and lifeline
+
   void serve();
-  void fork_worker(std::uint32_t slot, std::array<int, 2> given);
-  [[noreturn]] void work(std::uint32_t slot, std::array<int, 2> given);
+  void fork_worker(std::uint32_t slot, const Given& given);
+  [[noreturn]] void work(std::uint32_t slot, const Given& given);
   void reap(std::uint32_t slot);
 
   void ask_for_worker(std::uint32_t slot);
@@ -56,8 +61,9 @@ class BareForkServer {
   void* mapped_lanes_ = nullptr;  // a page for each slot, which its worker waits on
   std::array<int, 2> socket_{-1, -1};
   int poller_ = -1;
-  std::vector<Slot> slots_;  // the coordinator's, and a copy that the fork server has for itself
-  std::vector<pid_t> pids_;  // the fork server's
+  int children_ = -1, rank_ = -1;  // the fork server's, of /proc/self
+  std::vector<Slot> slots_;        // the coordinator's, and a copy that the fork server has for itself
+  std::vector<pid_t> pids_;        // the fork server's
   Children server_;
 };
 

@@ -1,0 +1,186 @@
+// Once a worker has ended, the next one's successor is forked ahead: a spare, which nobody notices before it is needed.
+#include "catch.hpp"
+#include "left_behind.hpp"
+#include "misbehave.hpp"
+#include "parent_of.hpp"
+
+#include <bulkhead/work.hpp>
+
+#include <sys/mman.h>
+
+#include <atomic>
+#include <fstream>
+#include <numeric>
+#include <set>
+
+using namespace bulkhead;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::vector<long> children_of(long pid) {
+  const std::string number = std::to_string(pid);
+  std::ifstream file("/proc/" + number + "/task/" + number + "/children");
+  std::vector<long> children;
+  for (long child = 0; file >> child;) children.push_back(child);
+  return children;
+}
+
+// In the only worker of a run: the other child of its fork server. 0: there is none within a time that is ample.
+long await_spare() {
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while (std::chrono::steady_clock::now() < deadline) {
+    for (const long child : children_of(::getppid()))
+      if (child != ::getpid()) return child;
+    ::poll(nullptr, 0, 1);
+  }
+  return 0;
+}
+
+// What workers say is passed on, and would be in the way here.
+class StandardErrorDropped {
+ public:
+  StandardErrorDropped() : own_(::dup(STDERR_FILENO)) {
+    const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+    ::dup2(nowhere, STDERR_FILENO);
+    ::close(nowhere);
+  }
+  StandardErrorDropped(const StandardErrorDropped&) = delete;
+  StandardErrorDropped& operator=(const StandardErrorDropped&) = delete;
+  ~StandardErrorDropped() {
+    ::dup2(own_, STDERR_FILENO);
+    ::close(own_);
+  }
+
+ private:
+  int own_;
+};
+
+// What the only worker of a run is told to do, one after the other.
+enum class Step { crash, await_spare, kill_spare, kill_server, tell_pid, tell_slot };
+
+long take(Step step) {
+  switch (step) {
+    case Step::crash:
+      crash_by(SIGKILL);
+      return 0;
+    case Step::await_spare:
+      return await_spare();
+    case Step::kill_spare: {
+      const long spare = await_spare();
+      if (spare > 1) ::kill(static_cast<pid_t>(spare), SIGKILL);
+      return spare > 1 && ends_within(spare, 20s) ? spare : 0;
+    }
+    case Step::kill_server: {
+      const long spare = await_spare();
+      if (::getppid() > 1) ::kill(::getppid(), SIGKILL);
+      return spare > 1 && ends_within(spare, 20s) ? spare : 0;
+    }
+    case Step::tell_pid:
+      return ::getpid();
+    case Step::tell_slot:
+      return this_task()->worker;
+  }
+  return 0;
+}
+
+struct Told {
+  std::vector<Outcome<long>> outcomes;
+  std::vector<long> started;  // pids, by the events
+};
+
+Told run(const std::vector<Step>& steps, WorkOptions options = {}) {
+  Told told;
+  options.num_workers = 1;
+  options.on_event = [&](const Event& event) {
+    if (event.kind == EventKind::worker_started) told.started.push_back(event.process);
+  };
+  told.outcomes = do_process_work(steps, take, options);
+  return told;
+}
+
+}  // namespace
+
+TEST_CASE("the successor of a worker that ended was forked before it ended", "[spare]") {
+  const Told told = run({Step::crash, Step::await_spare, Step::crash, Step::tell_pid});
+  REQUIRE(told.outcomes.size() == 4);
+  CHECK(told.outcomes[0].error().signal == SIGKILL);
+  CHECK(told.outcomes[2].error().signal == SIGKILL);
+  const long spare = told.outcomes[1].value();
+  CHECK(spare > 1);
+  CHECK(told.outcomes[3].value() == spare);
+  REQUIRE(told.started.size() == 3);
+  CHECK(told.started[2] == spare);
+  CHECK(parent_of(spare) == -1);  // and nothing of it, or of the spare behind it, is left
+}
+
+TEST_CASE("a spare that somebody kills is nobody's failure, and another worker comes", "[spare]") {
+  const Told told = run({Step::crash, Step::kill_spare, Step::crash, Step::tell_pid, Step::tell_slot});
+  REQUIRE(told.outcomes.size() == 5);
+  CHECK(told.outcomes[1].value() > 1);
+  CHECK(told.outcomes[2].error().signal == SIGKILL);
+  CHECK(told.outcomes[3].value() != told.outcomes[1].value());
+  CHECK(told.outcomes[4].value() == 0);
+  CHECK(told.started.size() == 3);
+}
+
+TEST_CASE("a spare ends with its fork server, and the run goes on with another", "[spare]") {
+  const Told told = run({Step::crash, Step::kill_server, Step::tell_slot, Step::crash, Step::tell_slot});
+  REQUIRE(told.outcomes.size() == 5);
+  CHECK(told.outcomes[1].value() > 1);
+  CHECK(told.outcomes[2].value() == 0);
+  CHECK(told.outcomes[4].value() == 0);
+}
+
+TEST_CASE("nothing of the user's runs in a spare before it is a worker", "[spare]") {
+  void* const memory =
+      ::mmap(nullptr, sizeof(std::atomic<int>), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(memory != MAP_FAILED);
+  auto& set_up = *::new (memory) std::atomic<int>(0);
+  WorkOptions options;
+  options.worker_init = [&] { ++set_up; };
+  const Told told = run({Step::crash, Step::await_spare, Step::crash, Step::await_spare, Step::tell_slot}, options);
+  CHECK(told.outcomes[3].value() > 1);
+  CHECK(told.outcomes[4].value() == 0);
+  CHECK(told.started.size() == 3);
+  CHECK(set_up == 3);  // the spare that was there at the end was not
+  ::munmap(memory, sizeof(std::atomic<int>));
+}
+
+TEST_CASE("where workers end all the time, each has a slot of its own, and its own words", "[spare]") {
+  constexpr int tasks = 300;
+  std::vector<int> items(tasks);
+  std::iota(items.begin(), items.end(), 0);
+  WorkOptions options;
+  options.num_workers = 3;
+  options.stderr_tail = 64;
+  std::size_t started = 0, ended = 0, most = 0;
+  options.on_event = [&](const Event& event) {
+    started += event.kind == EventKind::worker_started;
+    ended += event.kind == EventKind::worker_died || event.kind == EventKind::worker_left;
+    most = std::max(most, started - ended);
+  };
+  const StandardErrorDropped quiet;
+  std::set<int> slots;
+  int index = 0;
+  for (const auto& outcome : do_process_work(
+           items,
+           [](int item) {
+             const std::string words = "item " + std::to_string(item);
+             static_cast<void>(!::write(STDERR_FILENO, words.data(), words.size()));
+             if (item % 2 == 0) crash_by(SIGKILL);
+             return this_task()->worker;
+           },
+           options)) {
+    if (index % 2 == 0)
+      CHECK(outcome.error().stderr_tail.ends_with("item " + std::to_string(index)));
+    else
+      slots.insert(outcome.value());
+    ++index;
+  }
+  CHECK(index == tasks);
+  CHECK(*slots.begin() >= 0);
+  CHECK(*slots.rbegin() < 3);
+  CHECK(started >= tasks / 2);
+  CHECK(most <= 3);
+}
