@@ -26,7 +26,9 @@ namespace {
 
 constexpr std::uint64_t batch_bytes =
     32u << 10;  // 4 to 32 KiB measured equal; the largest leaves the coordinator alone longest
-constexpr std::uint32_t batch_tasks = 1024;  // while a lane holds four times as many
+constexpr std::uint32_t batch_tasks = 4096;      // all that a lane holds of the tiniest: the fewest wake-ups
+constexpr std::uint32_t quarter_of_lane = 1024;  // is enough where it has taken as long as a wake-up is worth:
+constexpr auto quarter_time = 80us;              // then the next tasks come while there still are some
 constexpr auto batch_time = 4ms;    // no finished result waits longer for its batch, while tasks wait behind it
 constexpr auto tiny_task = 10us;    // below this a clock read and a write of its own cost too much
 constexpr auto group_time = 100us;  // what a group of tiny tasks should take
@@ -284,7 +286,8 @@ void WorkerLoop::end_group() {
     group_ = static_cast<std::uint32_t>(std::clamp<std::int64_t>(group_time / std::max(mean, 1ns), 2, group_ * 2));
   group_ = std::min(group_, max_group);
   group_left_ = group_;
-  if (now - last_flush_ < batch_time) return;
+  const auto since = now - last_flush_;
+  if (since < quarter_time || (since < batch_time && unsent_ < quarter_of_lane)) return;
   flush();
   last_flush_ = now;
 }
