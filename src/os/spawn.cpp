@@ -48,6 +48,30 @@ class SignalsBlocked {
   sigset_t before_;
 };
 
+struct ProgramSearch {
+  std::string name, places, directory, found;
+};
+
+bool is_program(const std::string& candidate, const std::string& directory) {
+  if (candidate.empty()) return false;
+  const bool relative = candidate.front() != '/' && !directory.empty();
+  const std::string place = relative ? directory + "/" + candidate : candidate;
+  struct stat info {};
+  return ::stat(place.c_str(), &info) == 0 && S_ISREG(info.st_mode) && ::access(place.c_str(), X_OK) == 0;
+}
+
+std::string search_program(const std::string& name, std::string_view places, const std::string& directory) {
+  for (;;) {
+    const std::size_t colon = places.find(':');
+    std::string candidate(places.substr(0, colon));
+    candidate += candidate.empty() ? "./" : "/";
+    candidate += name;
+    if (is_program(candidate, directory)) return candidate;
+    if (colon == std::string_view::npos) return {};
+    places.remove_prefix(colon + 1);
+  }
+}
+
 }  // namespace
 
 Spawned spawn(const ProgramImage& image) {
@@ -100,20 +124,13 @@ std::vector<const char*> own_environment() {
 
 std::string find_program(const std::string& name, const char* path, const std::string& directory) {
   if (name.empty() || name.find('/') != std::string::npos) return name;
-  std::string_view rest = path ? path : "/bin:/usr/bin";
-  for (;;) {
-    const std::size_t colon = rest.find(':');
-    std::string candidate(rest.substr(0, colon));
-    candidate += candidate.empty() ? "./" : "/";
-    candidate += name;
-    const bool relative = candidate.front() != '/' && !directory.empty();
-    const std::string place = relative ? directory + "/" + candidate : candidate;
-    struct stat info {};
-    if (::stat(place.c_str(), &info) == 0 && S_ISREG(info.st_mode) && ::access(place.c_str(), X_OK) == 0)
-      return candidate;
-    if (colon == std::string_view::npos) return {};
-    rest.remove_prefix(colon + 1);
-  }
+  const std::string_view places = path ? path : "/bin:/usr/bin";
+  // Most programs are started again and again, and each search asks the kernel about every place before the right one.
+  thread_local ProgramSearch last;
+  if (last.name == name && last.places == places && last.directory == directory && is_program(last.found, directory))
+    return last.found;
+  last = {name, std::string(places), directory, search_program(name, places, directory)};
+  return last.found;
 }
 
 }  // namespace bulkhead::os

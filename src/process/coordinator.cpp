@@ -217,6 +217,9 @@ void Coordinator::finish() {
   now_ = os::now();
   for (const auto& worker : workers_)
     if (worker && worker->doom == KillReason::none) retire(*worker);
+  finishing_ = true;
+  spare_.reset();
+  if (server_) server_->let_leave();
   while (live_ != 0) {
     if (!take_one_ready()) poll();
   }

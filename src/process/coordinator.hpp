@@ -128,6 +128,8 @@ class Coordinator {
   void take_report_of_spare(const Report& report, os::ProcessHandle process);
   void welcome(Worker& worker);
   void refuse_birth(Worker& worker, int error);
+  bool has_left() const noexcept;
+  void forget_server() noexcept;
   void lose_server();
   Worker* worker_numbered(std::uint64_t number) const noexcept;
 
@@ -229,6 +231,7 @@ class Coordinator {
   bool input_always_ready_ = false, input_ready_ = false;
 
   bool stopped_ = false;
+  bool finishing_ = false;
   std::optional<Failure> closed_;  // stopped or given up: what every task ends with from here on
   std::uint64_t admitted_ = 0, settled_ = 0;
   std::uint64_t never_dealt_ = 0;       // admitted and failed before they could be

@@ -111,6 +111,11 @@ void ForkServer::terminate_group(std::uint64_t worker) noexcept {
   static_cast<void>(socket_.send(bytes_of(message)));  // KILL follows after the grace, by the worker's own pidfd
 }
 
+void ForkServer::let_leave() noexcept {
+  Order message{.kind = OrderKind::leave};
+  static_cast<void>(socket_.send(bytes_of(message)));  // else it ends when it is collected
+}
+
 ForkServer::Received ForkServer::receive() {
   Received received;
   std::vector<os::Fd> descriptors;

@@ -49,6 +49,8 @@ class ForkServer {
   /// False: the server is gone or does not listen.
   bool ask_for_worker(std::uint64_t worker, const Cradle& cradle) noexcept;
   void terminate_group(std::uint64_t worker) noexcept;
+  /// Nobody is asked for any more: with the last worker's end the server ends too, and is `gone`.
+  void let_leave() noexcept;
 
   enum class Word { report, none, gone };
   struct Received {

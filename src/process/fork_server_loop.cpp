@@ -51,6 +51,7 @@ void ForkServerLoop::run() {
         reap(key - workers_from);
     }
     send_reports();
+    if (leaving_ && workers_.empty() && unsent_.empty()) end_everything();
   }
 }
 
@@ -82,6 +83,9 @@ void ForkServerLoop::obey(const Order& order, std::vector<os::Fd> descriptors) {
       return os::stop_all_descendants();
     case OrderKind::proceed:
       return os::continue_all_descendants();
+    case OrderKind::leave:
+      leaving_ = true;
+      return;
   }
 }
 

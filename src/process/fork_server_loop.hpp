@@ -41,6 +41,7 @@ class ForkServerLoop {
   const os::OwnChildren children_;
   const os::OutOfMemoryRank out_of_memory_rank_;
   std::map<std::uint64_t, os::Child> workers_;
+  bool leaving_ = false;
   std::deque<std::pair<Report, os::Fd>> unsent_;  // while the coordinator is busy elsewhere, or stopped
 };
 

@@ -13,6 +13,7 @@ enum class OrderKind : std::uint8_t {
   terminate,  // SIGTERM to its whole process group
   pause,      // stop every worker, and all that they have started
   proceed,    // and let them go on
+  leave,      // no worker is asked for any more: to end when the last one has
 };
 
 struct Order {

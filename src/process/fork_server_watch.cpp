@@ -4,6 +4,7 @@
 #include "process/coordinator.hpp"
 #include "process/poll_keys.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -26,7 +27,7 @@ void Coordinator::hear_server() {
     if (heard.word == ForkServer::Word::report) {
       take_report(heard.report, std::move(heard.pidfd));
     } else if (heard.word == ForkServer::Word::gone || ended) {
-      return lose_server();
+      return has_left() ? forget_server() : lose_server();
     } else if (ended = os::wait_readable(server_->pidfd(), 0ms); !ended) {
       return;
     }
@@ -95,12 +96,21 @@ void Coordinator::refuse_birth(Worker& worker, int error) {
   be_refused(std::system_error(error, std::generic_category(), "fork").what());
 }
 
+// As it was told to, once everybody had ended.
+bool Coordinator::has_left() const noexcept {
+  return finishing_ && std::all_of(workers_.begin(), workers_.end(), [](const auto& w) { return !w || w->ended; });
+}
+
+void Coordinator::forget_server() noexcept {
+  poller_.forget(server_->socket().get());
+  poller_.forget(server_->pidfd().get());
+}
+
 // Its workers are not touched by its end: they finish what they have in hand, and are replaced then. One of which we do
 // not know that it was born waits to be admitted, which it never will be. In a namespace of their own all have ended
 // with it.
 void Coordinator::lose_server() {
-  poller_.forget(server_->socket().get());
-  poller_.forget(server_->pidfd().get());
+  forget_server();
   const bool all_ended = server_->takes_workers_along();
   server_->kill();
   server_.reset();

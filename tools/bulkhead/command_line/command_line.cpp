@@ -35,6 +35,10 @@ std::optional<Settings> parse_command_line(Subcommand which, const std::vector<s
   Settings settings;
   WrittenOptions raw;
   if (!program.empty()) settings.program = program;
+  if (words.empty() || !may_be_option(words.front())) {  // the table of them all takes a while to make
+    understand(raw, which, words, settings);
+    return settings;
+  }
   std::string usage = usage_of(which);
   if (const std::size_t place = usage.find("PROGRAM"); which == Subcommand::batch && place != usage.npos)
     usage.replace(place, std::string("PROGRAM").size(), settings.program);

@@ -98,6 +98,8 @@ std::size_t take_long(const CLI::App& app, const std::vector<std::string>& words
 
 }  // namespace
 
+bool may_be_option(const std::string& word) { return word.size() > 1 && word.front() == '-'; }
+
 PartedWords part_options(const CLI::App& app, const std::vector<std::string>& words) {
   PartedWords parted;
   std::size_t at = 0;
@@ -107,7 +109,7 @@ PartedWords part_options(const CLI::App& app, const std::vector<std::string>& wo
       ++at;
       break;
     }
-    if (word.size() < 2 || word.front() != '-') break;
+    if (!may_be_option(word)) break;
     at += word[1] == '-' ? take_long(app, words, at, parted) : take_short(app, words, at, parted);
   }
   parted.rest.assign(words.begin() + static_cast<std::ptrdiff_t>(at), words.end());
