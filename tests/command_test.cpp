@@ -6,6 +6,7 @@
 #include <bulkhead/signals.hpp>
 #include <bulkhead/work.hpp>
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -203,4 +204,25 @@ TEST_CASE("programs are found as a shell finds them", "[command]") {
   CHECK(find_program("sh").ends_with("/sh"));
   CHECK(find_program("./x") == "./x");
   CHECK(find_program("bulkhead-no-such-program").empty());
+}
+
+TEST_CASE("a program that was found is looked for anew once it is not there any more", "[command]") {
+  std::string folder = "/tmp/bulkhead-found-XXXXXX";
+  REQUIRE(::mkdtemp(folder.data()) != nullptr);
+  const std::string first = folder + "/first", second = folder + "/second";
+  const std::string path = "PATH=" + first + ":" + second + ":/bin:/usr/bin";
+  capture(shell_command("for d in first second; do mkdir " + folder + "/$d; echo \"echo $d\" > " + folder +
+                        "/$d/word; chmod +x " + folder + "/$d/word; done"));
+  const auto say = [&](const std::string& environment) {
+    return capture({.arguments = {"word"}, .environment = {environment}}).output;
+  };
+  CHECK(say(path) == "first\n");
+  CHECK(say(path) == "first\n");
+  CHECK(say("PATH=" + second + ":/bin:/usr/bin") == "second\n");
+  CHECK(say(path) == "first\n");
+  CHECK(::unlink((first + "/word").c_str()) == 0);
+  CHECK(say(path) == "second\n");
+  CHECK(::chmod((second + "/word").c_str(), 0600) == 0);
+  CHECK(capture({.arguments = {"word"}, .environment = {path}}).result.start_error == ENOENT);
+  capture(shell_command("rm -r " + folder));
 }

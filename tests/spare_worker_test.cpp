@@ -87,6 +87,7 @@ long take(Step step) {
 struct Told {
   std::vector<Outcome<long>> outcomes;
   std::vector<long> started;  // pids, by the events
+  int servers_lost = 0;
 };
 
 Told run(const std::vector<Step>& steps, WorkOptions options = {}) {
@@ -94,6 +95,7 @@ Told run(const std::vector<Step>& steps, WorkOptions options = {}) {
   options.num_workers = 1;
   options.on_event = [&](const Event& event) {
     if (event.kind == EventKind::worker_started) told.started.push_back(event.process);
+    told.servers_lost += event.kind == EventKind::fork_server_lost;
   };
   told.outcomes = do_process_work(steps, take, options);
   return told;
@@ -111,6 +113,7 @@ TEST_CASE("the successor of a worker that ended was forked before it ended", "[s
   CHECK(told.outcomes[3].value() == spare);
   REQUIRE(told.started.size() == 3);
   CHECK(told.started[2] == spare);
+  CHECK(told.servers_lost == 0);
   CHECK(parent_of(spare) == -1);  // and nothing of it, or of the spare behind it, is left
 }
 
@@ -122,6 +125,7 @@ TEST_CASE("a spare that somebody kills is nobody's failure, and another worker c
   CHECK(told.outcomes[3].value() != told.outcomes[1].value());
   CHECK(told.outcomes[4].value() == 0);
   CHECK(told.started.size() == 3);
+  CHECK(told.servers_lost == 0);
 }
 
 TEST_CASE("a spare ends with its fork server, and the run goes on with another", "[spare]") {
@@ -130,6 +134,7 @@ TEST_CASE("a spare ends with its fork server, and the run goes on with another",
   CHECK(told.outcomes[1].value() > 1);
   CHECK(told.outcomes[2].value() == 0);
   CHECK(told.outcomes[4].value() == 0);
+  CHECK(told.servers_lost == 1);
 }
 
 TEST_CASE("nothing of the user's runs in a spare before it is a worker", "[spare]") {
