@@ -296,3 +296,31 @@ TEST_CASE("a pool: what the host does after it was made, workers do not see", "[
   CHECK(pool.submit(1).get().value() == 1);
   seen = 1;
 }
+
+TEST_CASE("a pool's copy in a forked child says that it is one, instead of waiting for ever", "[pool]") {
+  ProcessPool<int(int)> pool([](int n) { return n; }, {.num_workers = 1});
+  CHECK(pool.submit(1).get().value() == 1);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    int refused = 0;
+    const auto refuses = [&](auto&& use) {
+      try {
+        use();
+      } catch (const std::logic_error& error) {
+        refused += std::string(error.what()).find("came by fork") != std::string::npos;
+      }
+    };
+    refuses([&] { static_cast<void>(pool.submit(2)); });
+    refuses([&] { static_cast<void>(pool.map(std::vector<int>{3})); });
+    refuses([&] { static_cast<void>(pool.statistics()); });
+    refuses([&] { pool.close(); });
+    refuses([&] { pool.join(); });
+    ::_exit(refused);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 5);
+  CHECK(pool.submit(4).get().value() == 4);
+}

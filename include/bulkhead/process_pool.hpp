@@ -29,7 +29,8 @@ class ProcessPool;
 /// they cost then. `func` and everything it uses must not need a lock that another thread of the host may hold at that
 /// moment. Items and results are what cereal can serialize. `preserve_result_ordering` has no meaning here.
 ///
-/// After a fork of the host's own, the copy of a pool in the child may only be destroyed, which does nothing.
+/// After a fork of the host's own, the copy of a pool in the child may only be destroyed, which does nothing; all else
+/// throws std::logic_error there, since nobody would do what is submitted.
 template <class R, class Item>
 class ProcessPool<R(Item)> {
   using Value = std::remove_cvref_t<Item>;
@@ -54,6 +55,7 @@ class ProcessPool<R(Item)> {
   /// The future always becomes ready, with an outcome; it never holds an exception. After close() it is ready at once:
   /// `cancelled`.
   std::future<Outcome<R>> submit(Item item) {
+    pool_->refuse_copy("submit");
     std::promise<Outcome<R>> promise;
     std::future<Outcome<R>> future = promise.get_future();
     pool_->intake().put({std::forward<Item>(item), detail::Addressee<R>(std::move(promise))});
@@ -64,6 +66,7 @@ class ProcessPool<R(Item)> {
   /// and not held back; what the range throws comes out after the outcomes of the items before.
   template <class Items>
   std::vector<Outcome<R>> map(Items&& items) {
+    pool_->refuse_copy("map");
     pool_->refuse_own_thread("map");
     typename detail::Addressee<R>::Mapped map;
     std::exception_ptr error;
@@ -83,14 +86,21 @@ class ProcessPool<R(Item)> {
   /// Where the time went so far: what was counted when the pool last dealt tasks, or took in results, whose futures
   /// become ready only then. After join() the numbers are final; before, the workers that live are not in
   /// `workers_cpu_time`.
-  WorkStatistics statistics() const { return pool_->statistics(); }
+  WorkStatistics statistics() const {
+    pool_->refuse_copy("statistics");
+    return pool_->statistics();
+  }
 
   /// Takes nothing more; what was submitted is done. Returns at once.
-  void close() { pool_->close(); }
+  void close() {
+    pool_->refuse_copy("close");
+    pool_->close();
+  }
   /// Closes, and waits until everything is done and the workers have left.
   void join() {
+    pool_->refuse_copy("join");
     pool_->refuse_own_thread("join");
-    close();
+    pool_->close();
     pool_->join();
   }
 

@@ -62,6 +62,12 @@ class PoolService {
     return all;
   }
   bool in_this_process() const noexcept { return thread_->in_this_process(); }
+  void refuse_copy(const char* call) const {
+    if (!in_this_process())
+      throw std::logic_error(std::string("bulkhead::ProcessPool::") + call +
+                             "() of a copy that came by fork, and has neither thread nor workers; make a pool in this "
+                             "process, or use this one where it was made");
+  }
   void refuse_own_thread(const char* call) const {
     if (thread_->is_this_thread())
       throw std::logic_error(std::string("bulkhead::ProcessPool::") + call +
