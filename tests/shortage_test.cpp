@@ -1,5 +1,6 @@
 // What the system refuses: processes, descriptors, memory, all of it. Fewer workers or a clear error.
 #include "hosts.hpp"
+#include "let_pass.hpp"
 #include "single_pass_range.hpp"
 
 #include <sys/stat.h>
@@ -140,6 +141,35 @@ TEMPLATE_TEST_CASE("no second worker can be forked: one does it all, and is aske
     for (std::size_t i = 0; i < outcomes.size(); ++i)
       complaints.expect(outcomes[i] && *outcomes[i] == static_cast<int>(i), "task " + std::to_string(i));
     complaints.expect(counts.started >= 1, "no worker");
+  });
+  check_no_complaints(host);
+}
+
+TEST_CASE("no spare can be forked: it is asked for now and then, and not all the time", "[shortage]") {
+  const NothingLeftBehind check;
+  Host host([](const Complaints& complaints) {
+    be_nobody_else();
+    Counts counts;
+    long server = 0;
+    WorkOptions options{.num_workers = 1};
+    options.on_event = [&](const Event& event) {
+      counts.follow(event);
+      if (event.kind == EventKind::fork_server_started) server = event.process;
+      if (event.kind == EventKind::worker_started && counts.started == 2) forbid_forks(server);
+    };
+    const std::vector<int> items{0, 1};
+    const auto crash_or_stay = [](int n) {
+      if (n == 0) crash_by(SIGKILL);
+      let_pass(1500ms);
+      return n;
+    };
+    auto stream = process_stream(items, crash_or_stay, options);
+    std::size_t right = 0;
+    for (const auto& [index, outcome] : stream) right += index == 0 ? !outcome : outcome && *outcome == 1;
+    complaints.expect(right == 2, "wrong outcomes");
+    complaints.expect(counts.started == 2 && counts.refused == 0, "a spare was told of");
+    const std::uint64_t wakeups = stream.statistics().coordinator_wakeups;
+    complaints.expect(wakeups < 200, "woken " + std::to_string(wakeups) + " times");
   });
   check_no_complaints(host);
 }

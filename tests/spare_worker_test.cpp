@@ -26,6 +26,15 @@ std::vector<long> children_of(long pid) {
   return children;
 }
 
+// As in /proc: R, S, T, ...; 0: there is no such process.
+char state_of(long pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string line;
+  std::getline(file, line);
+  const std::size_t name_end = line.rfind(')');
+  return name_end != line.npos && name_end + 2 < line.size() ? line[name_end + 2] : '\0';
+}
+
 // In the only worker of a run: the other child of its fork server. 0: there is none within a time that is ample.
 long await_spare() {
   const auto deadline = std::chrono::steady_clock::now() + 20s;
@@ -57,7 +66,7 @@ class StandardErrorDropped {
 };
 
 // What the only worker of a run is told to do, one after the other.
-enum class Step { crash, await_spare, kill_spare, kill_server, tell_pid, tell_slot };
+enum class Step { crash, await_spare, kill_spare, stop_spare, kill_server, tell_pid, tell_slot };
 
 long take(Step step) {
   switch (step) {
@@ -71,6 +80,12 @@ long take(Step step) {
       if (spare > 1) ::kill(static_cast<pid_t>(spare), SIGKILL);
       return spare > 1 && ends_within(spare, 20s) ? spare : 0;
     }
+    case Step::stop_spare: {
+      const long spare = await_spare();
+      while (spare > 1 && state_of(spare) != 'S') ::poll(nullptr, 0, 1);
+      if (spare > 1) ::kill(static_cast<pid_t>(spare), SIGSTOP);
+      return spare;
+    }
     case Step::kill_server: {
       const long spare = await_spare();
       if (::getppid() > 1) ::kill(::getppid(), SIGKILL);
@@ -82,6 +97,16 @@ long take(Step step) {
       return this_task()->worker;
   }
   return 0;
+}
+
+bool can_be_had(Isolation isolation) {
+  try {
+    do_process_work(std::vector<int>{1}, [](int n) { return n; }, {.num_workers = 1, .isolation = isolation});
+    return true;
+  } catch (const std::system_error& error) {
+    WARN("skipped: " << error.what());
+    return false;
+  }
 }
 
 struct Told {
@@ -104,6 +129,7 @@ Told run(const std::vector<Step>& steps, WorkOptions options = {}) {
 }  // namespace
 
 TEST_CASE("the successor of a worker that ended was forked before it ended", "[spare]") {
+  const NothingLeftBehind check;
   const Told told = run({Step::crash, Step::await_spare, Step::crash, Step::tell_pid});
   REQUIRE(told.outcomes.size() == 4);
   CHECK(told.outcomes[0].error().signal == SIGKILL);
@@ -118,6 +144,7 @@ TEST_CASE("the successor of a worker that ended was forked before it ended", "[s
 }
 
 TEST_CASE("a spare that somebody kills is nobody's failure, and another worker comes", "[spare]") {
+  const NothingLeftBehind check;
   const Told told = run({Step::crash, Step::kill_spare, Step::crash, Step::tell_pid, Step::tell_slot});
   REQUIRE(told.outcomes.size() == 5);
   CHECK(told.outcomes[1].value() > 1);
@@ -129,6 +156,7 @@ TEST_CASE("a spare that somebody kills is nobody's failure, and another worker c
 }
 
 TEST_CASE("a spare ends with its fork server, and the run goes on with another", "[spare]") {
+  const NothingLeftBehind check;
   const Told told = run({Step::crash, Step::kill_server, Step::tell_slot, Step::crash, Step::tell_slot});
   REQUIRE(told.outcomes.size() == 5);
   CHECK(told.outcomes[1].value() > 1);
@@ -137,7 +165,51 @@ TEST_CASE("a spare ends with its fork server, and the run goes on with another",
   CHECK(told.servers_lost == 1);
 }
 
+TEST_CASE("a spare that somebody stops keeps no task to itself, whatever it had to do first", "[spare]") {
+  const NothingLeftBehind check;
+  WorkOptions options;
+  if (GENERATE(false, true)) options.worker_init = [] {};
+  const Told told = run({Step::crash, Step::stop_spare, Step::crash, Step::tell_pid, Step::tell_slot}, options);
+  REQUIRE(told.outcomes.size() == 5);
+  CHECK(told.outcomes[1].value() > 1);
+  CHECK(told.outcomes[2].error().signal == SIGKILL);
+  CHECK(told.outcomes[3].value() > 1);
+  CHECK(told.outcomes[3].value() != told.outcomes[1].value());
+  CHECK(told.outcomes[3].stats().attempts == 1);
+  CHECK(told.outcomes[4].value() == 0);
+}
+
+TEST_CASE("spares are isolated as workers are", "[spare]") {
+  const NothingLeftBehind check;
+  const Isolation isolation = GENERATE(Isolation::pid, Isolation::strict);
+  if (!can_be_had(isolation)) return;
+  WorkOptions options;
+  options.isolation = isolation;
+  std::vector<Step> steps;
+  for (int i = 0; i < 20; ++i) steps.insert(steps.end(), {Step::crash, Step::tell_slot});
+  const Told told = run(steps, options);
+  for (std::size_t i = 0; i < steps.size(); i += 2) {
+    CHECK(told.outcomes[i].error().signal == SIGKILL);
+    CHECK(told.outcomes[i + 1].value() == 0);
+  }
+  CHECK(told.started.size() == 21);
+  CHECK(told.servers_lost == 0);
+}
+
+TEST_CASE("a listener may throw when a spare becomes a worker", "[spare]") {
+  const NothingLeftBehind check;
+  WorkOptions options{.num_workers = 1};
+  int started = 0;
+  options.on_event = [&](const Event& event) {
+    if (event.kind == EventKind::worker_started && ++started == 3) throw std::runtime_error("planned");
+  };
+  CHECK_THROWS_WITH(
+      do_process_work(std::vector<Step>{Step::crash, Step::await_spare, Step::crash, Step::tell_pid}, take, options),
+      "planned");
+}
+
 TEST_CASE("nothing of the user's runs in a spare before it is a worker", "[spare]") {
+  const NothingLeftBehind check;
   void* const memory =
       ::mmap(nullptr, sizeof(std::atomic<int>), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   REQUIRE(memory != MAP_FAILED);
@@ -153,6 +225,7 @@ TEST_CASE("nothing of the user's runs in a spare before it is a worker", "[spare
 }
 
 TEST_CASE("where workers end all the time, each has a slot of its own, and its own words", "[spare]") {
+  const NothingLeftBehind check;
   constexpr int tasks = 300;
   std::vector<int> items(tasks);
   std::iota(items.begin(), items.end(), 0);

@@ -131,7 +131,9 @@ std::vector<std::string> try_isolation(const Command& command);
 /// takes for a command line, less the environment, ours or its own. One argument alone may have 128 KiB less a byte.
 std::size_t room_for_arguments(const Command& command);
 
-/// Where execvp() would find it; empty: nowhere. A name with a slash is returned as it is.
+/// Where execvp() would find it; empty: nowhere. A name with a slash is returned as it is. As in a shell, what was
+/// found last is remembered in each thread for as long as it is there, also if another comes to stand before it in
+/// PATH.
 std::string find_program(const std::string& name);
 
 }  // namespace bulkhead

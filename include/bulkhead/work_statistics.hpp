@@ -24,7 +24,7 @@ struct WorkStatistics {
   }
 
   std::uint64_t coordinator_wakeups = 0;  ///< times that the coordinator's wait for something to happen came back
-  std::uint64_t worker_wakeups = 0;       ///< of sleeping workers, for tasks or for room in their outbox
+  std::uint64_t worker_wakeups = 0;  ///< of workers that slept, for tasks (their first too) or room in their outbox
 
   std::uint64_t item_bytes = 0;    ///< encoded, of all that was dealt. Processes only
   std::uint64_t result_bytes = 0;  ///< encoded values. Processes only

@@ -34,7 +34,7 @@ struct LaneHeader {
 };
 static_assert(sizeof(LaneHeader) <= lane_header_bytes);
 
-/// The coordinator's hand on one lane. Not thread-safe. Reset for every new worker of the slot.
+/// The coordinator's hand on one lane. Not thread-safe. Made afresh for every new worker.
 class LaneWriter {
  public:
   /// Occupies the ring up to so many bytes; returns how many there are: as before where that fails. Throws nothing.

@@ -218,7 +218,7 @@ void Coordinator::finish() {
   for (const auto& worker : workers_)
     if (worker && worker->doom == KillReason::none) retire(*worker);
   finishing_ = true;
-  spare_.reset();
+  dismiss_spare();
   if (server_) server_->let_leave();
   while (live_ != 0) {
     if (!take_one_ready()) poll();

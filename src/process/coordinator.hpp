@@ -19,7 +19,6 @@
 
 #include "ipc/task_queue.hpp"
 #include "os/caller_memory.hpp"
-#include "os/lifeline.hpp"
 #include "os/out_of_memory_kills.hpp"
 #include "os/poller.hpp"
 #include "parallelism.hpp"
@@ -108,6 +107,8 @@ class Coordinator {
   void employ(std::unique_ptr<Worker> worker, std::size_t slot);
   void admit_newcomers();
   void prepare_for_successor() noexcept;
+  void do_without_spare() noexcept;
+  void dismiss_spare() noexcept;
   [[noreturn]] void live_as_worker(Cradle cradle);
   void be_refused(const std::string& why);
   void bury(Worker& worker);
@@ -196,8 +197,9 @@ class Coordinator {
 
   std::vector<std::unique_ptr<Worker>> workers_;  // by slot; null: nobody
   // Forked while the others work, once one of them has ended, so that nobody waits for the next: it has a lane but no
-  // slot, and has run nothing of the user's. Without its lifeline, which goes with this, it ends.
+  // slot, and has run nothing of the user's.
   std::unique_ptr<Worker> spare_;
+  Nanoseconds may_prepare_at_{};
   bool admission_due_ = false;  // to one of them, which has no task yet
   std::size_t live_ = 0;
   // So that nobody has to be looked for among all: the sums of what they are counted as, and who may have room in his

@@ -42,10 +42,11 @@ Worker* Coordinator::worker_numbered(std::uint64_t number) const noexcept {
 
 // What becomes of a spare concerns nobody before it is needed.
 void Coordinator::take_report_of_spare(const Report& report, os::ProcessHandle process) {
-  if (report.kind == ReportKind::born && process)
-    spare_->be_born(std::move(process), now_);
-  else
-    spare_.reset();
+  if (report.kind == ReportKind::born && process) return spare_->be_born(std::move(process), now_);
+  constexpr int kill_signal = 9;
+  if (report.kind == ReportKind::ended && report.signaled && report.number == kill_signal)
+    static_cast<void>(kills_for_memory_.claim());  // or it would explain the next worker that somebody kills
+  do_without_spare();
 }
 
 void Coordinator::take_report(const Report& report, os::Fd pidfd) {
@@ -98,7 +99,8 @@ void Coordinator::refuse_birth(Worker& worker, int error) {
 
 // As it was told to, once everybody had ended.
 bool Coordinator::has_left() const noexcept {
-  return finishing_ && std::all_of(workers_.begin(), workers_.end(), [](const auto& w) { return !w || w->ended; });
+  return finishing_ &&
+         std::all_of(workers_.begin(), workers_.end(), [](const auto& w) { return !w || w->ended || w->orphaned; });
 }
 
 void Coordinator::forget_server() noexcept {
@@ -114,7 +116,7 @@ void Coordinator::lose_server() {
   const bool all_ended = server_->takes_workers_along();
   server_->kill();
   server_.reset();
-  spare_.reset();
+  dismiss_spare();
   notify({.kind = EventKind::fork_server_lost});
   for (const auto& worker : workers_) {
     if (!worker) continue;

@@ -78,9 +78,14 @@ void Coordinator::look_at_birth(Worker& worker) {
   const auto since = now_ - worker.since;
   const bool silent = (!worker.born() && since > for_a_fork) || (worker.dying && !worker.ended && since > for_a_status);
   if (silent && server_) server_->kill();
-  const bool late = worker.born() && !worker.dying && worker.doom == KillReason::none && options_.init_timeout > 0ms &&
-                    since >= options_.init_timeout;
-  if (late && !take_chunk(worker) && !worker.serving) end_worker(worker, KillReason::init_timed_out, 0ns);
+  if (!worker.admitted() || worker.dying || worker.doom != KillReason::none) return;
+  // By itself it wakes every half a second; and to begin takes none of the user's code.
+  constexpr auto to_wake_up = 2s, to_begin = 10s;
+  const bool stopped =
+      worker.sleeps_before_setting_up() ? since >= to_wake_up : !options_.worker_init && since >= to_begin;
+  const bool late = options_.init_timeout > 0ms && since >= options_.init_timeout;
+  if ((late || stopped) && !take_chunk(worker) && !worker.serving)
+    end_worker(worker, stopped ? KillReason::unresponsive : KillReason::init_timed_out, 0ns);
 }
 
 // Finished results sit in the ring while their worker is busy with a long task: fetch them.

@@ -1,5 +1,6 @@
 #include "process/worker.hpp"
 
+#include "os/clock.hpp"
 #include "os/frame_names.hpp"
 #include "os/remote_fence.hpp"
 
@@ -14,7 +15,9 @@ void Worker::be_born(os::ProcessHandle process, std::chrono::nanoseconds now) no
 }
 
 void Worker::admit() noexcept {
-  if (!std::exchange(admitted_, true)) lane_.admit(seed_, static_cast<std::uint32_t>(slot_));
+  if (std::exchange(admitted_, true)) return;
+  since = os::now();
+  lane_.admit(seed_, static_cast<std::uint32_t>(slot_));
 }
 
 bool Worker::publish(std::chrono::nanoseconds now) {

@@ -64,6 +64,11 @@ class Worker {
   void be_born(os::ProcessHandle process, std::chrono::nanoseconds now) noexcept;
   /// Born, and with a slot, it may take records from now on. Wakes it, the first time.
   void admit() noexcept;
+  bool admitted() const noexcept { return admitted_; }
+  /// It says that it waits to be admitted, to set itself up then.
+  bool sleeps_before_setting_up() const noexcept {
+    return !serving && inbox_.page().read_asleep() == ipc::Sleep::for_tasks;
+  }
   /// By the kernel, in its pid namespace, unless it says itself that it had crashed before.
   void be_ended_with_server() noexcept;
   bool born() const noexcept { return static_cast<bool>(process_); }
@@ -121,7 +126,7 @@ class Worker {
   bool said_all = false;                  // pipe and ring are empty, and it has ended
   bool orphaned = false;                  // its fork server is gone: it does what it was dealt, and leaves
   std::optional<WorkerEnd> ended;         // as the fork server reaped it
-  std::chrono::nanoseconds since{};       // asked for; then born; then seen dead
+  std::chrono::nanoseconds since{};       // asked for, or given a slot; then born; then admitted; then seen dead
   os::Tee words;                          // what it writes to its standard error, where that is kept
   bool words_wait = false;                // nobody takes them now
   os::Fd lifeline;                        // with it goes the worker, wherever it is

@@ -26,9 +26,11 @@ namespace {
 
 constexpr std::uint64_t batch_bytes =
     32u << 10;  // 4 to 32 KiB measured equal; the largest leaves the coordinator alone longest
-constexpr std::uint32_t batch_tasks = 4096;      // all that a lane holds of the tiniest: the fewest wake-ups
-constexpr std::uint32_t quarter_of_lane = 1024;  // is enough where it has taken as long as a wake-up is worth:
-constexpr auto quarter_time = 80us;              // then the next tasks come while there still are some
+constexpr std::uint32_t batch_tasks = 4096;  // all that a lane holds of the tiniest: the fewest wake-ups
+// Of others a quarter is enough, once it has taken as long as a wake-up is worth: the next come while there still are
+// some.
+constexpr std::uint32_t quarter_of_lane = 1024;
+constexpr auto worth_a_wakeup = 80us;
 constexpr auto batch_time = 4ms;    // no finished result waits longer for its batch, while tasks wait behind it
 constexpr auto tiny_task = 10us;    // below this a clock read and a write of its own cost too much
 constexpr auto group_time = 100us;  // what a group of tiny tasks should take
@@ -98,7 +100,9 @@ void WorkerLoop::start() {
 
 // Nothing of the user's runs in a spare before it is one of the workers.
 void WorkerLoop::set_up() {
+  page_.set_asleep(ipc::Sleep::for_tasks);
   wait_for_admission();
+  page_.set_asleep(ipc::Sleep::awake);
   options_.worker_init();
   if (os::has_children()) helpers_ = os::children();
   os::note_forks();
@@ -287,7 +291,7 @@ void WorkerLoop::end_group() {
   group_ = std::min(group_, max_group);
   group_left_ = group_;
   const auto since = now - last_flush_;
-  if (since < quarter_time || (since < batch_time && unsent_ < quarter_of_lane)) return;
+  if (since < worth_a_wakeup || (since < batch_time && unsent_ < quarter_of_lane)) return;
   flush();
   last_flush_ = now;
 }

@@ -25,6 +25,12 @@ constexpr std::uint64_t frame_slack = 192u << 10;  // failures in words, filler 
 
 constexpr auto before_asking_again = 200ms;
 
+// The fork server takes no more orders, or the kernel does not pass them on.
+class NotHeard : public std::system_error {
+ public:
+  NotHeard() : std::system_error(EAGAIN, std::generic_category(), "the fork server does not listen") {}
+};
+
 }  // namespace
 
 Worker* Coordinator::start_worker() {
@@ -32,6 +38,10 @@ Worker* Coordinator::start_worker() {
   try {
     start();
     employ(spare_ ? std::move(spare_) : ask_for_worker(), slot);
+  } catch (const NotHeard& error) {
+    server_->kill();  // its end is heard of like any other
+    be_refused(error.what());
+    return nullptr;
   } catch (const std::system_error& error) {
     be_refused(error.what());
     return nullptr;
@@ -64,10 +74,24 @@ void Coordinator::admit_newcomers() {
 // and what fails now is said when it is needed.
 void Coordinator::prepare_for_successor() noexcept {
   if (spare_ || !server_ || counted_.workers_started <= live_ || closed() || most_workers_ < num_workers_) return;
+  if (now_ < may_prepare_at_) return;
   try {
     spare_ = ask_for_worker();
   } catch (const std::exception&) {
+    do_without_spare();
   }
+}
+
+// For a while: whatever keeps it from standing by may do so again at once.
+void Coordinator::do_without_spare() noexcept {
+  dismiss_spare();
+  may_prepare_at_ = now_ + before_asking_again;
+}
+
+// Not by its lifeline alone: a child of the host's own may have a copy of our end.
+void Coordinator::dismiss_spare() noexcept {
+  if (spare_) spare_->process().kill();
+  spare_.reset();
 }
 
 std::unique_ptr<Worker> Coordinator::ask_for_worker() {
@@ -99,10 +123,7 @@ std::unique_ptr<Worker> Coordinator::ask_for_worker() {
                       std::move(pipe.write_end),
                       std::move(lifeline.tied),
                       std::move(words.write_end)};
-  if (!server_->ask_for_worker(worker->number(), cradle)) {
-    server_->kill();  // its end is heard of like any other
-    throw std::system_error(EAGAIN, std::generic_category(), "the fork server does not listen");
-  }
+  if (!server_->ask_for_worker(worker->number(), cradle)) throw NotHeard();
   return worker;
 }
 
@@ -117,7 +138,7 @@ std::size_t Coordinator::free_lane() const {
 
 // Fewer workers do the same work; with none left, the run ends rather than wait for ever.
 void Coordinator::be_refused(const std::string& why) {
-  spare_.reset();
+  dismiss_spare();
   most_workers_ = live_;
   recount_all();
   may_ask_again_at_ = now_ + before_asking_again;
