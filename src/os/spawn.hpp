@@ -52,8 +52,8 @@ void signal_program(const Spawned& program, std::span<const int> tree, int signa
 FirstProcess::End collect(Spawned& program, bool all_children);
 
 /// Where execvp() would find `name` for a program started in `directory` with this PATH (nullptr: the system's
-/// default). A name with a slash is returned as it is; empty: nowhere. What was found last is remembered, as in a shell,
-/// as long as it is there.
+/// default). A name with a slash is returned as it is; empty: nowhere. What was found last is remembered, as in a
+/// shell, as long as it is there.
 std::string find_program(const std::string& name, const char* path, const std::string& directory);
 
 /// Becomes this program; throws std::system_error naming it where that fails. `environment` as in ProgramImage.
