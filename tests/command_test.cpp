@@ -1,6 +1,7 @@
 // Programs as tasks: how they end, what they say, and what they leave behind.
 #include "catch.hpp"
 #include "output_text.hpp"
+#include "outside.hpp"
 
 #include <bulkhead/command.hpp>
 #include <bulkhead/signals.hpp>
@@ -207,12 +208,11 @@ TEST_CASE("programs are found as a shell finds them", "[command]") {
 }
 
 TEST_CASE("a program that was found is looked for anew once it is not there any more", "[command]") {
-  std::string folder = "/tmp/bulkhead-found-XXXXXX";
-  REQUIRE(::mkdtemp(folder.data()) != nullptr);
-  const std::string first = folder + "/first", second = folder + "/second";
+  const outside::Directory folder;
+  const std::string first = folder / "first", second = folder / "second";
   const std::string path = "PATH=" + first + ":" + second + ":/bin:/usr/bin";
-  capture(shell_command("for d in first second; do mkdir " + folder + "/$d; echo \"echo $d\" > " + folder +
-                        "/$d/word; chmod +x " + folder + "/$d/word; done"));
+  capture(shell_command("cd " + folder.path() +
+                        " && for d in first second; do mkdir $d; echo \"echo $d\" > $d/word; chmod +x $d/word; done"));
   const auto say = [&](const std::string& environment) {
     return capture({.arguments = {"word"}, .environment = {environment}}).output;
   };
@@ -224,5 +224,4 @@ TEST_CASE("a program that was found is looked for anew once it is not there any 
   CHECK(say(path) == "second\n");
   CHECK(::chmod((second + "/word").c_str(), 0600) == 0);
   CHECK(capture({.arguments = {"word"}, .environment = {path}}).result.start_error == ENOENT);
-  capture(shell_command("rm -r " + folder));
 }

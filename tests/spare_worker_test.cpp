@@ -1,6 +1,7 @@
 // Once a worker has ended, the next one's successor is forked ahead: a spare, which nobody notices before it is needed.
 #include "catch.hpp"
 #include "left_behind.hpp"
+#include "let_pass.hpp"
 #include "misbehave.hpp"
 #include "parent_of.hpp"
 
@@ -41,7 +42,7 @@ long await_spare() {
   while (std::chrono::steady_clock::now() < deadline) {
     for (const long child : children_of(::getppid()))
       if (child != ::getpid()) return child;
-    ::poll(nullptr, 0, 1);
+    let_pass(1ms);
   }
   return 0;
 }
@@ -82,7 +83,7 @@ long take(Step step) {
     }
     case Step::stop_spare: {
       const long spare = await_spare();
-      while (spare > 1 && state_of(spare) != 'S') ::poll(nullptr, 0, 1);
+      while (state_of(spare) != 'S' && state_of(spare) != '\0') let_pass(1ms);
       if (spare > 1) ::kill(static_cast<pid_t>(spare), SIGSTOP);
       return spare;
     }

@@ -8,12 +8,6 @@ namespace bulkhead::process {
 
 using namespace std::chrono_literals;
 
-namespace {
-
-constexpr int kill_signal = 9;
-
-}  // namespace
-
 void Coordinator::bury(Worker& alive) {
   const std::unique_ptr<Worker> dead = take_out(alive);
   Worker& worker = *dead;

@@ -43,17 +43,15 @@ Worker* Coordinator::worker_numbered(std::uint64_t number) const noexcept {
 // What becomes of a spare concerns nobody before it is needed.
 void Coordinator::take_report_of_spare(const Report& report, os::ProcessHandle process) {
   if (report.kind == ReportKind::born && process) return spare_->be_born(std::move(process), now_);
-  constexpr int kill_signal = 9;
   if (report.kind == ReportKind::ended && report.signaled && report.number == kill_signal)
     static_cast<void>(kills_for_memory_.claim());  // or it would explain the next worker that somebody kills
   do_without_spare();
 }
 
 void Coordinator::take_report(const Report& report, os::Fd pidfd) {
-  if (spare_ && spare_->number() == report.worker)
-    return take_report_of_spare(report, os::ProcessHandle(report.pid, std::move(pidfd)));
-  Worker* const worker = worker_numbered(report.worker);
   os::ProcessHandle process(report.pid, std::move(pidfd));
+  if (spare_ && spare_->number() == report.worker) return take_report_of_spare(report, std::move(process));
+  Worker* const worker = worker_numbered(report.worker);
   if (!worker) return process.kill();
   switch (report.kind) {
     case ReportKind::ready:

@@ -134,7 +134,6 @@ void Worker::remember(std::span<const detail::Completion> done) noexcept {
 }
 
 void Worker::be_ended_with_server() noexcept {
-  constexpr int kill_signal = 9;
   if (!ended && inbox_.page().crash.signal == 0) ended = WorkerEnd{.status = {.signaled = true, .number = kill_signal}};
 }
 

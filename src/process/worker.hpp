@@ -22,6 +22,8 @@
 
 namespace bulkhead::process {
 
+inline constexpr int kill_signal = 9;
+
 /// How a worker ended, and what it left.
 struct WorkerEnd {
   os::ExitStatus status;
