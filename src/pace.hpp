@@ -20,7 +20,9 @@ class Pace {
   /// `count` tasks came back and took `took` together.
   void learn(std::chrono::nanoseconds took, std::uint64_t count) noexcept {
     const double each = static_cast<double>(took.count()) / static_cast<double>(count);
-    mean_ns_ = mean_ns_ == 0 ? each : mean_ns_ + (each - mean_ns_) * (each > mean_ns_ ? 0.5 : 0.25);
+    // The first tasks seem long, for the wake-ups that they share with nobody. Many together prove more than a few.
+    const double down = count >= many ? 0.75 : 0.25, up = 0.5;
+    mean_ns_ = mean_ns_ == 0 ? each : mean_ns_ + (each - mean_ns_) * (each > mean_ns_ ? up : down);
     const double fit = static_cast<double>(std::chrono::nanoseconds(horizon).count()) / std::max(mean_ns_, 1.0);
     // Grow by steps: one tiny task proves little about the next four thousand.
     depth_ = static_cast<std::size_t>(std::clamp(fit, 2.0, std::min(4.0 * static_cast<double>(depth_), deepest)));
@@ -35,6 +37,7 @@ class Pace {
   // Deeper lanes spare no wake-up any more, and push what is under way out of the cache: 2 workers and a reader in
   // order took 36 ns a task with 2048, 34 with 4096 and with 8192.
   static constexpr double deepest = 4096;
+  static constexpr std::uint64_t many = 8;
 
   std::size_t fixed_;
   std::size_t depth_ = 2;

@@ -46,3 +46,12 @@ TEST_CASE("tiny tasks are dealt deep by steps, long ones one ahead", "[judgement
   CHECK(pace.depth() == 2);
   CHECK(Pace(1).depth() == 1);
 }
+
+TEST_CASE("many tasks that were short together outweigh a first one that seemed long", "[judgement]") {
+  Pace few, many;
+  for (Pace* pace : {&few, &many}) pace->learn(100us, 1);
+  few.learn(100ns, 1);
+  many.learn(10us, 100);
+  CHECK(few.mean() > 70us);
+  CHECK(many.mean() < 30us);
+}

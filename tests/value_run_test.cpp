@@ -109,24 +109,29 @@ TEST_CASE("a run that is looked at while it grows gives each value once", "[outb
   }
 }
 
-TEST_CASE("a value that does not continue the run behind which it was composed is sent by itself", "[outbox]") {
+TEST_CASE("a value that does not continue the run behind which it was composed begins another, or is sent by itself",
+          "[outbox]") {
   const NothingLeftBehind check;
   Speaker speaker;
   for (const std::size_t size : {8, 8, 8}) speaker.say_value(size);
   ++speaker.frames;  // a task of another worker's
-  speaker.say_value(8);
-  speaker.say_value(4000);
+  for (const std::size_t size : {8, 8, 4000}) speaker.say_value(size);
   speaker.flush();
   CHECK(frames_in(speaker.written) == 4);
-  const ParsedFrame run = parse_frame(std::span(speaker.written).subspan(frame_stride(8)), stream_seed, payload_limit);
-  CHECK(run.header.kind == FrameKind::values);
-  CHECK(run.header.size == 16);
-  const auto rest = std::span(speaker.written).subspan(frame_stride(8) + frame_stride(16));
+  std::span<const std::byte> rest = std::span(speaker.written).subspan(frame_stride(8));
+  for (const std::uint32_t first_task : {1, 4}) {
+    const ParsedFrame run = parse_frame(rest, stream_seed, payload_limit);
+    CHECK(run.header.kind == FrameKind::values);
+    CHECK(run.header.task == first_task);
+    CHECK(run.header.size == 16);
+    CHECK(run.payload.front() == std::byte(payload_of(first_task, 1)[0]));
+    rest = rest.subspan(frame_stride(16));
+  }
   const ParsedFrame alone = parse_frame(rest, stream_seed, payload_limit);
   CHECK(alone.header.kind == FrameKind::value);
-  CHECK(alone.header.task == 4);
-  CHECK(alone.payload.front() == std::byte(payload_of(4, 1)[0]));
-  CHECK(alone.payload.back() == std::byte(payload_of(4, 1)[0]));
+  CHECK(alone.header.task == 6);
+  CHECK(alone.payload.front() == std::byte(payload_of(6, 1)[0]));
+  CHECK(alone.payload.back() == std::byte(payload_of(6, 1)[0]));
 }
 
 TEST_CASE("a run of which a byte was changed is not believed", "[outbox]") {

@@ -27,18 +27,20 @@ bool LaneWriter::fits_in_lap() const noexcept {
 }
 
 bool LaneWriter::make_room() noexcept {
-  if (!fits_in_lap() && occupied_ < lane_ring_bytes && tail_ >= grows_from_) {
+  // Only as long as it must be: what goes round in little memory stays in the cache, also that of many workers.
+  const bool half_is_free = (tail_ - head_) * 2 <= occupied_;
+  if (!fits_in_lap() && !half_is_free && occupied_ < lane_ring_bytes && tail_ >= grows_from_) {
     const std::size_t more = occupy_(occupied_ + ring_bytes_at_first);
     if (more == occupied_) grows_from_ = tail_ + lane_ring_bytes;  // asked for again a lap later
     occupied_ = more;
   }
   if (!fits_in_lap()) {  // also where there is no more memory: then a lap is shorter
     const std::uint64_t to_end = lane_ring_bytes - tail_ % lane_ring_bytes;
-    if (lane_ring_bytes - (tail_ - head_) < to_end + largest_row) return false;
+    if (lane_ring_bytes - (tail_ - passed_) < to_end + largest_row) return false;
     append_filler(to_end);
   }
   const std::uint64_t lap_end = tail_ - tail_ % lane_ring_bytes + occupied_ - sizeof(Row);
-  room_end_ = std::min(lap_end, head_ + lane_ring_bytes);
+  room_end_ = std::min(lap_end, passed_ + lane_ring_bytes);
   return room_end_ - tail_ >= largest_row;
 }
 

@@ -87,7 +87,7 @@ class LaneWriter {
     const Row& row = *at(head_);
     if ((answered_ += count) < row.count) return;
     answered_ = 0;
-    head_ += row.bytes();
+    passed_ = head_ += row.bytes();
     skip_filler();
   }
 
@@ -130,6 +130,7 @@ class LaneWriter {
   LaneHeader* header_ = nullptr;
   std::byte* ring_ = nullptr;
   std::uint64_t head_ = 0, tail_ = 0, published_ = 0;
+  std::uint64_t passed_ = 0;    // by the worker: head_, but for filler that it may still have to read
   std::size_t answered_ = 0;    // items of the row at head_
   std::uint64_t room_end_ = 0;  // rows may be put up to here without looking at the head again
   std::size_t occupied_ = 0;    // bytes of the ring

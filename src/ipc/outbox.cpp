@@ -30,12 +30,11 @@ void Outbox::put_copy(FrameKind kind, std::uint64_t task, unsigned attempt, std:
   put(kind, task, attempt, payload.size());
 }
 
-// Composed behind a run that it does not continue, it makes place for a header.
-void Outbox::put_alone(std::uint64_t task, unsigned attempt, std::size_t size) noexcept {
+// A value that was composed behind a run, and does not continue it, makes place for a header.
+void Outbox::leave_run(std::size_t size) noexcept {
   std::byte* const place = ring_ + end_ % outbox_ring_bytes;
   if (run_at_ != nullptr) std::memmove(place + sizeof(FrameHeader), place, size);
   end_run();
-  put(FrameKind::value, task, attempt, size);
 }
 
 // It is committed up to its header alone: that tells it from a frame to which nothing will be added any more.
@@ -47,6 +46,7 @@ void Outbox::begin_run(std::uint64_t task) noexcept {
   run_.checksum = head_of_run_checksum(run_, seed_);
   run_at_ = reinterpret_cast<std::uint64_t*>(place);
   end_ += sizeof run_;
+  next_task_ = task;
   const std::uint64_t behind_header = end_;
   GrowingRun run = growing_run();
   lengthen(run);

@@ -50,8 +50,8 @@ class Outbox {
     compose(kind, task, attempt, size);
     page_.commit(end_);
   }
-  /// The same for a value: where it is of a first attempt, of the task that follows the last one, and of the same size,
-  /// there is one frame for both.
+  /// The same for a value: values of first attempts, of tasks that follow one another, and of the same size, have one
+  /// frame.
   std::span<std::byte> value_room() {
     const bool fits = run_at_ != nullptr && run_.size + value_stride(last_size_) <= max_run_payload &&
                       room_end_ - end_ >= frame_stride(in_place_payload);
@@ -59,15 +59,16 @@ class Outbox {
   }
   /// Makes it of the first `size` bytes of value_room().
   void put_value(std::uint64_t task, unsigned attempt, std::size_t size) noexcept {
-    if (task != next_task_ || size != last_size_ || attempt != 1) {
-      put_alone(task, attempt, size);
-      next_task_ = task + 1;
-      last_size_ = size;
-    } else {
-      if (run_at_ == nullptr) return begin_run(task);
+    const bool like_the_last = size == last_size_ && attempt == 1;
+    if (like_the_last && task == next_task_ && run_at_ != nullptr) {
       GrowingRun run = growing_run();
-      lengthen(run);
+      return lengthen(run);
     }
+    leave_run(size);
+    if (like_the_last) return begin_run(task);
+    put(FrameKind::value, task, attempt, size);
+    next_task_ = task + 1;
+    last_size_ = size;
   }
   /// How many values, of tasks from `task` on, would lengthen the run that is being made, if all are as large as its
   /// others. For each: the place of growing_run(), then lengthen() while grows(), and nothing else between.
@@ -140,7 +141,7 @@ class Outbox {
     *::new (static_cast<void*>(place)) FrameHeader = header(kind, task, attempt, {place + sizeof(FrameHeader), size});
     end_ += frame_stride(size);
   }
-  void put_alone(std::uint64_t task, unsigned attempt, std::size_t size) noexcept;
+  void leave_run(std::size_t size) noexcept;
   void begin_run(std::uint64_t task) noexcept;
   void end_run() noexcept {
     if (std::exchange(run_at_, nullptr) != nullptr) page_.commit(end_);

@@ -45,6 +45,22 @@ struct Cursor {
   friend constexpr bool operator==(const Cursor&, const Cursor&) = default;
 };
 
+/// The words of a cursor that goes from item to item, `pitch` apart: to pack each anew would cost as much as a tiny
+/// task.
+class CursorWords {
+ public:
+  CursorWords(std::uint64_t first, std::uint64_t pitch, std::uint32_t seed) noexcept
+      : word_(Cursor{first, Phase::claiming}.packed(seed)), pitch_(pitch) {}
+
+  std::uint64_t claiming() const noexcept { return word_; }
+  std::uint64_t running() const noexcept { return word_ + 1; }
+  void step() noexcept { word_ += pitch_; }
+
+ private:
+  static_assert(static_cast<int>(Phase::running) == static_cast<int>(Phase::claiming) + 1);
+  std::uint64_t word_, pitch_;
+};
+
 /// What a worker sleeps for. A hint: a worker that lies here harms itself, and wakes by itself now and then.
 enum class Sleep : std::uint32_t { awake = 0, for_tasks = 1, for_acknowledgement = 2 };
 
@@ -62,7 +78,9 @@ struct WorkerPage {
   // The worker's side. The cursor is stored before it is looked at how many items were kept, with a full fence between:
   // of its own, or of whoever takes tasks back (os/remote_fence.hpp). Then the compiler alone has to keep the order.
   void claim(std::uint64_t offset, std::uint32_t seed, bool fenced_remotely) noexcept {
-    const std::uint64_t word = Cursor{offset, Phase::claiming}.packed(seed);
+    claim(Cursor{offset, Phase::claiming}.packed(seed), fenced_remotely);
+  }
+  void claim(std::uint64_t word, bool fenced_remotely) noexcept {  // of CursorWords
     if (fenced_remotely) {
       cursor.store(word, std::memory_order_release);
       std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -71,8 +89,9 @@ struct WorkerPage {
     }
   }
   void move_to(std::uint64_t offset, Phase phase, std::uint32_t seed) noexcept {
-    cursor.store(Cursor{offset, phase}.packed(seed), std::memory_order_release);
+    move_to(Cursor{offset, phase}.packed(seed));
   }
+  void move_to(std::uint64_t word) noexcept { cursor.store(word, std::memory_order_release); }
   void commit(std::uint64_t offset) noexcept { committed.store(offset, std::memory_order_release); }
   void set_asleep(Sleep now) noexcept { asleep.store(static_cast<std::uint32_t>(now), std::memory_order_seq_cst); }
 

@@ -180,20 +180,28 @@ std::size_t WorkerLoop::lengthen_run(const ipc::Row& row, std::size_t from, std:
   if (group_ <= few_tasks || row.form != ipc::RowForm::inlined || row.attempt != 1) return 0;
   const std::size_t most = std::min<std::size_t>(
       {row.count - from, group_left_, batch_tasks - unsent_, outbox_.places_in_run(row.task + from)});
+  // In the loop these would be read back from memory, since a task might have changed them.
   const std::uint64_t pitch = row.pitch();
-  const std::span<const std::byte> item(row.item(from), row.size);
+  const std::size_t item_size = row.size;
+  ipc::WorkerPage& page = page_;
+  detail::TaskBody& body = body_;
+  const bool fenced_remotely = fenced_remotely_;
+
+  const std::byte* item = row.item(from);
+  ipc::CursorWords cursor(offset, pitch, place_.seed);
   ipc::Outbox::GrowingRun run = outbox_.growing_run();
   std::size_t done = 0;
   current_.active = true;
   while (done < most) {
-    const std::uint64_t place = offset + done * pitch;
-    page_.claim(place, place_.seed, fenced_remotely_);
+    page.claim(cursor.claiming(), fenced_remotely);
     if (ipc::LaneReader::taken_back(row, from + done)) break;
-    page_.move_to(place, Phase::running, place_.seed);
+    page.move_to(cursor.running());
     current_.task.index = row.task + from + done;
     result_.room = run.place();
-    const std::size_t size = body_.run({item.data() + done * pitch, row.size}, result_);
+    const std::size_t size = body.run({item, item_size}, result_);
     ++done;
+    item += pitch;
+    cursor.step();
     if (size != run.each || os::fork_noted() || !outbox_.grows()) [[unlikely]] {
       answer_tiny(ipc::Record(row, from + done - 1));
       break;
