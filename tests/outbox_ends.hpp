@@ -77,6 +77,7 @@ class Speaker {
   void lie(const AnnexPayload& where) {
     outbox_.put_copy(FrameKind::value_in_annex, 0, 1, std::as_bytes(std::span(&where, 1)));
   }
+  std::byte* ring() { return memory_.data() + worker_page_bytes; }
   std::byte* annex() { return memory_.data() + annex_offset; }
   void flush() {
     outbox_.flush();

@@ -150,6 +150,24 @@ TEST_CASE("a run of which a byte was changed is not believed", "[outbox]") {
   }
 }
 
+TEST_CASE(
+    "a stray store into the head of a growing run is not believed, and has nothing written that is not the ring's",
+    "[outbox]") {
+  const NothingLeftBehind check;
+  for (const std::uint64_t stray : {~std::uint64_t{0}, std::uint64_t{0}, counted_by(7, 12), counted_by(7, 4096)}) {
+    Speaker speaker;
+    for (int i = 0; i < 5; ++i) speaker.say_value(8);
+    std::memcpy(speaker.ring() + frame_stride(8), &stray, sizeof stray);
+    for (int i = 0; i < 5; ++i) speaker.say_value(8);
+    speaker.flush();
+    CHECK(speaker.written.size() <= frame_stride(8) + frame_stride(max_run_payload) + frame_stride(5 * 8));
+    Listener listener(speaker.remains);
+    listener.give(speaker.written);
+    CHECK(listener.wrong);
+    CHECK(listener.taken == 1);
+  }
+}
+
 TEST_CASE("the heads of runs are held against what a run can be", "[frame]") {
   FrameHeader header{0, 24, 0, 8, FrameKind::values, frame_magic};
   CHECK(plausible(header, 8));

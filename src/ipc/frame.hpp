@@ -122,6 +122,9 @@ inline std::uint64_t counted_by(std::uint32_t checksum, std::uint32_t size) noex
   return std::bit_cast<std::uint64_t>(std::array{checksum, size});
 }
 
+inline std::uint32_t checksum_counted_by(std::uint64_t word) noexcept {
+  return std::bit_cast<std::array<std::uint32_t, 2>>(word)[0];
+}
 inline std::uint32_t size_counted_by(std::uint64_t word) noexcept {
   return std::bit_cast<std::array<std::uint32_t, 2>>(word)[1];
 }

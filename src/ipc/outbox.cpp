@@ -32,25 +32,23 @@ void Outbox::put_copy(FrameKind kind, std::uint64_t task, unsigned attempt, std:
 
 // A value that was composed behind a run, and does not continue it, makes place for a header.
 void Outbox::leave_run(std::size_t size) noexcept {
-  std::byte* const place = ring_ + end_ % outbox_ring_bytes;
-  if (run_at_ != nullptr) std::memmove(place + sizeof(FrameHeader), place, size);
+  if (!grows()) return;
   end_run();
+  std::memmove(at(end_) + sizeof(FrameHeader), at(end_), size);
 }
 
 // It is committed up to its header alone: that tells it from a frame to which nothing will be added any more.
 void Outbox::begin_run(std::uint64_t task) noexcept {
-  std::byte* const place = ring_ + end_ % outbox_ring_bytes;
-  run_ = {0,          0, static_cast<std::uint32_t>(task), static_cast<std::uint16_t>(last_size_), FrameKind::values,
-          frame_magic};
-  std::memcpy(place, &run_, sizeof run_);
-  run_.checksum = head_of_run_checksum(run_, seed_);
-  run_at_ = reinterpret_cast<std::uint64_t*>(place);
-  end_ += sizeof run_;
-  next_task_ = task;
-  const std::uint64_t behind_header = end_;
+  FrameHeader head{
+      0, 0, static_cast<std::uint32_t>(task), static_cast<std::uint16_t>(last_size_), FrameKind::values, frame_magic};
+  head.checksum = head_of_run_checksum(head, seed_);
+  std::memcpy(at(end_), &head, sizeof head);
+  run_at_ = reinterpret_cast<std::uint64_t*>(at(end_));
+  run_task_ = task;
+  end_ += sizeof head;
   GrowingRun run = growing_run();
-  lengthen(run);
-  page_.commit(behind_header);
+  run.lengthen();
+  page_.commit(end_);
 }
 
 std::span<std::byte> Outbox::large_room(std::size_t size) {

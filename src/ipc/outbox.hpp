@@ -43,7 +43,7 @@ class Outbox {
   std::span<std::byte> room(std::size_t size = in_place_payload) {
     end_run();
     if (room_end_ - end_ < frame_stride(size)) make_room(frame_stride(size));
-    return {ring_ + (end_ % outbox_ring_bytes) + sizeof(FrameHeader), size};
+    return {at(end_) + sizeof(FrameHeader), size};
   }
   /// Makes a frame of the first `size` bytes of room().
   void put(FrameKind kind, std::uint64_t task, unsigned attempt, std::size_t size) noexcept {
@@ -53,60 +53,57 @@ class Outbox {
   /// The same for a value: values of first attempts, of tasks that follow one another, and of the same size, have one
   /// frame.
   std::span<std::byte> value_room() {
-    const bool fits = run_at_ != nullptr && run_.size + value_stride(last_size_) <= max_run_payload &&
-                      room_end_ - end_ >= frame_stride(in_place_payload);
-    return fits ? std::span(ring_ + end_ % outbox_ring_bytes, in_place_payload) : room();
+    const bool fits = grows() && run_size() + value_stride(last_size_) <= max_run_payload &&
+                      room_end_ - end() >= frame_stride(in_place_payload);
+    return fits ? std::span(at(end()), in_place_payload) : room();
   }
   /// Makes it of the first `size` bytes of value_room().
   void put_value(std::uint64_t task, unsigned attempt, std::size_t size) noexcept {
     const bool like_the_last = size == last_size_ && attempt == 1;
-    if (like_the_last && task == next_task_ && run_at_ != nullptr) {
+    if (like_the_last && continues_run(task)) {
       GrowingRun run = growing_run();
-      return lengthen(run);
+      return run.lengthen();
     }
     leave_run(size);
     if (like_the_last) return begin_run(task);
     put(FrameKind::value, task, attempt, size);
-    next_task_ = task + 1;
     last_size_ = size;
   }
   /// How many values, of tasks from `task` on, would lengthen the run that is being made, if all are as large as its
-  /// others. For each: the place of growing_run(), then lengthen() while grows(), and nothing else between.
+  /// others. For each: the place of growing_run(), then its lengthen() while grows(), and nothing else between.
   std::size_t places_in_run(std::uint64_t task) const noexcept {
     constexpr std::uint64_t apart = frame_stride(in_place_payload);
-    if (run_at_ == nullptr || task != next_task_ || room_end_ - end_ < apart) return 0;
-    return std::min<std::uint64_t>(max_run_payload - run_.size, room_end_ - end_ - apart) / value_stride(last_size_);
+    if (!continues_run(task) || room_end_ - end() < apart) return 0;
+    return std::min<std::uint64_t>(max_run_payload - run_size(), room_end_ - end() - apart) / value_stride(last_size_);
   }
-  /// What a loop that makes the run longer keeps in registers: read back from memory, it would wait for its own stores.
+  /// What a loop that makes the run longer keeps in registers: a value costs its own store and one more.
   struct GrowingRun {
-    std::byte* value;  // the next one's place, as large as room()
+    std::uint64_t* head;  // what the values count by
+    std::byte* value;     // the next one's place, as large as room()
     std::size_t each, stride;
     std::uint32_t checksum, size;
 
     std::span<std::byte> place() const noexcept { return {value, in_place_payload}; }
+    void lengthen() noexcept {
+      if (each == sizeof(std::uint64_t)) {
+        std::uint64_t number;
+        std::memcpy(&number, value, sizeof number);
+        checksum = crc32c_of_number(checksum, number);
+      } else {
+        if (each == 0) std::memset(value, 0, stride);
+        checksum = run_checksum(checksum, each, {value, stride});
+      }
+      size += static_cast<std::uint32_t>(stride);
+      value += stride;
+      std::atomic_ref(*head).store(counted_by(checksum, size), std::memory_order_release);
+    }
   };
+  /// There must be one.
   GrowingRun growing_run() const noexcept {
-    return {ring_ + end_ % outbox_ring_bytes, last_size_, value_stride(last_size_), run_.checksum, run_.size};
+    return {run_at_, at(end()), last_size_, value_stride(last_size_), checksum_counted_by(*run_at_), run_size()};
   }
   /// No frame was put since.
   bool grows() const noexcept { return run_at_ != nullptr; }
-  void lengthen(GrowingRun& run) noexcept {
-    if (run.each == sizeof(std::uint64_t)) {
-      std::uint64_t number;
-      std::memcpy(&number, run.value, sizeof number);
-      run.checksum = crc32c_of_number(run.checksum, number);
-    } else {
-      if (run.each == 0) std::memset(run.value, 0, run.stride);
-      run.checksum = run_checksum(run.checksum, run.each, {run.value, run.stride});
-    }
-    run.size += static_cast<std::uint32_t>(run.stride);
-    run.value += run.stride;
-    std::atomic_ref(*run_at_).store(counted_by(run.checksum, run.size), std::memory_order_release);
-    run_.checksum = run.checksum;
-    run_.size = run.size;
-    end_ += run.stride;
-    ++next_task_;
-  }
   /// A frame with a payload that lies elsewhere; of any size.
   void put_copy(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload);
 
@@ -117,7 +114,7 @@ class Outbox {
   void put_large(std::uint64_t task, unsigned attempt, std::span<const std::byte> value);
 
   /// Results in the annex included.
-  std::uint64_t unsent() const noexcept { return end_ - sent_ + unsent_in_annex_; }
+  std::uint64_t unsent() const noexcept { return end() - sent_ + unsent_in_annex_; }
   /// Writes everything to the pipe. Leaves the process where the coordinator has gone.
   void flush();
   const os::Fd& pipe() const noexcept { return pipe_; }
@@ -137,14 +134,26 @@ class Outbox {
     return made;
   }
   void compose(FrameKind kind, std::uint64_t task, unsigned attempt, std::size_t size) noexcept {
-    std::byte* const place = ring_ + end_ % outbox_ring_bytes;
+    std::byte* const place = at(end_);
     *::new (static_cast<void*>(place)) FrameHeader = header(kind, task, attempt, {place + sizeof(FrameHeader), size});
     end_ += frame_stride(size);
   }
   void leave_run(std::size_t size) noexcept;
   void begin_run(std::uint64_t task) noexcept;
   void end_run() noexcept {
-    if (std::exchange(run_at_, nullptr) != nullptr) page_.commit(end_);
+    if (!grows()) return;
+    end_ = end();
+    run_at_ = nullptr;
+    page_.commit(end_);
+  }
+  std::byte* at(std::uint64_t offset) const noexcept { return ring_ + offset % outbox_ring_bytes; }
+  /// How far the run goes stands in its head, and nowhere else. What a stray store leaves there the checksum tells.
+  std::uint32_t run_size() const noexcept {
+    return std::min<std::uint32_t>(size_counted_by(*run_at_), max_run_payload) & ~std::uint32_t{frame_alignment - 1};
+  }
+  std::uint64_t end() const noexcept { return grows() ? end_ + run_size() : end_; }
+  bool continues_run(std::uint64_t task) const noexcept {
+    return grows() && (task - run_task_) * value_stride(last_size_) == run_size();
   }
   void make_room(std::uint64_t needed);
   void occupy(std::uint64_t bytes);
@@ -160,14 +169,13 @@ class Outbox {
   LaneReader lane_;
   os::Fd pipe_;
   std::uint32_t seed_;
-  std::uint64_t end_ = 0, sent_ = 0;              // stream offsets: composed up to, written up to
-  std::uint64_t room_end_ = 0;                    // composing may go on up to here without asking anyone
+  std::uint64_t end_ = 0, sent_ = 0;  // stream offsets: composed up to, but for a run's values; written up to
+  std::uint64_t room_end_ = 0;        // composing may go on up to here without asking anyone
   std::uint64_t occupied_ = ring_bytes_at_birth;  // of the ring: nothing is stored behind it
   std::uint64_t straight_ = 0;                    // bytes before this never stood in the ring
   std::uint64_t unsent_in_annex_ = 0;
-  FrameHeader run_{};                // of the run that may grow
-  std::uint64_t* run_at_ = nullptr;  // its first word in the ring; null: there is none
-  std::uint64_t next_task_ = 0;      // the one that would follow the last value
+  std::uint64_t* run_at_ = nullptr;  // the head of the run that may grow, in the ring; null: there is none
+  std::uint64_t run_task_ = 0;       // its first task
   std::size_t last_size_ = in_place_payload + 1;
   std::chrono::nanoseconds waited_{};
 };

@@ -180,6 +180,7 @@ std::size_t WorkerLoop::lengthen_run(const ipc::Row& row, std::size_t from, std:
   if (group_ <= few_tasks || row.form != ipc::RowForm::inlined || row.attempt != 1) return 0;
   const std::size_t most = std::min<std::size_t>(
       {row.count - from, group_left_, batch_tasks - unsent_, outbox_.places_in_run(row.task + from)});
+  if (most == 0) return 0;
   // In the loop these would be read back from memory, since a task might have changed them.
   const std::uint64_t pitch = row.pitch();
   const std::size_t item_size = row.size;
@@ -191,13 +192,14 @@ std::size_t WorkerLoop::lengthen_run(const ipc::Row& row, std::size_t from, std:
   ipc::CursorWords cursor(offset, pitch, place_.seed);
   ipc::Outbox::GrowingRun run = outbox_.growing_run();
   std::size_t done = 0;
+  result_.encode_at(run.place());
   current_.active = true;
   while (done < most) {
     page.claim(cursor.claiming(), fenced_remotely);
     if (ipc::LaneReader::taken_back(row, from + done)) break;
     page.move_to(cursor.running());
     current_.task.index = row.task + from + done;
-    result_.room = run.place();
+    result_.place = run.value;
     const std::size_t size = body.run({item, item_size}, result_);
     ++done;
     item += pitch;
@@ -206,7 +208,7 @@ std::size_t WorkerLoop::lengthen_run(const ipc::Row& row, std::size_t from, std:
       answer_tiny(ipc::Record(row, from + done - 1));
       break;
     }
-    outbox_.lengthen(run);
+    run.lengthen();
   }
   current_.active = false;
   return done;
@@ -218,7 +220,7 @@ void WorkerLoop::decline(const ipc::Record& record) {
 }
 
 void WorkerLoop::do_tiny(const ipc::Record& record) {
-  result_.room = outbox_.value_room();
+  result_.encode_at(outbox_.value_room());
   body_.run(place_.queue.item(record), result_);
   answer_tiny(record);
 }
@@ -244,7 +246,7 @@ bool WorkerLoop::may_have_left_some() {
 // The time must stand before the result in the stream, so the result is composed apart: such tasks can afford a copy.
 void WorkerLoop::do_measured(const ipc::Record& record) {
   std::byte apart[ipc::in_place_payload];
-  result_.room = apart;
+  result_.encode_at(apart);
   body_.run(place_.queue.item(record), result_);
   const auto now = os::now();
   const auto ran = now - group_start_ - outbox_.take_waited();
@@ -315,10 +317,10 @@ void WorkerLoop::end_what_was_left(std::uint64_t task, unsigned attempt) {
 
 // What is said of a task stands before its result in the stream, and that was composed where it is sent from.
 void WorkerLoop::look_after_fork(const ipc::Record& record) {
-  const auto composed = result_.room.first(std::min(result_.size, result_.room.size()));
+  const std::span composed(result_.place, std::min(result_.size, result_.room));
   if (!result_.failure && result_.elsewhere.empty()) apart_.assign(composed.begin(), composed.end());
   end_what_was_left(record.task(), record.attempt());
-  result_.room = outbox_.room();
+  result_.encode_at(outbox_.room());
 }
 
 void WorkerLoop::flush() {
@@ -357,7 +359,7 @@ void WorkerLoop::emit(const ThisTask& task, int channel, std::span<const std::by
   std::copy(bytes.begin(), bytes.end(), payload.begin() + sizeof channel);
   outbox_.put_copy(FrameKind::output, task.index, task.attempt, payload);
   outbox_.flush();
-  if (group_ != 1) result_.room = outbox_.room();
+  if (group_ != 1) result_.encode_at(outbox_.room());
 }
 
 }  // namespace bulkhead::process

@@ -28,77 +28,91 @@ std::string too_large_words(const char* what, std::size_t size, const char* limi
 template <class R>
 class TaskWithResult : public TaskBody {
  protected:
-  explicit TaskWithResult(const TaskLimits& limits) : limits_(limits) {}
+  TaskWithResult(const TaskLimits& limits, Ending stage) : limits_(limits), stage_(stage) {}
 
   /// What an exception means from here on.
   void stage(Ending meaning) noexcept { stage_ = meaning; }
 
   // Kept out of line, and so is encode_any(): what they need on the stack would be made ready for every task.
-  [[gnu::noinline]] void fail(ResultSlot& result) { result.failure = failure_under_limits(limits_, stage_); }
+  [[gnu::noinline]] void fail(ResultSlot& result) {
+    result.failure = failure_under_limits(limits_, stage_);
+    result.encoding = false;
+  }
 
   template <class Value>
   std::size_t encode(const Value& value, ResultSlot& result) {
     if constexpr (PlainNumber<Value>) {  // they come by the million, and run no code of the user's
-      if (sizeof value <= std::min<std::uint64_t>(limits_.max_result_bytes, result.room.size())) {
-        std::memcpy(result.room.data(), &value, sizeof value);
+      if (sizeof value <= std::min<std::uint64_t>(limits_.max_result_bytes, result.room)) {
+        std::memcpy(result.place, &value, sizeof value);
         return result.size = sizeof value;
       }
+      const Value copy = value;  // so that the value itself may stay in a register
+      return encode_any(copy, result);
+    } else {
+      return encode_any(value, result);
     }
-    return encode_any(value, result);
   }
 
  private:
   template <class Value>
   [[gnu::noinline]] std::size_t encode_any(const Value& value, ResultSlot& result) {
     result.encoding = true;
-    result.size = encode_into(result.room, value);
+    result.size = encode_into({result.place, result.room}, value);
+    const bool is_there = result.size <= std::min<std::uint64_t>(limits_.max_result_bytes, result.room);
+    if (!is_there) encode_elsewhere(value, result);
+    result.encoding = false;
+    return is_there ? result.size : TaskBody::not_in_place;
+  }
+  template <class Value>
+  void encode_elsewhere(const Value& value, ResultSlot& result) {
     if (result.size > limits_.max_result_bytes) {
       result.failure.emplace().ending = Ending::too_large;
       result.failure->what = too_large_words("result", result.size, "max_result_bytes", limits_.max_result_bytes);
-    } else if (result.size > result.room.size()) {
-      result.elsewhere = result.large->large_room(result.size);
-      if (encode_into(result.elsewhere, value) != result.size)
-        throw std::logic_error("the result has another size each time that it is serialized");
-    } else {
-      return result.size;
+      return;
     }
-    return not_in_room;
+    result.elsewhere = result.large->large_room(result.size);
+    if (encode_into(result.elsewhere, value) != result.size)
+      throw std::logic_error("the result has another size each time that it is serialized");
   }
 
   TaskLimits limits_;
-  Ending stage_ = Ending::not_serializable;  // an item that does not decode
+  Ending stage_;
 };
 
 /// Decode, call, encode: what a worker does with an item. Refers to the function or owns it (F a value or reference).
 template <class Item, class R, class F>
 class CodedTask final : public TaskWithResult<R> {
  public:
-  CodedTask(F func, const TaskLimits& limits) : TaskWithResult<R>(limits), func_(std::forward<F>(func)) {}
+  CodedTask(F func, const TaskLimits& limits) : TaskWithResult<R>(limits, first_stage), func_(std::forward<F>(func)) {}
 
   bool takes_stop_token() const noexcept override { return StoppableFunction<F, Item>; }
 
   std::size_t run(std::span<const std::byte> bytes, ResultSlot& result) override {
-    std::size_t size = TaskBody::not_in_room;
+    std::size_t size = TaskBody::not_in_place;
     try {
+      if (!of_numbers || bytes.size() != sizeof(Item)) this->stage(Ending::not_serializable);
       Item item = decode<Item>(bytes);
-      this->stage(Ending::exception);
+      if constexpr (!of_numbers) this->stage(Ending::exception);
       if constexpr (std::is_void_v<R>) {
         invoke_task(func_, std::move(item), stop_token());
         size = result.size = 0;
       } else {
         const R value = invoke_task(func_, std::move(item), stop_token());
-        this->stage(Ending::not_serializable);
+        if constexpr (!of_numbers) this->stage(Ending::not_serializable);
         size = this->encode(value, result);
       }
     } catch (...) {
       this->fail(result);
+      this->stage(first_stage);
     }
-    result.encoding = false;
-    this->stage(Ending::not_serializable);
     return size;
   }
 
  private:
+  // Of numbers only the function can throw, but for an item of another size: there are no stages to go through.
+  static constexpr bool of_numbers = PlainNumber<Item> && (PlainNumber<R> || std::is_void_v<R>);
+  static constexpr Ending first_stage = of_numbers ? Ending::exception : Ending::not_serializable;
+
   static std::stop_token stop_token() noexcept {
     if constexpr (StoppableFunction<F, Item>) return worker_stop_token();
     return {};

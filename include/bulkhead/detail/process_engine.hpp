@@ -25,21 +25,24 @@ class LargeRoom {
 
 /// Where a worker puts the result of the task in hand.
 struct ResultSlot {
-  std::span<std::byte> room;       // results that fit are encoded here, where they are sent from
+  std::byte* place = nullptr;      // results that fit are encoded here, where they are sent from
+  std::size_t room = 0;            // bytes of it
   LargeRoom* large = nullptr;      // others where this says
   std::size_t size = 0;            // bytes of the result
-  std::span<std::byte> elsewhere;  // it is not in `room`, but here
+  std::span<std::byte> elsewhere;  // it is not at `place`, but here
   std::optional<Failure> failure;  // or there is none, for a reason
   bool encoding = false;           // the rooms are being written: nothing may be sent now
+
+  void encode_at(std::span<std::byte> bytes) noexcept { place = bytes.data(), room = bytes.size(); }
 };
 
 /// What is done with one item, in a worker: decode, call, encode. Whatever it throws is caught inside.
 class TaskBody {
  public:
   virtual ~TaskBody() = default;
-  /// Returns the value's size where it stands in `result.room`, not_in_room where `result` says more.
+  /// Returns the value's size where it stands at `result.place`, not_in_place where `result` says more.
   virtual std::size_t run(std::span<const std::byte> item, ResultSlot& result) = 0;
-  static constexpr std::size_t not_in_room = static_cast<std::size_t>(-1);
+  static constexpr std::size_t not_in_place = static_cast<std::size_t>(-1);
   /// Whether the function takes a std::stop_token: only then does the worker handle TERM.
   virtual bool takes_stop_token() const noexcept = 0;
 };
