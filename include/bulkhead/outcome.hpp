@@ -139,6 +139,10 @@ struct PackedStats {
 };
 static_assert(sizeof(PackedStats) == 16);
 
+// Any pattern of bits of its size is a value of it.
+template <class R>
+concept PlainNumber = std::is_arithmetic_v<R> && !std::is_same_v<R, bool>;
+
 // A value and what it cost: constructs an outcome where that stays.
 template <class R>
 struct SettledNumber {
@@ -171,8 +175,8 @@ class Outcome {
     failure_ = new Failure(std::move(failure));
   }
   Outcome(R value, const detail::PackedStats& stats) : value_(std::move(value)), stats_(stats) {}
-  Outcome(const detail::SettledNumber<R>& number) noexcept requires std::is_arithmetic_v<R> : value_(number.value),
-                                                                                              stats_(number.stats) {}
+  Outcome(const detail::SettledNumber<R>& number) noexcept requires detail::PlainNumber<R> : value_(number.value),
+                                                                                             stats_(number.stats) {}
   Outcome(const Outcome& other) requires std::is_copy_constructible_v<R> : failure_(nullptr), stats_(other.stats_) {
     if (other.has_value()) {
       ::new (static_cast<void*>(std::addressof(value_))) R(other.value_);

@@ -106,27 +106,32 @@ class Coordinator {
   std::size_t free_lane() const;
   void employ(std::unique_ptr<Worker> worker, std::size_t slot);
   void admit_newcomers();
-  void prepare_for_successor() noexcept;
-  void do_without_spare() noexcept;
-  void dismiss_spare() noexcept;
+  static constexpr std::chrono::milliseconds before_asking_again{200};  // after a refusal
   [[noreturn]] void live_as_worker(Cradle cradle);
   void be_refused(const std::string& why);
-  void bury(Worker& worker);
   std::unique_ptr<Worker> take_out(Worker& worker);
-  void settle_death(Worker& worker, const ipc::Record& culprit, const Death& death);
-  Death death_of(const Worker& worker, const ipc::Record& culprit);
-  void count_death(const Worker& worker, const Death& death);
   void retire(Worker& worker);
   void kill_worker(Worker& worker);
   void end_worker(Worker& worker, KillReason reason, Nanoseconds grace);
-  void redeal_rest(Worker& worker, const ipc::Record& culprit, bool all_suspect);
   void close(Ending ending, std::string why);
   void stop_dealing(Ending ending, std::string why);
+
+  // The one that stands by (spare.cpp)
+  void prepare_for_successor() noexcept;
+  void do_without_spare() noexcept;
+  void dismiss_spare() noexcept;
+  void take_report_of_spare(const Report& report, os::ProcessHandle process);
+
+  // Whose fault a death was (burial.cpp)
+  void bury(Worker& worker);
+  void settle_death(Worker& worker, const ipc::Record& culprit, const Death& death);
+  Death death_of(const Worker& worker, const ipc::Record& culprit);
+  void count_death(const Worker& worker, const Death& death);
+  void redeal_rest(Worker& worker, const ipc::Record& culprit, bool all_suspect);
 
   // The fork server (fork_server_watch.cpp)
   void hear_server();
   void take_report(const Report& report, os::Fd pidfd);
-  void take_report_of_spare(const Report& report, os::ProcessHandle process);
   void welcome(Worker& worker);
   void refuse_birth(Worker& worker, int error);
   bool has_left() const noexcept;

@@ -40,14 +40,6 @@ Worker* Coordinator::worker_numbered(std::uint64_t number) const noexcept {
   return nullptr;
 }
 
-// What becomes of a spare concerns nobody before it is needed.
-void Coordinator::take_report_of_spare(const Report& report, os::ProcessHandle process) {
-  if (report.kind == ReportKind::born && process) return spare_->be_born(std::move(process), now_);
-  if (report.kind == ReportKind::ended && report.signaled && report.number == kill_signal)
-    static_cast<void>(kills_for_memory_.claim());  // or it would explain the next worker that somebody kills
-  do_without_spare();
-}
-
 void Coordinator::take_report(const Report& report, os::Fd pidfd) {
   os::ProcessHandle process(report.pid, std::move(pidfd));
   if (spare_ && spare_->number() == report.worker) return take_report_of_spare(report, std::move(process));

@@ -23,8 +23,6 @@ namespace {
 constexpr std::size_t pipe_bytes = 256u << 10;
 constexpr std::uint64_t frame_slack = 192u << 10;  // failures in words, filler and channel numbers are not results
 
-constexpr auto before_asking_again = 200ms;
-
 // The fork server takes no more orders, or the kernel does not pass them on.
 class NotHeard : public std::system_error {
  public:
@@ -38,11 +36,8 @@ Worker* Coordinator::start_worker() {
   try {
     start();
     employ(spare_ ? std::move(spare_) : ask_for_worker(), slot);
-  } catch (const NotHeard& error) {
-    server_->kill();  // its end is heard of like any other
-    be_refused(error.what());
-    return nullptr;
   } catch (const std::system_error& error) {
+    if (dynamic_cast<const NotHeard*>(&error)) server_->kill();  // its end is heard of like any other
     be_refused(error.what());
     return nullptr;
   }
@@ -68,30 +63,6 @@ void Coordinator::admit_newcomers() {
   if (!std::exchange(admission_due_, false)) return;
   for (const auto& worker : workers_)
     if (worker && worker->born()) worker->admit();
-}
-
-// More were born than there are: others may end. Where descriptors or processes are short, births under way need them;
-// and what fails now is said when it is needed.
-void Coordinator::prepare_for_successor() noexcept {
-  if (spare_ || !server_ || counted_.workers_started <= live_ || closed() || most_workers_ < num_workers_) return;
-  if (now_ < may_prepare_at_) return;
-  try {
-    spare_ = ask_for_worker();
-  } catch (const std::exception&) {
-    do_without_spare();
-  }
-}
-
-// For a while: whatever keeps it from standing by may do so again at once.
-void Coordinator::do_without_spare() noexcept {
-  dismiss_spare();
-  may_prepare_at_ = now_ + before_asking_again;
-}
-
-// Not by its lifeline alone: a child of the host's own may have a copy of our end.
-void Coordinator::dismiss_spare() noexcept {
-  if (spare_) spare_->process().kill();
-  spare_.reset();
 }
 
 std::unique_ptr<Worker> Coordinator::ask_for_worker() {

@@ -9,10 +9,12 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <functional>
 #include <limits>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
+#include <stop_token>
 #include <thread>
 #include <utility>
 
@@ -37,7 +39,9 @@ Failure failure_of_init() noexcept {
 class ThreadCrew::State final : private OutputSink {
  public:
   State(TaskLoop& loop, const WorkOptions& options, std::stop_source stop)
-      : options_(options), stop_(std::move(stop)), loop_(loop), ledger_(!!options.on_event) {}
+      : options_(options), stop_(std::move(stop)), loop_(loop), ledger_(!!options.on_event) {
+    if (options.stop.stop_possible()) on_stop_.emplace(options.stop, [this] { request_stop(); });
+  }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() { discard(); }
@@ -49,7 +53,6 @@ class ThreadCrew::State final : private OutputSink {
   bool collect(std::vector<ThreadReport>& into, std::size_t at_least, Clock::time_point no_longer,
                Clock::time_point until);
   bool has_idle() const;
-  void request_stop();
   void close_and_join();
   void discard() noexcept;
   const ThreadLedger& ledger() const noexcept { return ledger_; }
@@ -65,6 +68,7 @@ class ThreadCrew::State final : private OutputSink {
   std::optional<std::uint32_t> claim(Lock& lock, Hand& hand);
   bool sleep(Lock& lock, bool watch);
   void emit(const ThisTask& task, int channel, std::span<const std::byte> bytes) override;
+  void request_stop();  // of any thread
 
   // With the mutex held.
   void wake_workers(std::size_t tasks);
@@ -88,6 +92,7 @@ class ThreadCrew::State final : private OutputSink {
   bool nudged_ = false, closed_ = false, discarding_ = false;
 
   std::vector<std::thread> threads_;
+  std::optional<std::stop_callback<std::function<void()>>> on_stop_;
 };
 
 void ThreadCrew::State::start_worker() {
@@ -204,6 +209,7 @@ void ThreadCrew::State::close_and_join() {
 }
 
 void ThreadCrew::State::discard() noexcept {
+  on_stop_.reset();
   if (threads_.empty()) return;
   stop_.request_stop();
   {
@@ -329,7 +335,6 @@ bool ThreadCrew::collect(std::vector<ThreadReport>& into, std::size_t at_least, 
 bool ThreadCrew::has_reports() const noexcept { return state_->ledger().has_reports(); }
 bool ThreadCrew::has_idle() const { return state_->has_idle(); }
 std::chrono::nanoseconds ThreadCrew::mean() const noexcept { return state_->ledger().mean(); }
-void ThreadCrew::request_stop() { state_->request_stop(); }
 void ThreadCrew::close_and_join() { state_->close_and_join(); }
 void ThreadCrew::discard() noexcept { state_->discard(); }
 

@@ -16,10 +16,6 @@
 
 namespace bulkhead::detail {
 
-/// Any pattern of bits of its size is a value of it.
-template <class R>
-concept PlainNumber = std::is_arithmetic_v<R> && !std::is_same_v<R, bool>;
-
 /// Numbers that lie at equal distances and ended alike: an iterator over so many.
 template <PlainNumber R>
 class SettledNumbers {

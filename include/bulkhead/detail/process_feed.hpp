@@ -96,7 +96,7 @@ class ProcessFeed {
   // An input that is read once may do so at any step, and cannot say when.
   static constexpr bool may_block = !std::ranges::forward_range<Range> && !waitable;
   // The loop over these is kept short: tasks of nanoseconds are made of them.
-  static constexpr bool numbers_in_a_row = std::is_arithmetic_v<Item> && elements_lie_in_a_row<Range> && !waitable;
+  static constexpr bool numbers_in_a_row = numbers_lie_in_a_row<Range> && !waitable;
 
   int what_to_wait_for(ProcessEngine& engine) {
     if (!engine.wants_task()) return ProcessEngine::no_input;

@@ -21,12 +21,13 @@
 
 namespace bulkhead::detail {
 
-/// Called by the driving thread only, request_stop() excepted.
+/// Called by the driving thread only. Once `options.stop` is requested, by any thread, the functions that take a
+/// std::stop_token are told, no further task begins, and the driver is woken.
 class ThreadCrew {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// `stop` is the one that `loop` looks at.
+  /// `stop` is the one that `loop` looks at. Refers to the options.
   ThreadCrew(TaskLoop& loop, const WorkOptions& options, std::stop_source stop);
   ThreadCrew(const ThreadCrew&) = delete;
   ThreadCrew& operator=(const ThreadCrew&) = delete;
@@ -47,7 +48,7 @@ class ThreadCrew {
   std::vector<TaskSpan> take_back();
 
   /// Swaps the reports so far into `into` (which is emptied), waiting until they tell of `at_least` things (of one,
-  /// once it is `no_longer`), or request_stop() is called, or the time has come. False: there are none.
+  /// once it is `no_longer`), or a stop is requested, or the time has come. False: there are none.
   bool collect(std::vector<ThreadReport>& into, std::size_t at_least, Clock::time_point no_longer,
                Clock::time_point until);
   bool has_reports() const noexcept;
@@ -57,9 +58,6 @@ class ThreadCrew {
   /// What a task takes, as the last ones tell; 0: not known yet.
   std::chrono::nanoseconds mean() const noexcept;
   static constexpr std::chrono::microseconds tiny{10};  // below this a clock read and a lock a task cost too much
-
-  /// Tells the functions that take a std::stop_token, lets no further task begin, wakes the driver. Any thread.
-  void request_stop();
 
   /// Ends the threads once nothing is pending, and waits for them. Reports stay for collect().
   void close_and_join();

@@ -1,0 +1,41 @@
+// The coordinator's spare worker: forked while others work, so that nobody waits for the next.
+#include "process/coordinator.hpp"
+
+#include <exception>
+#include <utility>
+
+namespace bulkhead::process {
+
+// More were born than there are: others may end. Where descriptors or processes are short, births under way need them;
+// and what fails now is said when it is needed.
+void Coordinator::prepare_for_successor() noexcept {
+  if (spare_ || !server_ || counted_.workers_started <= live_ || closed() || most_workers_ < num_workers_) return;
+  if (now_ < may_prepare_at_) return;
+  try {
+    spare_ = ask_for_worker();
+  } catch (const std::exception&) {
+    do_without_spare();
+  }
+}
+
+// For a while: whatever keeps it from standing by may do so again at once.
+void Coordinator::do_without_spare() noexcept {
+  dismiss_spare();
+  may_prepare_at_ = now_ + before_asking_again;
+}
+
+// Not by its lifeline alone: a child of the host's own may have a copy of our end.
+void Coordinator::dismiss_spare() noexcept {
+  if (spare_) spare_->process().kill();
+  spare_.reset();
+}
+
+// What becomes of a spare concerns nobody before it is needed.
+void Coordinator::take_report_of_spare(const Report& report, os::ProcessHandle process) {
+  if (report.kind == ReportKind::born && process) return spare_->be_born(std::move(process), now_);
+  if (report.kind == ReportKind::ended && report.signaled && report.number == kill_signal)
+    static_cast<void>(kills_for_memory_.claim());  // or it would explain the next worker that somebody kills
+  do_without_spare();
+}
+
+}  // namespace bulkhead::process
