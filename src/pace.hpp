@@ -21,8 +21,8 @@ class Pace {
   void learn(std::chrono::nanoseconds took, std::uint64_t count) noexcept {
     const double each = static_cast<double>(took.count()) / static_cast<double>(count);
     // The first tasks seem long, for the wake-ups that they share with nobody. Many together prove more than a few.
-    const double down = count >= many ? 0.75 : 0.25, up = 0.5;
-    mean_ns_ = mean_ns_ == 0 ? each : mean_ns_ + (each - mean_ns_) * (each > mean_ns_ ? up : down);
+    const double weight = each > mean_ns_ || count >= many ? 0.5 : 0.25;
+    mean_ns_ = mean_ns_ == 0 ? each : mean_ns_ + (each - mean_ns_) * weight;
     const double fit = static_cast<double>(std::chrono::nanoseconds(horizon).count()) / std::max(mean_ns_, 1.0);
     // Grow by steps: one tiny task proves little about the next four thousand.
     depth_ = static_cast<std::size_t>(std::clamp(fit, 2.0, std::min(4.0 * static_cast<double>(depth_), deepest)));

@@ -194,9 +194,10 @@ TEMPLATE_TEST_CASE("each start is told once, before anything else of its task", 
     if (n % 3 == 0) emit_output(1, std::as_bytes(std::span("words")));
     return n;
   };
-  TestType::work(up_to(2000), say, {.num_workers = 2, .on_event = on_event});
+  const auto results = TestType::work(up_to(2000), say, {.num_workers = 2, .on_event = on_event});
   CHECK(in_order);
   CHECK(begun.size() == 2000);
+  for (std::size_t i = 0; i < results.size(); ++i) REQUIRE(results[i].value() == static_cast<int>(i));
 }
 
 TEMPLATE_TEST_CASE("a stopped run ends, with an outcome for every item", "[executors]", Threads, Processes) {

@@ -210,6 +210,66 @@ TEST_CASE("a lane that is filled anew before its worker has gone on from the end
   }
 }
 
+TEST_CASE("a lane that is filled, read and answered at random hands over every byte as it was written", "[lane]") {
+  std::vector<std::byte> memory(lane_bytes + 64);
+  auto* const lane_begin = reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(memory.data()) + 63) & ~63ul);
+  for (const unsigned seed : {1u, 2u, 3u, 4u, 5u, 6u}) {
+    INFO("seed " << seed);
+    std::mt19937 random(seed);
+    std::size_t there = ring_bytes_at_first;
+    LaneWriter lane(lane_begin, there, [&](std::size_t up_to) { return there = random() % 3 != 0 ? there : up_to; });
+    const LaneReader reader(lane_begin);
+    const std::size_t most_held = 1 + random() % 200, largest = seed % 2 == 0 ? 40 : max_inlined;
+    std::deque<std::size_t> sizes;  // of what was written and not read; of those in the arena: more than is inlined
+    std::uint64_t written = 0, read = 0, answered = 0, row_at = 0;
+    const auto write_one = [&] {
+      if (written - answered >= most_held || lane.room() == nullptr) return;
+      const bool in_arena = random() % 10 == 0;
+      const std::size_t size = in_arena ? max_inlined + 1 : random() % (largest + 1);
+      if (in_arena)
+        lane.put(written, 1, ArenaPlace{written * 8, size});
+      else
+        REQUIRE(put(lane, written, size));
+      sizes.push_back(size);
+      ++written;
+      if (random() % 4 != 0) lane.publish();
+    };
+    const auto read_one = [&] {  // as a worker does, which looks at no row any more once it has answered it
+      if (row_at == reader.tail()) return;
+      const Row& row = reader.at(row_at);
+      if (row.form != RowForm::filler) {
+        REQUIRE(row.task == read);
+        const Record record(row, 0);
+        if (sizes.front() > max_inlined)
+          REQUIRE(record.place().offset == read * 8);
+        else
+          REQUIRE(std::string(reinterpret_cast<const char*>(record.inlined().data()), record.inlined().size()) ==
+                  item_of(read, sizes.front()));
+        sizes.pop_front();
+        ++read;
+      }
+      row_at += row.bytes();
+    };
+    for (int step = 0; step < 30'000; ++step) {
+      switch (random() % 3) {
+        case 0:
+          write_one();
+          break;
+        case 1:
+          read_one();
+          break;
+        default:
+          if (answered == read) break;
+          REQUIRE(lane.front().task() == answered++);
+          lane.pop();
+      }
+    }
+    lane.publish();
+    while (read != written) read_one();
+    CHECK(written > 5'000);
+  }
+}
+
 TEST_CASE("what was not published is not seen", "[lane]") {
   TaskQueue queue(1, 1 << 20);
   LaneWriter lane = queue.open_lane(0);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <list>
 #include <ranges>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -21,6 +22,47 @@ namespace {
 constexpr int item_count = 20'000;  // enough for lanes as deep as they get
 
 const WorkOptions two_workers{.num_workers = 2};
+
+bool in_worker = false;
+
+// Has something to say at its end, where that is heard.
+struct Talkative {
+  int n = 0;
+
+  Talkative() = default;
+  explicit Talkative(int number) : n(number) {}
+  Talkative(const Talkative&) = default;
+  Talkative& operator=(const Talkative&) = default;
+  ~Talkative() {
+    if (!in_worker) return;
+    try {
+      emit_output(1, std::as_bytes(std::span("an end")));
+    } catch (const std::logic_error&) {  // its own result is being sent
+    }
+  }
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(n);
+  }
+};
+
+// Its end fails, for some.
+struct Unruly {
+  int n = 0;
+
+  Unruly() = default;
+  explicit Unruly(int number) : n(number) {}
+  Unruly(const Unruly&) = default;
+  Unruly& operator=(const Unruly&) = default;
+  ~Unruly() noexcept(false) {
+    if (in_worker && fails(n)) throw std::runtime_error("no end");
+  }
+  static bool fails(int n) { return n % 997 == 996; }
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(n);
+  }
+};
 
 }  // namespace
 
@@ -114,6 +156,42 @@ TEST_CASE("runs of results without a byte, and of those that fail now and then",
     const auto& outcome = outcomes[static_cast<std::size_t>(n)];
     REQUIRE(outcome.ending() == (n % 1013 == 0 ? Ending::exception : Ending::value));
     if (n % 1013 != 0) REQUIRE(outcome->size() == (n % 2048 < 1024 ? 3u : static_cast<unsigned>(n % 7)));
+  }
+}
+
+TEST_CASE("what an item or a result says at its end takes no result's place", "[rows]") {
+  const NothingLeftBehind check;
+  WorkOptions options = two_workers;
+  options.worker_init = [] { in_worker = true; };
+  std::vector<Talkative> items;
+  for (int n = 0; n < item_count; ++n) items.emplace_back(n);
+  const auto numbers = do_process_work(
+      items, [](const Talkative& item) { return item.n; }, options);
+  const auto texts = do_process_work(
+      items, [](const Talkative& item) { return std::to_string(item.n); }, options);
+  const auto others = do_process_work(
+      std::views::iota(0, item_count), [](int n) { return Talkative(n); }, options);
+  for (int n = 0; n < item_count; ++n) {
+    const auto i = static_cast<std::size_t>(n);
+    REQUIRE(numbers[i].value() == n);
+    REQUIRE(texts[i].value() == std::to_string(n));
+    REQUIRE(others[i].value().n == n);
+  }
+}
+
+TEST_CASE("a result whose end fails is its own task's failure", "[rows]") {
+  const NothingLeftBehind check;
+  WorkOptions options = two_workers;
+  options.worker_init = [] { in_worker = true; };
+  const auto outcomes = do_process_work(
+      std::views::iota(0, item_count), [](int n) { return Unruly(n); }, options);
+  for (int n = 0; n < item_count; ++n) {
+    const auto& outcome = outcomes[static_cast<std::size_t>(n)];
+    REQUIRE(outcome.has_value() != Unruly::fails(n));
+    if (outcome)
+      REQUIRE(outcome->n == n);
+    else
+      REQUIRE(outcome.error().what == "no end");
   }
 }
 

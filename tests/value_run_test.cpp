@@ -168,6 +168,28 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a stray store into the head of a run near the ring's end has nothing composed behind that", "[outbox]") {
+  const NothingLeftBehind check;
+  constexpr std::size_t each = 1000, stray_size = max_run_payload - each;
+  constexpr std::size_t head_at = outbox_ring_bytes - 8 - stray_size - sizeof(FrameHeader);
+  Speaker speaker;
+  for (std::size_t left = head_at - frame_stride(each); left != 0;) {
+    const std::size_t next = std::min(left, frame_stride(max_ring_payload));
+    speaker.say(next - sizeof(FrameHeader));
+    speaker.be_acknowledged();
+    left -= next;
+  }
+  for (int i = 0; i < 2; ++i) speaker.say_value(each);
+  const ParsedFrame head = parse_frame({speaker.ring() + head_at, frame_stride(each)}, stream_seed, payload_limit);
+  REQUIRE(head.check == FrameCheck::whole);
+  REQUIRE(head.header.kind == FrameKind::values);
+  const std::uint64_t stray = counted_by(7, stray_size);
+  std::memcpy(speaker.ring() + head_at, &stray, sizeof stray);
+  for (int i = 0; i < 3; ++i) speaker.say_value(each);
+  CHECK(
+      std::ranges::all_of(std::span(speaker.annex(), in_place_payload), [](std::byte b) { return b == std::byte{0}; }));
+}
+
 TEST_CASE("the heads of runs are held against what a run can be", "[frame]") {
   FrameHeader header{0, 24, 0, 8, FrameKind::values, frame_magic};
   CHECK(plausible(header, 8));

@@ -3,7 +3,7 @@
 // Positions are absolute offsets of a stream that only grows; a row stands at its position modulo the ring's size and
 // never wraps (filler leads to the ring's start). Every item is answered by the worker with exactly one frame, or a
 // value in one, in order: a result, or "declined" where it had been taken back. A row's space is free again once all of
-// it was answered.
+// it was answered; that of filler, which nobody answers, once something behind it was.
 #pragma once
 
 #include "ipc/row.hpp"
@@ -19,7 +19,7 @@ namespace bulkhead::ipc {
 inline constexpr std::size_t lane_ring_bytes = 256u << 10;
 inline constexpr std::size_t lane_header_bytes = 4096;
 inline constexpr std::size_t lane_bytes = lane_header_bytes + lane_ring_bytes;
-inline constexpr std::size_t ring_bytes_at_first = 64u << 10;  // and as much at a time when it is reached
+inline constexpr std::size_t ring_bytes_at_first = 64u << 10;  // and as much more at a time, while half is not enough
 
 /// Items above this go to the arena, so that a lane holds many tasks whatever their size.
 inline constexpr std::size_t max_inlined = 8u << 10;
@@ -132,7 +132,7 @@ class LaneWriter {
   std::uint64_t head_ = 0, tail_ = 0, published_ = 0;
   std::uint64_t passed_ = 0;    // by the worker: head_, but for filler that it may still have to read
   std::size_t answered_ = 0;    // items of the row at head_
-  std::uint64_t room_end_ = 0;  // rows may be put up to here without looking at the head again
+  std::uint64_t room_end_ = 0;  // rows may be put up to here without looking at what was answered
   std::size_t occupied_ = 0;    // bytes of the ring
   Occupy occupy_;
   std::uint64_t grows_from_ = 0;  // no more memory is asked for before the tail is here

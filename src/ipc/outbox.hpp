@@ -42,7 +42,7 @@ class Outbox {
   /// full.
   std::span<std::byte> room(std::size_t size = in_place_payload) {
     end_run();
-    if (room_end_ - end_ < frame_stride(size)) make_room(frame_stride(size));
+    if (end_ + frame_stride(size) > room_end_) make_room(frame_stride(size));
     return {at(end_) + sizeof(FrameHeader), size};
   }
   /// Makes a frame of the first `size` bytes of room().
@@ -54,7 +54,7 @@ class Outbox {
   /// frame.
   std::span<std::byte> value_room() {
     const bool fits = grows() && run_size() + value_stride(last_size_) <= max_run_payload &&
-                      room_end_ - end() >= frame_stride(in_place_payload);
+                      end() + frame_stride(in_place_payload) <= room_end_;
     return fits ? std::span(at(end()), in_place_payload) : room();
   }
   /// Makes it of the first `size` bytes of value_room().
@@ -72,9 +72,9 @@ class Outbox {
   /// How many values, of tasks from `task` on, would lengthen the run that is being made, if all are as large as its
   /// others. For each: the place of growing_run(), then its lengthen() while grows(), and nothing else between.
   std::size_t places_in_run(std::uint64_t task) const noexcept {
-    constexpr std::uint64_t apart = frame_stride(in_place_payload);
-    if (!continues_run(task) || room_end_ - end() < apart) return 0;
-    return std::min<std::uint64_t>(max_run_payload - run_size(), room_end_ - end() - apart) / value_stride(last_size_);
+    const std::uint64_t after = end() + frame_stride(in_place_payload);
+    if (!continues_run(task) || after > room_end_) return 0;
+    return std::min<std::uint64_t>(max_run_payload - run_size(), room_end_ - after) / value_stride(last_size_);
   }
   /// What a loop that makes the run longer keeps in registers: a value costs its own store and one more.
   struct GrowingRun {
@@ -147,9 +147,11 @@ class Outbox {
     page_.commit(end_);
   }
   std::byte* at(std::uint64_t offset) const noexcept { return ring_ + offset % outbox_ring_bytes; }
-  /// How far the run goes stands in its head, and nowhere else. What a stray store leaves there the checksum tells.
+  /// How far the run goes stands in its head, and nowhere else. After a stray store there it ends where there still is
+  /// room all the same, and the checksum tells it from a run.
   std::uint32_t run_size() const noexcept {
-    return std::min<std::uint32_t>(size_counted_by(*run_at_), max_run_payload) & ~std::uint32_t{frame_alignment - 1};
+    const std::uint64_t said = std::min<std::uint64_t>(size_counted_by(*run_at_), max_run_payload);
+    return static_cast<std::uint32_t>(std::min(said, room_end_ - end_) & ~(frame_alignment - 1));
   }
   std::uint64_t end() const noexcept { return grows() ? end_ + run_size() : end_; }
   bool continues_run(std::uint64_t task) const noexcept {

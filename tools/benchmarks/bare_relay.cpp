@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -40,7 +41,6 @@ class Relay {
   std::size_t hear(int record) {
     int pipe[2];
     require(::pipe2(pipe, O_CLOEXEC) == 0);
-    ::fcntl(pipe[1], F_SETPIPE_SZ, 1 << 20);
     posix_spawn_file_actions_t actions;
     require(::posix_spawn_file_actions_init(&actions) == 0);
     require(::posix_spawn_file_actions_adddup2(&actions, pipe[1], 1) == 0);
@@ -53,12 +53,14 @@ class Relay {
     ::posix_spawn_file_actions_destroy(&actions);
     ::close(pipe[1]);
     std::size_t size = 0;
-    for (;;) {
+    constexpr ssize_t filled = 64 << 10;  // what a pipe holds at first
+    for (bool large = false;;) {
       if (size == buffer_.size()) buffer_.resize(2 * size);
       const ssize_t n = ::read(pipe[0], buffer_.data() + size, buffer_.size() - size);
       require(n >= 0);
       if (n == 0) break;
       size += static_cast<std::size_t>(n);
+      if (n >= filled && !std::exchange(large, true)) ::fcntl(pipe[0], F_SETPIPE_SZ, 1 << 20);
     }
     ::close(pipe[0]);
     int status = 0;

@@ -34,10 +34,7 @@ class TaskWithResult : public TaskBody {
   void stage(Ending meaning) noexcept { stage_ = meaning; }
 
   // Kept out of line, and so is encode_any(): what they need on the stack would be made ready for every task.
-  [[gnu::noinline]] void fail(ResultSlot& result) {
-    result.failure = failure_under_limits(limits_, stage_);
-    result.encoding = false;
-  }
+  [[gnu::noinline]] void fail(ResultSlot& result) { result.failure = failure_under_limits(limits_, stage_); }
 
   template <class Value>
   std::size_t encode(const Value& value, ResultSlot& result) {
@@ -56,23 +53,18 @@ class TaskWithResult : public TaskBody {
  private:
   template <class Value>
   [[gnu::noinline]] std::size_t encode_any(const Value& value, ResultSlot& result) {
-    result.encoding = true;
     result.size = encode_into({result.place, result.room}, value);
-    const bool is_there = result.size <= std::min<std::uint64_t>(limits_.max_result_bytes, result.room);
-    if (!is_there) encode_elsewhere(value, result);
-    result.encoding = false;
-    return is_there ? result.size : TaskBody::not_in_place;
-  }
-  template <class Value>
-  void encode_elsewhere(const Value& value, ResultSlot& result) {
     if (result.size > limits_.max_result_bytes) {
       result.failure.emplace().ending = Ending::too_large;
       result.failure->what = too_large_words("result", result.size, "max_result_bytes", limits_.max_result_bytes);
-      return;
+    } else if (result.size > result.room) {
+      result.elsewhere = result.large->large_room(result.size);
+      if (encode_into(result.elsewhere, value) != result.size)
+        throw std::logic_error("the result has another size each time that it is serialized");
+    } else {
+      return result.size;
     }
-    result.elsewhere = result.large->large_room(result.size);
-    if (encode_into(result.elsewhere, value) != result.size)
-      throw std::logic_error("the result has another size each time that it is serialized");
+    return TaskBody::not_in_place;
   }
 
   TaskLimits limits_;
@@ -98,13 +90,18 @@ class CodedTask final : public TaskWithResult<R> {
         size = result.size = 0;
       } else {
         const R value = invoke_task(func_, std::move(item), stop_token());
-        if constexpr (!of_numbers) this->stage(Ending::not_serializable);
+        if constexpr (!of_numbers) {
+          this->stage(Ending::not_serializable);
+          result.encoding = true;  // until what was made of it can no longer be written over: the destructors' end
+        }
         size = this->encode(value, result);
       }
     } catch (...) {
       this->fail(result);
       this->stage(first_stage);
+      size = TaskBody::not_in_place;  // it may be a destructor's
     }
+    if constexpr (!of_numbers) result.encoding = false;
     return size;
   }
 
