@@ -349,7 +349,8 @@ std::span<std::byte> WorkerLoop::large_room(std::size_t size) {
 
 void WorkerLoop::emit(const ThisTask& task, int channel, std::span<const std::byte> bytes) {
   if (result_.encoding)
-    throw std::logic_error("bulkhead::emit_output: called while the task's result is being serialized; call it before");
+    throw std::logic_error(
+        "bulkhead::emit_output: called when the task's result is being serialized, or has been; call it before");
   if (bytes.size() > options_.max_result_bytes)
     throw std::length_error("bulkhead::emit_output: " + std::to_string(bytes.size()) +
                             " bytes are more than WorkOptions::max_result_bytes (" +
