@@ -67,9 +67,11 @@ Refusal keep_capabilities(std::uint64_t kept) noexcept {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, 2> sets{};
   if (::syscall(SYS_capget, &header, sets.data()) != 0) return refused_at(NamespaceStep::map_user);
+  const std::array halves{static_cast<std::uint32_t>(kept), static_cast<std::uint32_t>(kept >> 32)};
   for (std::size_t i = 0; i < sets.size(); ++i) {
-    const auto half = static_cast<std::uint32_t>(kept >> (32 * i));
-    sets[i].effective &= half, sets[i].permitted &= half, sets[i].inheritable &= half;
+    sets[i].effective &= halves[i];
+    sets[i].permitted &= halves[i];
+    sets[i].inheritable &= halves[i];
   }
   return ::syscall(SYS_capset, &header, sets.data()) == 0 ? Refusal{} : refused_at(NamespaceStep::map_user);
 }
