@@ -197,6 +197,7 @@ TEMPLATE_TEST_CASE("each start is told once, before anything else of its task", 
   const auto results = TestType::work(up_to(2000), say, {.num_workers = 2, .on_event = on_event});
   CHECK(in_order);
   CHECK(begun.size() == 2000);
+  REQUIRE(results.size() == 2000);
   for (std::size_t i = 0; i < results.size(); ++i) REQUIRE(results[i].value() == static_cast<int>(i));
 }
 

@@ -223,7 +223,7 @@ TEST_CASE("a lane that is filled, read and answered at random hands over every b
     std::deque<std::size_t> sizes;  // of what was written and not read; of those in the arena: more than is inlined
     std::uint64_t written = 0, read = 0, answered = 0, row_at = 0;
     const auto write_one = [&] {
-      if (written - answered >= most_held || lane.room() == nullptr) return;
+      if (written - answered >= most_held || lane.room() == nullptr) return lane.publish();
       const bool in_arena = random() % 10 == 0;
       const std::size_t size = in_arena ? max_inlined + 1 : random() % (largest + 1);
       if (in_arena)

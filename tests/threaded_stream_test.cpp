@@ -55,6 +55,37 @@ TEST_CASE("an input that throws: the stream delivers what came before", "[thread
   CHECK_THROWS_WITH(do_threaded_work(Counter{.throws_at = at}, twice, 2), "no item " + std::to_string(at));
 }
 
+TEST_CASE("results that nobody took end before the function, whose memory they may be made of", "[threaded_stream]") {
+  static std::atomic<bool> owner_lives{false};
+  static std::atomic<int> borrowed{0}, ended_late{0};
+  struct Owner {
+    Owner() { owner_lives = true; }
+    ~Owner() { owner_lives = false; }
+  };
+  struct Borrowed {
+    Borrowed() { ++borrowed; }
+    Borrowed(const Borrowed&) { ++borrowed; }
+    Borrowed& operator=(const Borrowed&) = default;
+    ~Borrowed() {
+      --borrowed;
+      if (!owner_lives) ++ended_late;
+    }
+  };
+  const bool ordered = GENERATE(true, false);
+  ended_late = 0;
+  int left = 0;
+  {
+    auto stream = threaded_stream(up_to(1000), [owner = std::make_shared<Owner>()](int) { return Borrowed(); },
+                                  {.num_workers = 2, .preserve_result_ordering = ordered});
+    auto at = stream.begin();
+    for (int i = 0; i < 100; ++i) ++at;
+    left = borrowed;
+  }
+  CHECK(left > 0);
+  CHECK(borrowed == 0);
+  CHECK(ended_late == 0);
+}
+
 TEST_CASE("an endless input is pulled no further than needed", "[threaded_stream]") {
   const auto takes_its_time = [](int n) {
     const auto end = std::chrono::steady_clock::now() + 20us;

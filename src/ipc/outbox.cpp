@@ -34,6 +34,7 @@ void Outbox::put_copy(FrameKind kind, std::uint64_t task, unsigned attempt, std:
 void Outbox::leave_run(std::size_t size) noexcept {
   if (!grows()) return;
   end_run();
+  if (end_ + frame_stride(size) > room_end_) os::leave_worker(1);  // a stray store into the head: there was room
   std::memmove(at(end_) + sizeof(FrameHeader), at(end_), size);
 }
 

@@ -118,7 +118,7 @@ void ThreadLedger::report_run(Hand& hand, std::uint32_t end, Clock::time_point n
   const auto took = std::max((now - hand.began).count(), Clock::rep{count});
   PackedStats stats;
   stats.ending = Ending::value;
-  stats.attempts = 1;  // see ThreadRun::take_outcome() for others
+  stats.attempts = 1;  // see ThreadSettling::take_outcome() for others
   stats.worker = static_cast<std::uint16_t>(hand.slot);
   stats.ran_ns = static_cast<float>(took) / static_cast<float>(count);
   stats.waited_ns = static_cast<float>(std::max((hand.began - hand.dealt).count(), Clock::rep{0}));

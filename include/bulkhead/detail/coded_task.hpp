@@ -95,11 +95,12 @@ class CodedTask final : public TaskWithResult<R> {
           result.encoding = true;  // until what was made of it can no longer be written over: the destructors' end
         }
         size = this->encode(value, result);
+        if constexpr (!of_numbers) this->stage(Ending::exception);  // of a destructor
       }
     } catch (...) {
       this->fail(result);
       this->stage(first_stage);
-      size = TaskBody::not_in_place;  // it may be a destructor's
+      size = TaskBody::not_in_place;  // where a destructor threw, it was set already
     }
     if constexpr (!of_numbers) result.encoding = false;
     return size;

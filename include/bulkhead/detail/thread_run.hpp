@@ -49,9 +49,9 @@ class ThreadRun {
       : options_((check(options, item_survives<F, Item>), options)),
         tell_(options_.on_event),
         source_(std::forward<Items>(items)),
-        settling_(options_, delivery == Delivery::each && options.preserve_result_ordering, filler_),
         loop_(std::make_unique<TaskRunner<Item, R, F>>(std::forward<F>(func), stop_.get_token(),
-                                                       settling_.retries().allowed())),
+                                                       options_.retry.max_retries > 0)),
+        settling_(options_, delivery == Delivery::each && options.preserve_result_ordering, filler_),
         crew_(*loop_, options_, stop_),
         prompt_(delivery == Delivery::each || options.on_event || settling_.retries().allowed()),
         most_workers_(options.num_workers ? options.num_workers : max_default_threads),
@@ -337,9 +337,10 @@ class ThreadRun {
   const EventTeller tell_;
   ItemSource<Items> source_;
   std::stop_source stop_;
+  // Results may refer to what the function owns, so they go before it; and the threads before all.
+  const std::unique_ptr<TaskLoop> loop_;
   Filler filler_;
   ThreadSettling<Item, R> settling_;
-  const std::unique_ptr<TaskLoop> loop_;
   ThreadCrew crew_;
   const bool prompt_;
   std::size_t most_workers_;
