@@ -5,9 +5,9 @@
 // results need: memory that was written a moment ago is in the cache still.
 #pragma once
 
+#include <boost/container/deque.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <limits>
 
 namespace bulkhead::ipc {
@@ -47,7 +47,7 @@ class Annex {
   std::byte* memory_;
   std::size_t bytes_;
   std::size_t occupied_ = 0;
-  std::deque<Place> places_;  // oldest first; only the youngest may be unclaimed
+  boost::container::deque<Place> places_;  // oldest first; only the youngest may be unclaimed. Empty, it costs nothing
 };
 
 }  // namespace bulkhead::ipc

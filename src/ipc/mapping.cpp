@@ -1,6 +1,5 @@
 #include "ipc/mapping.hpp"
 
-#include <boost/interprocess/mapped_region.hpp>
 #include <system_error>
 
 namespace bulkhead::ipc {
@@ -23,18 +22,12 @@ class Mappable {
 
 }  // namespace
 
-Mapping::Mapping() noexcept = default;
-Mapping::Mapping(Mapping&&) noexcept = default;
-Mapping& Mapping::operator=(Mapping&&) noexcept = default;
-Mapping::~Mapping() = default;
-
 Mapping::Mapping(const os::MemoryFile& file, Access access, std::size_t offset, std::size_t size) try {
   const auto mode = access == Access::read_only ? bip::read_only : bip::read_write;
   const Mappable mappable(file.fd().get(), mode);
-  region_ = std::make_unique<bip::mapped_region>(mappable, mode, static_cast<bip::offset_t>(offset), size);
-  data_ = static_cast<std::byte*>(region_->get_address());
-  os::keep_from_children(data_, size);
-  os::keep_from_core(data_, size);
+  region_ = bip::mapped_region(mappable, mode, static_cast<bip::offset_t>(offset), size);
+  os::keep_from_children(data(), size);
+  os::keep_from_core(data(), size);
 } catch (const bip::interprocess_exception& e) {
   throw std::system_error(e.get_native_error(), std::generic_category(), "mmap of shared memory");
 }

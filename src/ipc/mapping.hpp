@@ -3,13 +3,8 @@
 
 #include "os/memory_file.hpp"
 
+#include <boost/interprocess/mapped_region.hpp>
 #include <cstddef>
-#include <memory>
-#include <span>
-
-namespace boost::interprocess {
-class mapped_region;
-}
 
 namespace bulkhead::ipc {
 
@@ -18,17 +13,13 @@ enum class Access { read_only, read_write };
 /// Unmaps what it maps. Move-only. Left out of core dumps, and out of the children forked later.
 class Mapping {
  public:
-  Mapping() noexcept;
+  Mapping() noexcept = default;
   Mapping(const os::MemoryFile& file, Access access, std::size_t offset, std::size_t size);
-  Mapping(Mapping&&) noexcept;
-  Mapping& operator=(Mapping&&) noexcept;
-  ~Mapping();
 
-  std::byte* data() const noexcept { return data_; }
+  std::byte* data() const noexcept { return static_cast<std::byte*>(region_.get_address()); }
 
  private:
-  std::unique_ptr<boost::interprocess::mapped_region> region_;
-  std::byte* data_ = nullptr;
+  boost::interprocess::mapped_region region_;
 };
 
 }  // namespace bulkhead::ipc

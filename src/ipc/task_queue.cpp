@@ -105,7 +105,7 @@ std::span<std::byte> TaskQueue::bytes(const ArenaPlace& place) const noexcept {
 }
 
 TaskQueueView::TaskQueueView(const TaskQueue& queue, std::size_t lane)
-    : lane_(queue.file(), Access::read_only, lane * lane_bytes, lane_bytes),
-      arena_(queue.file(), Access::read_only, queue.arena_offset(), queue.arena_bytes()) {}
+    : arena_at_(queue.arena_offset() - lane * lane_bytes),
+      mapping_(queue.file(), Access::read_only, lane * lane_bytes, arena_at_ + queue.arena_bytes()) {}
 
 }  // namespace bulkhead::ipc

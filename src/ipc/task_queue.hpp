@@ -1,8 +1,8 @@
 // The queue of tasks: one sealed memory file with a lane for each worker and an arena for large items.
 //
 // The coordinator's mapping is the only writable one that can ever exist: the file is sealed against new ones as soon
-// as that stands, and children do not inherit it. Workers map their own lane and the arena, read-only; the kernel
-// holds them to it. There is no lock in it, so nothing a dying worker could leave held.
+// as that stands, and children do not inherit it. Workers map it from their own lane on, to the arena's end, read-only;
+// the kernel holds them to it. There is no lock in it, so nothing a dying worker could leave held.
 #pragma once
 
 #include "ipc/lane.hpp"
@@ -52,18 +52,20 @@ class TaskQueue {
   std::unique_ptr<Arena> arena_;         // made with the first large item: a queue of small ones pays nothing for it
 };
 
-/// A worker's view: its lane and the arena, both read-only.
+/// A worker's view: its lane and the arena, both read-only. One mapping for both, since a worker's start and end pay
+/// for each.
 class TaskQueueView {
  public:
   TaskQueueView(const TaskQueue& queue, std::size_t lane);
-  LaneReader lane() const noexcept { return LaneReader(lane_.data()); }
+  LaneReader lane() const noexcept { return LaneReader(mapping_.data()); }
   std::span<const std::byte> item(const Record& record) const noexcept {
     if (!record.in_arena()) return record.inlined();
-    return {arena_.data() + record.place().offset, record.place().size};
+    return {mapping_.data() + arena_at_ + record.place().offset, record.place().size};
   }
 
  private:
-  Mapping lane_, arena_;
+  std::size_t arena_at_;
+  Mapping mapping_;
 };
 
 }  // namespace bulkhead::ipc

@@ -1,5 +1,6 @@
 #include "os/crash_record.hpp"
 
+#include "os/apart.hpp"
 #include "os/child.hpp"
 
 #include <signal.h>
@@ -48,6 +49,8 @@ void note(int sig, siginfo_t* info, void*) {
   if (info->si_code <= 0 || sig == SIGTRAP || sig == SIGSYS) ::raise(sig);
 }
 
+BULKHEAD_APART alignas(16) std::array<char, 64u << 10> alternate_stack;
+
 // The first unwinding loads and resolves what later ones only use: here, where that is harmless.
 _Unwind_Reason_Code stop_at_once(_Unwind_Context*, void*) { return _URC_END_OF_STACK; }
 
@@ -56,10 +59,9 @@ _Unwind_Reason_Code stop_at_once(_Unwind_Context*, void*) { return _URC_END_OF_S
 void handle_crashes() noexcept {
   static bool prepared = false;  // also before this process was forked
   if (!std::exchange(prepared, true)) _Unwind_Backtrace(stop_at_once, nullptr);
-  alignas(16) static std::array<char, 64u << 10> stack;
   stack_t alternate{};
-  alternate.ss_sp = stack.data();
-  alternate.ss_size = stack.size();
+  alternate.ss_sp = alternate_stack.data();
+  alternate.ss_size = alternate_stack.size();
   ::sigaltstack(&alternate, nullptr);
   for (const int sig : fatal) {
     struct sigaction action {};

@@ -1,5 +1,6 @@
 #include "os/descendants.hpp"
 
+#include "os/apart.hpp"
 #include "os/small_file.hpp"
 #include "os/wait_by_pidfd.hpp"
 
@@ -28,15 +29,20 @@ namespace bulkhead::os {
 namespace {
 
 // The kernel lists children per thread that forked or adopted them.
-void append_children(const std::string& list, std::vector<int>& all) {
+template <class Visit>
+void for_each_child(std::string_view list, Visit&& visit) {
   const char* at = list.data();
   const char* end = at + list.size();
   while (at < end) {
     int pid = 0;
     const auto [next, error] = std::from_chars(at, end, pid);
-    if (error == std::errc() && pid > 0) all.push_back(pid);
+    if (error == std::errc() && pid > 0) visit(pid);
     at = next == at ? at + 1 : next;
   }
+}
+
+void append_children(std::string_view list, std::vector<int>& all) {
+  for_each_child(list, [&](int pid) { all.push_back(pid); });
 }
 
 std::vector<int> children_of(const std::string& process) {
@@ -88,13 +94,18 @@ bool all_stand_still(std::vector<int>& told) {
 }
 
 // No lock, and no list that could be met half changed: another thread may be forking at any moment.
-std::array<std::atomic<int>, 1024> always_spared;
+BULKHEAD_APART std::array<std::atomic<int>, 1024> always_spared;
 
 void erase_spared(std::vector<int>& found, std::span<const int> spared) {
   std::erase_if(found, [&](int pid) {
     return std::find(spared.begin(), spared.end(), pid) != spared.end() ||
            std::find(always_spared.begin(), always_spared.end(), pid) != always_spared.end();
   });
+}
+
+// Stored to only where that changes it: between two forks each page that is stored to is copied.
+void note_fork(bool now) noexcept {
+  if (noted_fork != now) noted_fork = now;
 }
 
 // False: it had ended otherwise before.
@@ -210,11 +221,13 @@ void forget_spared_children() noexcept {
   for (std::atomic<int>& place : always_spared) place = 0;
 }
 
+std::atomic<bool> noted_fork{false};
+
 void note_forks() noexcept {
   static bool noted = false;  // also before this process was forked
   if (!std::exchange(noted, true))
     ::pthread_atfork(
-        nullptr, [] { noted_fork = true; }, nullptr);
+        nullptr, [] { note_fork(true); }, [] { note_fork(false); });
   noted_fork = false;
 }
 
@@ -232,6 +245,13 @@ std::vector<int> OwnChildren::now() const {
   std::vector<int> all;
   append_children(read_small_file(list_), all);
   return all;
+}
+
+bool OwnChildren::any_besides(const std::function<bool(int)>& known) const {
+  const std::string_view list = read_small_file(list_, text_);
+  bool others = !list_ || list.size() > text_.size() / 2;
+  for_each_child(list, [&](int pid) { others = others || !known(pid); });
+  return others;
 }
 
 std::vector<int> descendants_of(int process) {

@@ -4,10 +4,12 @@
 #include "os/child.hpp"
 #include "os/fd.hpp"
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -50,9 +52,12 @@ class OwnChildren {
   OwnChildren();
   const Fd& fd() const noexcept { return list_; }
   std::vector<int> now() const;
+  /// Whether `known` says no of one of them, or not all could be seen. Touches no memory but its own.
+  bool any_besides(const std::function<bool(int)>& known) const;
 
  private:
   Fd list_;
+  mutable std::array<char, 4096> text_;
 };
 
 /// All that `process` has started, directly or not, and that has not been waited for. 0: this process, which with
@@ -79,7 +84,7 @@ void forget_spared_children() noexcept;
 void note_forks() noexcept;
 /// Whether there was one since this was asked last.
 bool forked_meanwhile() noexcept;
-inline std::atomic<bool> noted_fork{false};
+extern std::atomic<bool> noted_fork;
 /// The same, and it can be asked again: for those who ask a million times a second.
 inline bool fork_noted() noexcept { return noted_fork; }
 

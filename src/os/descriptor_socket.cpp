@@ -6,12 +6,13 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <tuple>
 
 namespace bulkhead::os {
 
 namespace {
 
-constexpr std::size_t most_descriptors = 4;
+constexpr std::size_t most_descriptors = std::tuple_size_v<Descriptors>;
 using Control = std::array<char, CMSG_SPACE(most_descriptors * sizeof(int))>;
 
 }  // namespace
@@ -49,8 +50,8 @@ bool DescriptorSocket::send(std::span<const std::byte> message, std::span<const 
 
 void DescriptorSocket::shut_down() noexcept { ::shutdown(fd_.get(), SHUT_RDWR); }
 
-DescriptorSocket::Receipt DescriptorSocket::receive(std::span<std::byte> message, std::vector<Fd>& descriptors) {
-  descriptors.clear();
+DescriptorSocket::Receipt DescriptorSocket::receive(std::span<std::byte> message, Descriptors& descriptors) {
+  descriptors = {};
   iovec part{message.data(), message.size()};
   alignas(cmsghdr) Control control{};
   msghdr header{};
@@ -67,7 +68,7 @@ DescriptorSocket::Receipt DescriptorSocket::receive(std::span<std::byte> message
     std::array<int, most_descriptors> numbers{};
     const std::size_t count = (rights->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     std::memcpy(numbers.data(), CMSG_DATA(rights), count * sizeof(int));
-    for (std::size_t i = 0; i < count; ++i) descriptors.push_back(kept_from_children(Fd(numbers[i])));
+    for (std::size_t i = 0; i < count; ++i) descriptors[i] = kept_from_children(Fd(numbers[i]));
   }
   return static_cast<std::size_t>(n) == message.size() ? Receipt::message : Receipt::peer_gone;
 }

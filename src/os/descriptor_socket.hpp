@@ -3,13 +3,15 @@
 
 #include "os/fd.hpp"
 
+#include <array>
 #include <cstddef>
-#include <optional>
 #include <span>
 #include <utility>
-#include <vector>
 
 namespace bulkhead::os {
+
+/// That came with a message; those behind the last are empty.
+using Descriptors = std::array<Fd, 4>;
 
 /// One end. Never blocks. Both ends are private to the processes that hold them.
 class DescriptorSocket {
@@ -23,7 +25,7 @@ class DescriptorSocket {
   enum class Receipt { message, nothing_now, peer_gone };
   /// Fills `message`; one of another size is not ours and counts as the peer having gone. Received descriptors are
   /// close-on-exec and above 2.
-  Receipt receive(std::span<std::byte> message, std::vector<Fd>& descriptors);
+  Receipt receive(std::span<std::byte> message, Descriptors& descriptors);
 
   /// The peer reads the end of the stream, whoever else has a copy of this end: a child of the host's own, say.
   void shut_down() noexcept;

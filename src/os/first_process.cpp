@@ -49,12 +49,12 @@ Reaped to_reaped(const FirstProcessWord& word) {
 
 void FirstProcess::await_start(Spawned& spawned) {
   FirstProcessWord word;
-  std::vector<Fd> descriptors;
+  Descriptors descriptors;
   wait_for_either(socket_.fd().get(), child_.pidfd().get());
   if (socket_.receive(bytes_of(word), descriptors) != DescriptorSocket::Receipt::message)
     word = {.refused = true, .step = NamespaceStep::start, .error = ESRCH};
   if (!word.refused && word.error == 0) {
-    spawned.pidfd = descriptors.empty() ? Fd() : std::move(descriptors.front());
+    spawned.pidfd = std::move(descriptors.front());
     spawned.pid = spawned.pidfd ? pid_behind(spawned.pidfd) : 0;
     if (spawned.pid != 0) return;
     word = {.refused = true, .step = NamespaceStep::see_proc, .error = EMFILE};
@@ -66,7 +66,7 @@ void FirstProcess::await_start(Spawned& spawned) {
 FirstProcess::End FirstProcess::collect() {
   constexpr std::chrono::milliseconds patience{10'000};  // it was stopped from outside, or has no processor
   FirstProcessWord word;
-  std::vector<Fd> descriptors;
+  Descriptors descriptors;
   bool told = false;
   if (socket_.send(bytes_of(word)) && wait_readable(socket_.fd(), patience))
     told = socket_.receive(bytes_of(word), descriptors) == DescriptorSocket::Receipt::message;

@@ -12,8 +12,8 @@ namespace bulkhead::os {
 namespace {
 
 // Of this process, or of the worker that forked it: a child has the descriptor, not the tie.
-int tied = -1;
-pid_t tied_process = 0;
+int tied = 0;
+pid_t tied_process = 0;  // 0: none yet
 
 bool signal_when_lost(bool on) noexcept { return ::fcntl(tied, F_SETFL, O_NONBLOCK | (on ? O_ASYNC : 0)) == 0; }
 

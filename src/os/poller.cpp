@@ -11,7 +11,6 @@ namespace bulkhead::os {
 Poller::Poller() : fd_(::epoll_create1(EPOLL_CLOEXEC)) {
   if (!fd_) throw_errno("epoll_create1");
   fd_ = kept_from_children(std::move(fd_));
-  keys_.reserve(max_ready);
 }
 
 bool Poller::watch(int fd, std::uint64_t key) {
@@ -30,11 +29,11 @@ std::span<const std::uint64_t> Poller::wait(std::chrono::nanoseconds timeout) {
   const auto rounded = std::chrono::ceil<milliseconds>(std::max(timeout, std::chrono::nanoseconds(0)));
   const auto bounded = std::min<milliseconds::rep>(rounded.count(), 3'600'000);
   std::array<epoll_event, max_ready> events;
-  const int n = ::epoll_wait(fd_.get(), events.data(), max_ready, static_cast<int>(bounded));
+  const int n = ::epoll_wait(fd_.get(), events.data(), static_cast<int>(max_ready), static_cast<int>(bounded));
   if (n < 0 && errno != EINTR) throw_errno("epoll_wait");
-  keys_.clear();
-  for (int i = 0; i < n; ++i) keys_.push_back(events[static_cast<std::size_t>(i)].data.u64);
-  return keys_;
+  const auto ready = static_cast<std::size_t>(std::max(n, 0));
+  for (std::size_t i = 0; i < ready; ++i) keys_[i] = events[i].data.u64;
+  return std::span(keys_).first(ready);
 }
 
 }  // namespace bulkhead::os

@@ -3,10 +3,11 @@
 
 #include "os/fd.hpp"
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 namespace bulkhead::os {
 
@@ -22,9 +23,9 @@ class Poller {
   const Fd& fd() const noexcept { return fd_; }
 
  private:
-  static constexpr int max_ready = 64;
+  static constexpr std::size_t max_ready = 64;
   Fd fd_;
-  std::vector<std::uint64_t> keys_;
+  std::array<std::uint64_t, max_ready> keys_{};
 };
 
 }  // namespace bulkhead::os

@@ -9,6 +9,13 @@
 
 namespace bulkhead::os {
 
+namespace {
+
+// The kernel gives such a file by whole lines or words, as many as fit: where half is left free, no more came.
+bool is_all(std::size_t read, std::size_t room) noexcept { return read <= room / 2; }
+
+}  // namespace
+
 std::string read_small_file(const std::string& path) {
   return read_small_file(Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)));
 }
@@ -20,7 +27,13 @@ std::string read_small_file(const Fd& file) {
     const ssize_t n = file ? ::pread(file.get(), chunk.data(), chunk.size(), static_cast<off_t>(text.size())) : 0;
     if (n <= 0) return text;
     text.append(chunk.data(), static_cast<std::size_t>(n));
+    if (is_all(static_cast<std::size_t>(n), chunk.size())) return text;
   }
+}
+
+std::string_view read_small_file(const Fd& file, std::span<char> room) {
+  const ssize_t n = file ? ::pread(file.get(), room.data(), room.size(), 0) : 0;
+  return {room.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0))};
 }
 
 std::optional<std::uint64_t> number_after(std::string_view text, std::string_view label) {

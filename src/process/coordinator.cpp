@@ -146,8 +146,10 @@ bool Coordinator::take_one_ready() {
     input_ready_ = true;
   } else if (key == stop_key) {
     stop_wake_.clear();
-  } else if (key == server_key || key == server_death_key) {
+  } else if (key == server_key) {
     hear_server();
+  } else if (key == server_death_key) {
+    look_at_server();
   } else if (Worker* const worker = workers_[slot_of(key)].get()) {  // null: buried since the poller spoke
     switch (sign_of(key)) {
       case Sign::frames:

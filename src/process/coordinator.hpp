@@ -131,6 +131,9 @@ class Coordinator {
 
   // The fork server (fork_server_watch.cpp)
   void hear_server();
+  void look_at_server();
+  bool take_reports();
+  void be_without_server();
   void take_report(const Report& report, os::Fd pidfd);
   void welcome(Worker& worker);
   void refuse_birth(Worker& worker, int error);

@@ -156,7 +156,7 @@ void Coordinator::flush() {
   while (server_ && filling_ && !filling_->born()) {
     if (!os::wait_readable(server_->socket(), for_a_birth)) server_->kill();
     now_ = os::now();
-    hear_server();
+    look_at_server();
   }
 }
 

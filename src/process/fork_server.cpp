@@ -118,11 +118,11 @@ void ForkServer::let_leave() noexcept {
 
 ForkServer::Received ForkServer::receive() {
   Received received;
-  std::vector<os::Fd> descriptors;
+  os::Descriptors descriptors;
   switch (socket_.receive(bytes_of(received.report), descriptors)) {
     case os::DescriptorSocket::Receipt::message:
       received.word = Word::report;
-      if (!descriptors.empty()) received.pidfd = std::move(descriptors.front());
+      received.pidfd = std::move(descriptors.front());
       if (first_ && received.pidfd) received.report.pid = os::pid_behind(received.pidfd);
       break;
     case os::DescriptorSocket::Receipt::nothing_now:

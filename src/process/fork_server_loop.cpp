@@ -4,9 +4,11 @@
 #include "os/pid_namespace.hpp"
 #include "os/private_descriptors.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <system_error>
+#include <utility>
 
 namespace bulkhead::process {
 
@@ -26,6 +28,7 @@ ForkServerLoop::ForkServerLoop(const ForkServer::Life& life, os::DescriptorSocke
   os::adopt_orphans();
   os::forget_spared_children();
   os::name_process("bulkhead-forks");  // its workers take the program's name back
+  workers_.reserve(room_for_few_.size() / sizeof(Numbered));
   kept.push_back(socket_.fd().get());
   kept.push_back(poller_.fd().get());
   kept.push_back(host_.get());
@@ -44,7 +47,7 @@ void ForkServerLoop::run() {
     const std::chrono::nanoseconds patience = unsent_.empty() ? std::chrono::nanoseconds(1h) : 5ms;
     for (const std::uint64_t key : poller_.wait(patience)) {
       if (key == orders_key)
-        take_orders();
+        take_order();
       else if (key == host_key)
         end_everything();
       else
@@ -55,29 +58,27 @@ void ForkServerLoop::run() {
   }
 }
 
-void ForkServerLoop::take_orders() {
-  for (;;) {
-    Order order;
-    std::vector<os::Fd> descriptors;
-    switch (socket_.receive(bytes_of(order), descriptors)) {
-      case os::DescriptorSocket::Receipt::nothing_now:
-        return;
-      case os::DescriptorSocket::Receipt::peer_gone:
-        end_everything();
-      case os::DescriptorSocket::Receipt::message:
-        break;
-    }
-    obey(order, std::move(descriptors));
+// One: of the next the poller tells.
+void ForkServerLoop::take_order() {
+  Order order;
+  os::Descriptors descriptors;
+  switch (socket_.receive(bytes_of(order), descriptors)) {
+    case os::DescriptorSocket::Receipt::nothing_now:
+      return;
+    case os::DescriptorSocket::Receipt::peer_gone:
+      end_everything();
+    case os::DescriptorSocket::Receipt::message:
+      return obey(order, descriptors);
   }
 }
 
-void ForkServerLoop::obey(const Order& order, std::vector<os::Fd> descriptors) {
+void ForkServerLoop::obey(const Order& order, os::Descriptors& descriptors) {
   switch (order.kind) {
     case OrderKind::fork:
-      return fork_worker(order, std::move(descriptors));
+      return fork_worker(order, descriptors);
     case OrderKind::terminate:
-      if (const auto found = workers_.find(order.worker); found != workers_.end())
-        os::signal_group(found->second.pid(), os::GroupSignal::terminate);
+      if (const auto found = worker_numbered(order.worker); found != workers_.end())
+        os::signal_group(found->child.pid(), os::GroupSignal::terminate);
       return;
     case OrderKind::pause:
       return os::stop_all_descendants();
@@ -90,8 +91,9 @@ void ForkServerLoop::obey(const Order& order, std::vector<os::Fd> descriptors) {
 }
 
 // What could not be given a number here, for want of descriptors, is missing from the order.
-void ForkServerLoop::fork_worker(const Order& order, std::vector<os::Fd> descriptors) {
-  if (descriptors.size() != order.descriptors)
+void ForkServerLoop::fork_worker(const Order& order, os::Descriptors& descriptors) {
+  if (std::count_if(descriptors.begin(), descriptors.end(), [](const os::Fd& fd) { return static_cast<bool>(fd); }) !=
+      order.descriptors)
     return report({.worker = order.worker, .kind = ReportKind::refused, .error = EMFILE});
   try {
     take_on(order.worker, fork_from(order, descriptors));
@@ -101,42 +103,40 @@ void ForkServerLoop::fork_worker(const Order& order, std::vector<os::Fd> descrip
 }
 
 // Returns in this process only.
-os::Child ForkServerLoop::fork_from(const Order& order, std::span<os::Fd> descriptors) {
+os::Child ForkServerLoop::fork_from(const Order& order, os::Descriptors& descriptors) {
   const os::OutOfMemoryRank::Raised while_forking(out_of_memory_rank_);
   if (auto child = os::fork_silently()) return *std::move(child);
   os::name_process(name_.c_str());
   life_({order.lane, order.seed, std::move(descriptors[0]), std::move(descriptors[1]), std::move(descriptors[2]),
-         descriptors.size() > 3 ? std::move(descriptors[3]) : os::Fd()});
+         std::move(descriptors[3])});
   os::leave_at_once(1);
 }
 
 void ForkServerLoop::take_on(std::uint64_t worker, os::Child child) {
   const int pid = child.pid();
   try {
-    os::Fd pidfd = os::duplicate(child.pidfd());
     poller_.watch(child.pidfd().get(), workers_from + worker);
-    workers_.emplace(worker, std::move(child));
-    report({.worker = worker, .kind = ReportKind::born, .pid = pid}, std::move(pidfd));
+    workers_.push_back({worker, std::move(child)});
   } catch (...) {  // it waits to be admitted, and never will be
     child.signal(os::Signal::kill);
     if (child) child.reap();
     throw;
   }
+  report({.worker = worker, .kind = ReportKind::born, .pid = pid}, workers_.back().child.pidfd());
 }
 
 // The group is ended while its leader, unreaped, still holds the number; then whatever had left the group and came to
 // us as an orphan. Only after that is the worker said to have ended: who hears it may rely on it.
 void ForkServerLoop::reap(std::uint64_t worker) {
-  const auto found = workers_.find(worker);
+  const auto found = worker_numbered(worker);
   if (found == workers_.end()) return;
-  const os::Child dead = std::move(found->second);
-  workers_.erase(found);
+  std::swap(*found, workers_.back());
+  const os::Child dead = std::move(workers_.back().child);
+  workers_.pop_back();
   poller_.forget(dead.pidfd().get());
   os::signal_group(dead.pid(), os::GroupSignal::kill);
   const os::Reaped reaped = os::reap_with_usage(dead.pidfd());
-  std::vector<int> others;
-  for (const auto& [number, child] : workers_) others.push_back(child.pid());
-  const std::size_t left = os::end_children_except(others, children_);
+  const std::size_t left = end_what_is_left();
   using std::chrono::duration_cast, std::chrono::microseconds;
   report({.worker = worker,
           .kind = ReportKind::ended,
@@ -150,23 +150,38 @@ void ForkServerLoop::reap(std::uint64_t worker) {
           .system_us = static_cast<std::uint64_t>(duration_cast<microseconds>(reaped.system_time).count())});
 }
 
-void ForkServerLoop::report(const Report& report, os::Fd pidfd) {
-  unsent_.emplace_back(report, std::move(pidfd));
-  send_reports();
+ForkServerLoop::Workers::iterator ForkServerLoop::worker_numbered(std::uint64_t number) noexcept {
+  return std::find_if(workers_.begin(), workers_.end(), [=](const Numbered& one) { return one.number == number; });
+}
+
+// Nearly always nothing is.
+std::size_t ForkServerLoop::end_what_is_left() {
+  const auto is_worker = [this](int pid) {
+    return std::any_of(workers_.begin(), workers_.end(), [=](const Numbered& one) { return one.child.pid() == pid; });
+  };
+  if (!children_.any_besides(is_worker)) return 0;
+  std::vector<int> workers;
+  for (const Numbered& one : workers_) workers.push_back(one.child.pid());
+  return os::end_children_except(workers, children_);
+}
+
+void ForkServerLoop::report(const Report& report, const os::Fd& pidfd) {
+  if (unsent_.empty() && send(report, pidfd)) return;
+  unsent_.emplace_back(report, pidfd ? os::duplicate(pidfd) : os::Fd());
+}
+
+bool ForkServerLoop::send(const Report& report, const os::Fd& pidfd) noexcept {
+  const int descriptor = pidfd.get();
+  return socket_.send(bytes_of(report), {&descriptor, pidfd ? 1u : 0u});
 }
 
 void ForkServerLoop::send_reports() {
-  while (!unsent_.empty()) {
-    auto& [report, pidfd] = unsent_.front();
-    const int descriptor = pidfd.get();
-    if (!socket_.send(bytes_of(report), {&descriptor, pidfd ? 1u : 0u})) return;
-    unsent_.pop_front();
-  }
+  while (!unsent_.empty() && send(unsent_.front().first, unsent_.front().second)) unsent_.pop_front();
 }
 
 void ForkServerLoop::end_everything() noexcept {
   if (os::is_first_in_pid_namespace()) os::leave_at_once(0);  // the kernel misses nobody
-  for (const auto& [number, child] : workers_) os::signal_group(child.pid(), os::GroupSignal::kill);
+  for (const Numbered& one : workers_) os::signal_group(one.child.pid(), os::GroupSignal::kill);
   os::end_children_except({});
   os::leave_at_once(0);
 }

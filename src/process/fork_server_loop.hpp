@@ -8,14 +8,18 @@
 #include "os/poller.hpp"
 #include "process/fork_server.hpp"
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <deque>
-#include <map>
-#include <span>
+#include <memory_resource>
 #include <string>
 #include <vector>
 
 namespace bulkhead::process {
 
+/// From one fork to the next it allocates nothing and stores to few pages: each that it does store to is copied, since
+/// a worker has it too, and that takes longer than most of what is done here.
 class ForkServerLoop {
  public:
   ForkServerLoop(const ForkServer::Life& life, os::DescriptorSocket socket, std::vector<int> kept, os::Fd host,
@@ -23,13 +27,22 @@ class ForkServerLoop {
   [[noreturn]] void run();
 
  private:
-  void take_orders();
-  void obey(const Order& order, std::vector<os::Fd> descriptors);
-  void fork_worker(const Order& order, std::vector<os::Fd> descriptors);
-  os::Child fork_from(const Order& order, std::span<os::Fd> descriptors);
+  struct Numbered {
+    std::uint64_t number = 0;
+    os::Child child{};
+  };
+  using Workers = std::pmr::vector<Numbered>;
+
+  void take_order();
+  void obey(const Order& order, os::Descriptors& descriptors);
+  void fork_worker(const Order& order, os::Descriptors& descriptors);
+  os::Child fork_from(const Order& order, os::Descriptors& descriptors);
   void take_on(std::uint64_t worker, os::Child child);
   void reap(std::uint64_t worker);
-  void report(const Report& report, os::Fd pidfd = {});
+  Workers::iterator worker_numbered(std::uint64_t number) noexcept;
+  std::size_t end_what_is_left();
+  void report(const Report& report, const os::Fd& pidfd = {});
+  bool send(const Report& report, const os::Fd& pidfd) noexcept;
   void send_reports();
   [[noreturn]] void end_everything() noexcept;
 
@@ -38,11 +51,13 @@ class ForkServerLoop {
   os::DescriptorSocket socket_;
   os::Poller poller_;
   os::Fd host_;  // readable when the coordinator's process has ended
-  const os::OwnChildren children_;
   const os::OutOfMemoryRank out_of_memory_rank_;
-  std::map<std::uint64_t, os::Child> workers_;
+  std::array<std::byte, 16 * sizeof(Numbered)> room_for_few_{};
+  std::pmr::monotonic_buffer_resource in_place_{room_for_few_.data(), room_for_few_.size()};
+  Workers workers_{&in_place_};
   bool leaving_ = false;
   std::deque<std::pair<Report, os::Fd>> unsent_;  // while the coordinator is busy elsewhere, or stopped
+  const os::OwnChildren children_;
 };
 
 }  // namespace bulkhead::process

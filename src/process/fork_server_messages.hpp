@@ -48,5 +48,9 @@ template <class Message>
 std::span<std::byte> bytes_of(Message& message) noexcept {
   return std::as_writable_bytes(std::span(&message, 1));
 }
+template <class Message>
+std::span<const std::byte> bytes_of(const Message& message) noexcept {
+  return std::as_bytes(std::span(&message, 1));
+}
 
 }  // namespace bulkhead::process

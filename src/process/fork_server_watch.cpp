@@ -21,17 +21,32 @@ void Coordinator::start() {
   notify({.kind = EventKind::fork_server_started, .process = server_->pid()});
 }
 
+// Something came from it. That it has ended is told by the poller as well.
 void Coordinator::hear_server() {
-  for (bool ended = false; server_;) {
+  if (!take_reports()) be_without_server();
+}
+
+// It may have ended. What it said before is heard first; that the socket is at its end is not enough to go by, since a
+// child of the host's may have a copy of the other end.
+void Coordinator::look_at_server() {
+  if (!take_reports()) return be_without_server();
+  if (!server_ || !os::wait_readable(server_->pidfd(), 0ms)) return;
+  take_reports();
+  be_without_server();
+}
+
+// False: it is gone.
+bool Coordinator::take_reports() {
+  while (server_) {
     ForkServer::Received heard = server_->receive();
-    if (heard.word == ForkServer::Word::report) {
-      take_report(heard.report, std::move(heard.pidfd));
-    } else if (heard.word == ForkServer::Word::gone || ended) {
-      return has_left() ? forget_server() : lose_server();
-    } else if (ended = os::wait_readable(server_->pidfd(), 0ms); !ended) {
-      return;
-    }
+    if (heard.word != ForkServer::Word::report) return heard.word != ForkServer::Word::gone;
+    take_report(heard.report, std::move(heard.pidfd));
   }
+  return true;
+}
+
+void Coordinator::be_without_server() {
+  if (server_) has_left() ? forget_server() : lose_server();
 }
 
 Worker* Coordinator::worker_numbered(std::uint64_t number) const noexcept {

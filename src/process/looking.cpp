@@ -34,7 +34,7 @@ Coordinator::Nanoseconds Coordinator::patience() const {
 void Coordinator::look_round() {
   recount_all();
   next_look_ = now_ + std::min<Nanoseconds>(batch_look, std::max<Nanoseconds>(patience(), 1ms));
-  hear_server();  // first: if we were stopped for long, what it said meanwhile was said in time
+  look_at_server();  // first: if we were stopped for long, what it said meanwhile was said in time
   if (now_ >= may_ask_again_at_) {
     may_ask_again_at_ = Nanoseconds::max();
     most_workers_ = num_workers_;

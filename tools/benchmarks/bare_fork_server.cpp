@@ -16,8 +16,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 
 namespace bench {
@@ -90,6 +92,21 @@ void tie_to(int lifeline) {
   if (::poll(&end, 1, 0) != 0) ::_exit(1);
 }
 
+// Of this process' control group, in whichever hierarchy has it; where none does, another file of the kernel's as
+// small.
+int open_memory_events() {
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const std::string path = line.substr(line.rfind(':') + 1);
+    const bool unified = line.starts_with("0::"), memory = line.find(":memory:") != line.npos;
+    const std::string name =
+        unified ? "/sys/fs/cgroup" + path + "/memory.events" : "/sys/fs/cgroup/memory" + path + "/memory.oom_control";
+    const int file = unified || memory ? ::open(name.c_str(), O_RDONLY | O_CLOEXEC) : -1;
+    if (file >= 0) return file;
+  }
+  return ::open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+}
+
 void write_at_begin(int file, std::string_view text) {
   static_cast<void>(!::pwrite(file, text.data(), text.size(), 0));
 }
@@ -106,11 +123,13 @@ BareForkServer::BareForkServer(std::size_t slots, int signal)
   ::close(socket_[1]);
   poller_ = ::epoll_create1(EPOLL_CLOEXEC);
   watch(poller_, socket_[0], socket_key);
+  kills_for_memory_ = open_memory_events();
 }
 
 BareForkServer::~BareForkServer() {
   ::close(socket_[0]);
   ::close(poller_);
+  ::close(kills_for_memory_);
   ::munmap(mapped_lanes_, slots_.size() * lane_bytes);
   ::close(lanes_);
 }
@@ -243,6 +262,7 @@ void BareForkServer::hear() {
       continue;
     }
     own.pidfd = given[0];
+    own.pid = report.word;
     watch(poller_, own.pidfd, first_death_key + report.slot);
     std::atomic<std::uint32_t>& lane = lane_of(report.slot);
     lane = report.word;
@@ -260,6 +280,13 @@ void BareForkServer::take_in(std::uint32_t slot) {
 void BareForkServer::note_death(Slot& slot) const {
   ::epoll_ctl(poller_, EPOLL_CTL_DEL, slot.pidfd, nullptr);
   slot.dead = true;
+}
+
+void BareForkServer::judge(const Slot& slot) const {
+  if (*static_cast<const std::atomic<std::uint64_t>*>(slot.mapped) != slot.pid)
+    throw std::runtime_error("a worker died before it had its task in hand");
+  std::array<char, page> counts;
+  if (signal_ == SIGKILL) require(::pread(kills_for_memory_, counts.data(), counts.size(), 0) > 0);
 }
 
 std::atomic<std::uint32_t>& BareForkServer::lane_of(std::uint32_t slot) const {
@@ -284,6 +311,7 @@ void BareForkServer::run(std::size_t deaths) {
     for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
       Slot& own = slots_[slot];
       if (!own.dead || !own.told) continue;
+      judge(own);
       ::close(own.pipe);
       ::close(own.pidfd);
       ::close(own.lifeline);

@@ -18,7 +18,8 @@ namespace bench {
 /// be admitted and ends itself; the fork server reaps it and says so; the coordinator takes in what is left. It asks of
 /// the kernel what the promises need: a worker ends with its coordinator (a lifeline), and with it what it started (a
 /// group, a subreaper, a list of children); its own children have none of its memory; it goes first where memory is
-/// short; and of a crash the frames are noted.
+/// short; and of a crash the frames are noted. Of who died it is read what was in his hands, and of a SIGKILL whether
+/// memory had run out.
 class BareForkServer {
  public:
   /// Workers end by `signal`.
@@ -33,6 +34,7 @@ class BareForkServer {
  private:
   struct Slot {
     int pipe = -1, pidfd = -1, lifeline = -1;
+    std::uint32_t pid = 0;
     void* mapped = nullptr;
     bool dead = false, told = false;
   };
@@ -53,6 +55,7 @@ class BareForkServer {
   void hear();
   void take_in(std::uint32_t slot);
   void note_death(Slot& slot) const;
+  void judge(const Slot& slot) const;
   void watch(int poller, int fd, std::uint32_t key) const;
   std::atomic<std::uint32_t>& lane_of(std::uint32_t slot) const;
 
@@ -61,6 +64,7 @@ class BareForkServer {
   void* mapped_lanes_ = nullptr;  // a page for each slot, which its worker waits on
   std::array<int, 2> socket_{-1, -1};
   int poller_ = -1;
+  int kills_for_memory_ = -1;
   int children_ = -1, rank_ = -1;  // the fork server's, of /proc/self
   std::vector<Slot> slots_;        // the coordinator's, and a copy that the fork server has for itself
   std::vector<pid_t> pids_;        // the fork server's

@@ -1,0 +1,8 @@
+// Where large variables are kept, so that the small ones lie together.
+//
+// Each page that a process stores to after a fork, or a child before it has stored there, is copied: some microseconds
+// each. What the fork server and a fresh worker store to are a few words, in this room's variables: they should not lie
+// on a page each because something large stands between them.
+#pragma once
+
+#define BULKHEAD_APART [[gnu::section(".bss.apart")]]
