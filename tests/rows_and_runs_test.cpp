@@ -6,7 +6,9 @@
 #include "left_behind.hpp"
 #include "misbehave.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <list>
 #include <ranges>
@@ -16,6 +18,7 @@
 #include <vector>
 
 using namespace bulkhead;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -25,44 +28,88 @@ const WorkOptions two_workers{.num_workers = 2};
 
 bool in_worker = false;
 
-// Has something to say at its end, where that is heard.
-struct Talkative {
+struct Numbered {
   int n = 0;
+  std::string rest{};
 
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(n, rest);
+  }
+};
+
+// Has something to say at its end, where that is heard.
+struct Talkative : Numbered {
   Talkative() = default;
-  explicit Talkative(int number) : n(number) {}
+  explicit Talkative(int number, std::size_t size = 0) : Numbered{number, std::string(size, 'r')} {}
   Talkative(const Talkative&) = default;
   Talkative& operator=(const Talkative&) = default;
   ~Talkative() {
-    if (!in_worker) return;
-    try {
-      emit_output(1, std::as_bytes(std::span("an end")));
-    } catch (const std::logic_error&) {  // its own result is being sent
-    }
-  }
-  template <class Archive>
-  void serialize(Archive& archive) {
-    archive(n);
+    if (in_worker) emit_output(1, std::as_bytes(std::span("an end")));
   }
 };
 
 // Its end fails, for some.
-struct Unruly {
-  int n = 0;
-
+struct Unruly : Numbered {
   Unruly() = default;
-  explicit Unruly(int number) : n(number) {}
+  explicit Unruly(int number, std::size_t size = 0) : Numbered{number, std::string(size, 'r')} {}
   Unruly(const Unruly&) = default;
   Unruly& operator=(const Unruly&) = default;
   ~Unruly() noexcept(false) {
     if (in_worker && fails(n)) throw std::runtime_error("no end");
   }
-  static bool fails(int n) { return n % 997 == 996; }
-  template <class Archive>
-  void serialize(Archive& archive) {
-    archive(n);
-  }
+  static bool fails(int n) { return n % 97 == 96; }
 };
+
+constexpr std::size_t too_large_for_the_ring = 20'000;  // bytes of a result
+constexpr int fewer = 500;                              // tasks, where each takes its time or much room
+
+// Longer than the tasks whose time is not taken one by one.
+void take_a_while() {
+  for (const auto end = std::chrono::steady_clock::now() + 50us; std::chrono::steady_clock::now() < end;) {
+  }
+}
+
+template <class Item>
+std::vector<Item> numbered(int count) {
+  std::vector<Item> items;
+  for (int n = 0; n < count; ++n) items.emplace_back(n);
+  return items;
+}
+
+WorkOptions told_where() {
+  WorkOptions options = two_workers;
+  options.worker_init = [] { in_worker = true; };
+  return options;
+}
+
+// Its outcomes, where each task was heard to speak: as often as it ended something talkative, its copies too.
+template <class Items, class Task>
+auto heard_outcomes(const Items& items, Task task) {
+  std::vector<int> heard(static_cast<std::size_t>(std::ranges::distance(items)));
+  WorkOptions options = told_where();
+  options.on_event = [&](const Event& event) {
+    if (event.kind == EventKind::task_output) ++heard[event.task];
+  };
+  auto outcomes = do_process_work(items, task, options);
+  REQUIRE(std::ranges::all_of(heard, [](int times) { return times >= 1; }));
+  return outcomes;
+}
+
+template <class Outcomes, class IsRight>
+void require_values(const Outcomes& outcomes, IsRight&& is_right) {
+  for (std::size_t i = 0; i < outcomes.size(); ++i)
+    REQUIRE((outcomes[i] && is_right(static_cast<int>(i), outcomes[i])));
+}
+
+template <class Outcomes>
+void require_unruly_failed(const Outcomes& outcomes) {
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    const auto& outcome = outcomes[i];
+    REQUIRE(outcome.has_value() != Unruly::fails(static_cast<int>(i)));
+    if (!outcome) REQUIRE((outcome.ending() == Ending::exception && outcome.error().what == "no end"));
+  }
+}
 
 }  // namespace
 
@@ -159,40 +206,57 @@ TEST_CASE("runs of results without a byte, and of those that fail now and then",
   }
 }
 
-TEST_CASE("what an item or a result says at its end takes no result's place", "[rows]") {
+TEST_CASE("what an item says at its end is heard, and takes no result's place", "[rows]") {
   const NothingLeftBehind check;
-  WorkOptions options = two_workers;
-  options.worker_init = [] { in_worker = true; };
-  std::vector<Talkative> items;
-  for (int n = 0; n < item_count; ++n) items.emplace_back(n);
-  const auto numbers = do_process_work(
-      items, [](const Talkative& item) { return item.n; }, options);
-  const auto texts = do_process_work(
-      items, [](const Talkative& item) { return std::to_string(item.n); }, options);
-  const auto others = do_process_work(
-      std::views::iota(0, item_count), [](int n) { return Talkative(n); }, options);
-  for (int n = 0; n < item_count; ++n) {
-    const auto i = static_cast<std::size_t>(n);
-    REQUIRE(numbers[i].value() == n);
-    REQUIRE(texts[i].value() == std::to_string(n));
-    REQUIRE(others[i].value().n == n);
-  }
+  const auto items = numbered<Talkative>(item_count);
+  require_values(heard_outcomes(items, [](const Talkative& item) { return item.n; }),
+                 [](int n, const auto& outcome) { return *outcome == n; });
+  require_values(heard_outcomes(items, [](const Talkative& item) { return std::to_string(item.n); }),
+                 [](int n, const auto& outcome) { return *outcome == std::to_string(n); });
+  require_values(heard_outcomes(items, [](const Talkative&) {}), [](int, const auto&) { return true; });
+  const auto few = numbered<Talkative>(fewer);
+  require_values(
+      heard_outcomes(few, [](const Talkative& item) { return std::string(too_large_for_the_ring, char(item.n)); }),
+      [](int n, const auto& outcome) { return *outcome == std::string(too_large_for_the_ring, char(n)); });
+  require_values(heard_outcomes(few,
+                                [](const Talkative& item) {
+                                  take_a_while();
+                                  return item.n;
+                                }),
+                 [](int n, const auto& outcome) { return *outcome == n; });
+}
+
+TEST_CASE("what a result says at its end is heard, and takes no result's place", "[rows]") {
+  const NothingLeftBehind check;
+  const auto is_right = [](int n, const auto& outcome) { return outcome->n == n; };
+  require_values(heard_outcomes(std::views::iota(0, item_count), [](int n) { return Talkative(n); }), is_right);
+  const auto few = std::views::iota(0, fewer);
+  require_values(heard_outcomes(few, [](int n) { return Talkative(n, too_large_for_the_ring); }),
+                 [=](int n, const auto& outcome) {
+                   return is_right(n, outcome) && outcome->rest == std::string(too_large_for_the_ring, 'r');
+                 });
+  require_values(heard_outcomes(few,
+                                [](int n) {
+                                  take_a_while();
+                                  return Talkative(n);
+                                }),
+                 is_right);
 }
 
 TEST_CASE("a result whose end fails is its own task's failure", "[rows]") {
   const NothingLeftBehind check;
-  WorkOptions options = two_workers;
-  options.worker_init = [] { in_worker = true; };
-  const auto outcomes = do_process_work(
-      std::views::iota(0, item_count), [](int n) { return Unruly(n); }, options);
-  for (int n = 0; n < item_count; ++n) {
-    const auto& outcome = outcomes[static_cast<std::size_t>(n)];
-    REQUIRE(outcome.has_value() != Unruly::fails(n));
-    if (outcome)
-      REQUIRE(outcome->n == n);
-    else
-      REQUIRE((outcome.ending() == Ending::exception && outcome.error().what == "no end"));
-  }
+  require_unruly_failed(do_process_work(
+      std::views::iota(0, item_count), [](int n) { return Unruly(n); }, told_where()));
+  const auto few = std::views::iota(0, fewer);
+  require_unruly_failed(do_process_work(
+      few, [](int n) { return Unruly(n, too_large_for_the_ring); }, told_where()));
+  require_unruly_failed(do_process_work(
+      few,
+      [](int n) {
+        take_a_while();
+        return Unruly(n);
+      },
+      told_where()));
 }
 
 TEST_CASE("a limit for results is held against each value of a run, not all of them", "[rows]") {

@@ -348,9 +348,8 @@ std::span<std::byte> WorkerLoop::large_room(std::size_t size) {
 }
 
 void WorkerLoop::emit(const ThisTask& task, int channel, std::span<const std::byte> bytes) {
-  if (result_.encoding)
-    throw std::logic_error(
-        "bulkhead::emit_output: called when the task's result is being serialized, or has been; call it before");
+  if (result_.stage == detail::ResultSlot::Stage::encoding)
+    throw std::logic_error("bulkhead::emit_output: called while the task's result is being serialized; call it before");
   if (bytes.size() > options_.max_result_bytes)
     throw std::length_error("bulkhead::emit_output: " + std::to_string(bytes.size()) +
                             " bytes are more than WorkOptions::max_result_bytes (" +
@@ -358,9 +357,19 @@ void WorkerLoop::emit(const ThisTask& task, int channel, std::span<const std::by
   std::vector<std::byte> payload(sizeof channel + bytes.size());
   std::memcpy(payload.data(), &channel, sizeof channel);
   std::copy(bytes.begin(), bytes.end(), payload.begin() + sizeof channel);
+  const std::vector<std::byte> composed = composed_in_outbox();
   outbox_.put_copy(FrameKind::output, task.index, task.attempt, payload);
   outbox_.flush();
-  if (group_ != 1) result_.encode_at(outbox_.room());
+  if (group_ == 1) return;
+  result_.encode_at(outbox_.room());
+  std::copy(composed.begin(), composed.end(), result_.place);
+}
+
+// Of a task whose result has been made and that now speaks at its end: the words go where that stands.
+std::vector<std::byte> WorkerLoop::composed_in_outbox() const {
+  const bool composed = group_ != 1 && result_.stage == detail::ResultSlot::Stage::encoded &&
+                        result_.elsewhere.empty() && !result_.failure;
+  return composed ? std::vector(result_.place, result_.place + result_.size) : std::vector<std::byte>();
 }
 
 }  // namespace bulkhead::process

@@ -48,6 +48,7 @@ class WorkerLoop final : public detail::OutputSink, public detail::LargeRoom {
   void look_after_fork(const ipc::Record& record);
   void flush();
   void idle(std::uint64_t head);
+  std::vector<std::byte> composed_in_outbox() const;
   void emit(const ThisTask& task, int channel, std::span<const std::byte> bytes) override;
   std::span<std::byte> large_room(std::size_t size) override;
 

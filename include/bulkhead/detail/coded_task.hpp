@@ -92,17 +92,20 @@ class CodedTask final : public TaskWithResult<R> {
         const R value = invoke_task(func_, std::move(item), stop_token());
         if constexpr (!of_numbers) {
           this->stage(Ending::not_serializable);
-          result.encoding = true;  // until what was made of it can no longer be written over: the destructors' end
+          result.stage = ResultSlot::Stage::encoding;
         }
         size = this->encode(value, result);
-        if constexpr (!of_numbers) this->stage(Ending::exception);  // of a destructor
+        if constexpr (!of_numbers) {
+          this->stage(Ending::exception);  // of a destructor
+          result.stage = ResultSlot::Stage::encoded;
+        }
       }
     } catch (...) {
       this->fail(result);
       this->stage(first_stage);
       size = TaskBody::not_in_place;  // where a destructor threw, it was set already
     }
-    if constexpr (!of_numbers) result.encoding = false;
+    if constexpr (!of_numbers) result.stage = ResultSlot::Stage::before;
     return size;
   }
 

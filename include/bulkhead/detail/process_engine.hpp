@@ -31,7 +31,10 @@ struct ResultSlot {
   std::size_t size = 0;            // bytes of the result
   std::span<std::byte> elsewhere;  // it is not at `place`, but here
   std::optional<Failure> failure;  // or there is none, for a reason
-  bool encoding = false;           // the rooms are being written: nothing may be sent now
+
+  /// A result may call emit_output() while it is encoded, and when it ends. Of numbers it is not kept: they cannot.
+  enum class Stage : std::uint8_t { before, encoding, encoded };
+  Stage stage = Stage::before;
 
   void encode_at(std::span<std::byte> bytes) noexcept { place = bytes.data(), room = bytes.size(); }
 };
