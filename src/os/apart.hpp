@@ -2,7 +2,8 @@
 //
 // Each page that a process stores to after a fork, or a child before it has stored there, is copied: some microseconds
 // each. What the fork server and a fresh worker store to are a few words, in this room's variables: they should not lie
-// on a page each because something large stands between them.
+// on a page each because something large stands between them. That holds where the room is compiled as one unit, as it
+// is by default: the linker goes by files.
 #pragma once
 
 #define BULKHEAD_APART [[gnu::section(".bss.apart")]]

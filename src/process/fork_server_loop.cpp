@@ -98,6 +98,8 @@ void ForkServerLoop::fork_worker(const Order& order, os::Descriptors& descriptor
   try {
     take_on(order.worker, fork_from(order, descriptors));
   } catch (const std::system_error& e) {
+    if (const auto untold = worker_numbered(order.worker); untold != workers_.end())
+      untold->child.signal(os::Signal::kill);
     report({.worker = order.worker, .kind = ReportKind::refused, .error = e.code().value()});
   }
 }
@@ -115,6 +117,7 @@ os::Child ForkServerLoop::fork_from(const Order& order, os::Descriptors& descrip
 void ForkServerLoop::take_on(std::uint64_t worker, os::Child child) {
   const int pid = child.pid();
   try {
+    if (workers_.size() == workers_.capacity()) workers_.reserve(2 * workers_.capacity());
     poller_.watch(child.pidfd().get(), workers_from + worker);
     workers_.push_back({worker, std::move(child)});
   } catch (...) {  // it waits to be admitted, and never will be

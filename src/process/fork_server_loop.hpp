@@ -53,7 +53,8 @@ class ForkServerLoop {
   os::Fd host_;  // readable when the coordinator's process has ended
   const os::OutOfMemoryRank out_of_memory_rank_;
   std::array<std::byte, 16 * sizeof(Numbered)> room_for_few_{};
-  std::pmr::monotonic_buffer_resource in_place_{room_for_few_.data(), room_for_few_.size()};
+  std::pmr::monotonic_buffer_resource in_place_{room_for_few_.data(), room_for_few_.size(),
+                                                std::pmr::new_delete_resource()};  // no lock of the host's
   Workers workers_{&in_place_};
   bool leaving_ = false;
   std::deque<std::pair<Report, os::Fd>> unsent_;  // while the coordinator is busy elsewhere, or stopped

@@ -92,8 +92,7 @@ void tie_to(int lifeline) {
   if (::poll(&end, 1, 0) != 0) ::_exit(1);
 }
 
-// Of this process' control group, in whichever hierarchy has it; where none does, another file of the kernel's as
-// small.
+// Of this process' control group, in whichever hierarchy has it; -1: in none.
 int open_memory_events() {
   std::ifstream groups("/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
@@ -104,7 +103,7 @@ int open_memory_events() {
     const int file = unified || memory ? ::open(name.c_str(), O_RDONLY | O_CLOEXEC) : -1;
     if (file >= 0) return file;
   }
-  return ::open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+  return -1;
 }
 
 void write_at_begin(int file, std::string_view text) {
@@ -129,7 +128,7 @@ BareForkServer::BareForkServer(std::size_t slots, int signal)
 BareForkServer::~BareForkServer() {
   ::close(socket_[0]);
   ::close(poller_);
-  ::close(kills_for_memory_);
+  if (kills_for_memory_ >= 0) ::close(kills_for_memory_);
   ::munmap(mapped_lanes_, slots_.size() * lane_bytes);
   ::close(lanes_);
 }
@@ -286,7 +285,8 @@ void BareForkServer::judge(const Slot& slot) const {
   if (*static_cast<const std::atomic<std::uint64_t>*>(slot.mapped) != slot.pid)
     throw std::runtime_error("a worker died before it had its task in hand");
   std::array<char, page> counts;
-  if (signal_ == SIGKILL) require(::pread(kills_for_memory_, counts.data(), counts.size(), 0) > 0);
+  if (signal_ == SIGKILL && kills_for_memory_ >= 0)
+    require(::pread(kills_for_memory_, counts.data(), counts.size(), 0) > 0);
 }
 
 std::atomic<std::uint32_t>& BareForkServer::lane_of(std::uint32_t slot) const {
