@@ -324,6 +324,7 @@ void WorkerLoop::look_after_fork(const ipc::Record& record) {
 }
 
 void WorkerLoop::flush() {
+  if (unsent_ == 0 && outbox_.unsent() == 0) return;  // nothing has run since
   end_what_was_left(0, 0);
   outbox_.flush();
   unsent_ = 0;
