@@ -127,9 +127,11 @@ class TaskNumbers {
 template <class Item, class R>
 class TaskBlock final : public TaskNumbers {
  public:
-  // So many that one lock for them all is nothing, and no more than 64 KiB where they are large.
+  // So many that one lock for them all is nothing, and no more than 64 KiB where they are large. A run of tiny tasks is
+  // claimed within one block: with 64 in it, two threads and the driver met at the lock every microsecond, and two
+  // million took 32 ns each (19 where they seldom met), with 512 they took 18.
   static constexpr std::uint32_t size = static_cast<std::uint32_t>(
-      std::clamp<std::size_t>((64u << 10) / (sizeof(ItemPlace<Item>) + sizeof(Made<R>)), 1, 64));
+      std::clamp<std::size_t>((64u << 10) / (sizeof(ItemPlace<Item>) + sizeof(Made<R>)), 1, 512));
 
   TaskBlock() noexcept : TaskNumbers(again) {}
   TaskBlock(const TaskBlock&) = delete;
