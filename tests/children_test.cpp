@@ -1,4 +1,5 @@
 // Who a process' children are, as the fork server asks it after every death: nobody may be overlooked.
+#include <bulkhead/channel.hpp>
 #include <bulkhead/work.hpp>
 
 #include "catch.hpp"
@@ -12,12 +13,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <new>
 #include <ranges>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace bulkhead;
@@ -98,14 +102,18 @@ TEST_CASE("a file is read to its end, wherever that lies in the pieces that it i
 
 TEST_CASE("more workers at once than the fork server has place for in its frame: each death is told of", "[children]") {
   const NothingLeftBehind check;
-  const auto outcomes = do_process_work(std::views::iota(0, 400),
-                                        [](int n) {
-                                          if (n % 4 == 3) misbehave(Way::bad_store);
-                                          return n;
-                                        },
-                                        {.num_workers = 50});
+  const SharedRegion region(sizeof(std::atomic<int>));
+  auto& there = *::new (static_cast<void*>(region.bytes().data())) std::atomic<int>(0);
+  const auto task = [&](int n) {
+    if (n < 40) ++there;
+    while (there < 40) std::this_thread::yield();  // so many have been born, and live
+    if (n % 4 == 3) misbehave(Way::bad_store);
+    return n;
+  };
+  const auto outcomes = do_process_work(std::views::iota(0, 400), task, {.num_workers = 50});
   for (int n = 0; n < 400; ++n) {
     const auto& outcome = outcomes[static_cast<std::size_t>(n)];
     REQUIRE(outcome.ending() == (n % 4 == 3 ? Ending::crashed : Ending::value));
+    if (outcome) REQUIRE(*outcome == n);
   }
 }

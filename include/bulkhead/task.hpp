@@ -24,7 +24,8 @@ std::optional<ThisTask> this_task() noexcept;
 /// Blocks while the coordinator is behind: memory is bounded on both sides. What was sent stays sent if the task then
 /// crashes; a retry sends again. At most WorkOptions::max_result_bytes a call. Only for the thread that runs the task.
 /// Throws std::logic_error outside of a task, and in a worker process while its result is being serialized;
-/// std::length_error above the limit.
+/// std::length_error above the limit. Items and results end outside of tasks too, of which this_task() tells their
+/// destructors.
 void emit_output(int channel, std::span<const std::byte> bytes);
 
 }  // namespace bulkhead

@@ -324,7 +324,8 @@ void WorkerLoop::look_after_fork(const ipc::Record& record) {
 }
 
 void WorkerLoop::flush() {
-  if (unsent_ == 0 && outbox_.unsent() == 0) return;  // nothing has run since
+  if (!slept_ && unsent_ == 0 && outbox_.unsent() == 0) return;  // nothing has run since
+  slept_ = false;
   end_what_was_left(0, 0);
   outbox_.flush();
   unsent_ = 0;
@@ -335,7 +336,10 @@ void WorkerLoop::idle(std::uint64_t head) {
   flush();
   const std::uint32_t heard = lane_.bell();
   page_.set_asleep(ipc::Sleep::for_tasks);
-  if (lane_.tail() == head && !lane_.stop_requested()) lane_.sleep(heard);
+  if (lane_.tail() == head && !lane_.stop_requested()) {
+    lane_.sleep(heard);
+    slept_ = true;
+  }
   page_.set_asleep(ipc::Sleep::awake);
   group_start_ = last_end_ = last_flush_ = os::now();
   group_left_ = group_;

@@ -50,6 +50,22 @@ class TaskWithResult : public TaskBody {
     }
   }
 
+  /// What may fail, and speak: a value's serialization, and then its destructor.
+  template <class Value>
+  std::size_t encode_by_stages(const Value& value, ResultSlot& result) {
+    stage(Ending::not_serializable);
+    result.stage = ResultSlot::Stage::encoding;
+    try {
+      const std::size_t size = encode(value, result);
+      stage(Ending::exception);
+      result.stage = ResultSlot::Stage::encoded;
+      return size;
+    } catch (...) {
+      result.stage = ResultSlot::Stage::before;  // nothing was made that could be written over by what ends now
+      throw;
+    }
+  }
+
  private:
   template <class Value>
   [[gnu::noinline]] std::size_t encode_any(const Value& value, ResultSlot& result) {
@@ -90,15 +106,10 @@ class CodedTask final : public TaskWithResult<R> {
         size = result.size = 0;
       } else {
         const R value = invoke_task(func_, std::move(item), stop_token());
-        if constexpr (!of_numbers) {
-          this->stage(Ending::not_serializable);
-          result.stage = ResultSlot::Stage::encoding;
-        }
-        size = this->encode(value, result);
-        if constexpr (!of_numbers) {
-          this->stage(Ending::exception);  // of a destructor
-          result.stage = ResultSlot::Stage::encoded;
-        }
+        if constexpr (of_numbers)
+          size = this->encode(value, result);
+        else
+          size = this->encode_by_stages(value, result);
       }
     } catch (...) {
       this->fail(result);
