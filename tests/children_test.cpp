@@ -14,8 +14,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <new>
@@ -25,6 +25,7 @@
 #include <vector>
 
 using namespace bulkhead;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -110,7 +111,7 @@ TEST_CASE("more workers at once than the fork server has place for in its frame:
     if (n % 4 == 3) misbehave(Way::bad_store);
     return n;
   };
-  const auto outcomes = do_process_work(std::views::iota(0, 400), task, {.num_workers = 50});
+  const auto outcomes = do_process_work(std::views::iota(0, 400), task, {.num_workers = 50, .task_timeout = 60s});
   for (int n = 0; n < 400; ++n) {
     const auto& outcome = outcomes[static_cast<std::size_t>(n)];
     REQUIRE(outcome.ending() == (n % 4 == 3 ? Ending::crashed : Ending::value));

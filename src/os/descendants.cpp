@@ -248,9 +248,9 @@ std::vector<int> OwnChildren::now() const {
 }
 
 bool OwnChildren::any_besides(const std::function<bool(int)>& known) const {
-  const std::string_view list = read_small_file(list_, text_);
-  bool others = !list_ || list.size() > text_.size() / 2;
-  for_each_child(list, [&](int pid) { others = others || !known(pid); });
+  const auto list = read_small_file(list_, text_);
+  bool others = !list;
+  if (list) for_each_child(*list, [&](int pid) { others = others || !known(pid); });
   return others;
 }
 

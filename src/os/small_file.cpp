@@ -31,9 +31,10 @@ std::string read_small_file(const Fd& file) {
   }
 }
 
-std::string_view read_small_file(const Fd& file, std::span<char> room) {
-  const ssize_t n = file ? ::pread(file.get(), room.data(), room.size(), 0) : 0;
-  return {room.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0))};
+std::optional<std::string_view> read_small_file(const Fd& file, std::span<char> room) {
+  const ssize_t n = file ? ::pread(file.get(), room.data(), room.size(), 0) : -1;
+  if (n < 0 || !is_all(static_cast<std::size_t>(n), room.size())) return std::nullopt;
+  return std::string_view(room.data(), static_cast<std::size_t>(n));
 }
 
 std::optional<std::uint64_t> number_after(std::string_view text, std::string_view label) {

@@ -15,8 +15,8 @@ namespace bulkhead::os {
 std::string read_small_file(const std::string& path);
 /// The same of an open one, from its beginning: what the kernel says now.
 std::string read_small_file(const Fd& file);
-/// The same where it need not be kept: as much as fits into `room`, which is more than there is if it is not filled.
-std::string_view read_small_file(const Fd& file, std::span<char> room);
+/// The same in one read into `room`, without other memory. Nothing: it cannot be read, or there may be more of it.
+std::optional<std::string_view> read_small_file(const Fd& file, std::span<char> room);
 
 /// The number behind `label` at the beginning of a line.
 std::optional<std::uint64_t> number_after(std::string_view text, std::string_view label);

@@ -32,7 +32,7 @@ struct ResultSlot {
   std::span<std::byte> elsewhere;  // it is not at `place`, but here
   std::optional<Failure> failure;  // or there is none, for a reason
 
-  /// A result may call emit_output() while it is encoded, and when it ends. Of numbers it is not kept: they cannot.
+  /// How far it is: emit_output() writes where it is composed. Not kept of numbers, which run no code of the user's.
   enum class Stage : std::uint8_t { before, encoding, encoded };
   Stage stage = Stage::before;
 
