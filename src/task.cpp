@@ -1,10 +1,12 @@
 #include <bulkhead/detail/current_task.hpp>
 
+#include "os/at_birth.hpp"
+
 #include <stdexcept>
 
 namespace bulkhead {
 
-detail::CurrentTask& detail::current_task() noexcept {
+BULKHEAD_AT_BIRTH detail::CurrentTask& detail::current_task() noexcept {
   static thread_local CurrentTask slot;
   return slot;
 }

@@ -18,6 +18,18 @@ using namespace outside;
 
 namespace {
 
+// Echoes each record, and says more when the next one has begun to come, before it reads it: the first answer was
+// looked at then.
+Command late_after(const std::string& which) {
+  return {.arguments = {"python3", "-c",
+                        "import select, sys\n"
+                        "for line in iter(sys.stdin.readline, ''):\n"
+                        "    print(line, end='', flush=True)\n"
+                        "    select.select([0], [], [])\n"
+                        "    if " +
+                            which + ": print('late', flush=True)\n"}};
+}
+
 Command shell_coprocess(const std::string& script) {
   return {.arguments = {"sh", "-c", script}, .end_steps = {{SIGTERM, 200ms}, {SIGKILL, 0ms}}};
 }
@@ -91,7 +103,8 @@ TEST_CASE("coprocess: a run whose co-processes only die is given up", "[coproces
   CHECK(contains(r.error, "3 failed"));
 }
 
-TEST_CASE("coprocess: a model loaded once, records that end it in every way, all others answered", "[coprocess]") {
+TEST_CASE("coprocess: a model loaded once, records that end it in every way, all others answered",
+          "[coprocess][long]") {
   constexpr std::uint64_t records = 100'000;
   const auto ends_in = [](std::uint64_t record, std::uint64_t digits) {
     return record % (digits > 9999 ? 100'000 : 10'000) == digits;
@@ -112,16 +125,16 @@ TEST_CASE("coprocess: a model loaded once, records that end it in every way, all
     CHECK(contains(r.error, words));
 
   std::istringstream log(place.read("log"));
-  std::string line;
+  std::string line, before;
   std::getline(log, line);  // the columns' names
   std::uint64_t lines = 0;
-  for (; std::getline(log, line); ++lines) {
+  for (; std::getline(log, line); ++lines, before = line) {
     std::istringstream fields(line);
     std::uint64_t sequence = 0;
     int code = -2, signal = -2;
     std::string host, skipped;
     fields >> sequence >> host >> skipped >> skipped >> skipped >> skipped >> code >> signal;
-    INFO(line);
+    INFO(line << "\nafter\n" << before);
     if (ends_in(sequence, 1313))
       CHECK((code == -1 && signal == SIGSEGV));
     else if (ends_in(sequence, 7474))
@@ -135,8 +148,7 @@ TEST_CASE("coprocess: a model loaded once, records that end it in every way, all
 }
 
 TEST_CASE("a second answer that comes late is never the next record's", "[coprocess]") {
-  // It comes after the moment in which the first answer is looked at, and before the next record is read.
-  Coprocess twice(shell_coprocess("while read -r x; do echo $x; sleep 0.02; echo late; done"));
+  Coprocess twice(late_after("True"));
   for (int i = 0; i < 20; ++i) {
     const Answer answer = twice.ask(std::to_string(i));
     CHECK(answer.ending == AnswerEnding::answered);
@@ -150,13 +162,7 @@ TEST_CASE("a second answer that comes late is never the next record's", "[coproc
 }
 
 TEST_CASE("a second answer that comes late costs nobody, however the reader reads", "[coprocess]") {
-  const std::string late =
-      "import sys, time\n"
-      "for line in sys.stdin:\n"
-      "    print(line, end='', flush=True)\n"
-      "    time.sleep(0.01)\n"
-      "    if line.startswith('odd'): print('late', flush=True)\n";
-  Coprocess sometimes(Command{.arguments = {"python3", "-c", late}});
+  Coprocess sometimes(late_after("line.startswith('odd')"));
   for (const char* record : {"a", "odd 1", "b", "odd 2", "odd 3", "", "c", "d"}) {
     const Answer answer = sometimes.ask(record);
     if (*record == '\0') continue;  // before an empty one it cannot be told

@@ -73,7 +73,7 @@ int fail_one_by_one(const Injection& injection, const std::string& which) {
 
 }  // namespace
 
-TEST_CASE("system calls fail one by one: a clear error or right results, in bounded time", "[injected]") {
+TEST_CASE("system calls fail one by one: a clear error or right results, in bounded time", "[injected][long]") {
 #if defined(__SANITIZE_ADDRESS__)
   WARN("skipped: LeakSanitizer does not work under ptrace");
 #else

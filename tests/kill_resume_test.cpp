@@ -147,7 +147,7 @@ class ResumeStorm {
 
 }  // namespace
 
-TEST_CASE("three thousand records survive SIGKILL at any instant: --resume logs each once", "[kill-resume]") {
+TEST_CASE("three thousand records survive SIGKILL at any instant: --resume logs each once", "[kill-resume][long]") {
   std::mt19937 random(chosen_seed());
   ResumeStorm storm("--resume");
   const int status = storm.rage(random);
@@ -163,7 +163,7 @@ TEST_CASE("three thousand records survive SIGKILL at any instant: --resume logs 
 }
 
 TEST_CASE("three thousand records survive SIGKILL at any instant: --resume-failed repeats what failed",
-          "[kill-resume]") {
+          "[kill-resume][long]") {
   std::mt19937 random(chosen_seed());
   ResumeStorm storm("--resume-failed");
   while (storm.rage(random) != 0) {

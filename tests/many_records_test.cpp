@@ -32,7 +32,7 @@ TEST_CASE("a million records take no more memory than some", "[many-records]") {
 #endif
 }
 
-TEST_CASE("a million logged records are skipped in a few bytes each", "[many-records]") {
+TEST_CASE("a million logged records are skipped in a few bytes each", "[many-records][long]") {
   const Directory place;
   const Result r =
       sh("seq 1000000 | \"$0\" call -q --joblog $2/log \"$1\" > /dev/null && "

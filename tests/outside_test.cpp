@@ -57,7 +57,7 @@ const std::array states{
 
 }  // namespace
 
-TEST_CASE("a host in an odd state: as if none of it", "[outside]") {
+TEST_CASE("a host in an odd state: as if none of it", "[outside][long]") {
   for (const State& state : states) {
     DYNAMIC_SECTION(state.name) {
       const NothingLeftBehind check;
@@ -93,7 +93,8 @@ void expect_streams_stay_closed(const Complaints& complaints, int closed) {
 
 }  // namespace
 
-TEST_CASE("standard streams closed at the start stay closed, and nothing is printed into what is ours", "[outside]") {
+TEST_CASE("standard streams closed at the start stay closed, and nothing is printed into what is ours",
+          "[outside][long]") {
   const NothingLeftBehind check;
   const int closed = GENERATE(range(0, 8));
   CAPTURE(closed);

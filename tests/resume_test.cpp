@@ -15,7 +15,7 @@ using namespace bulkhead;
 using namespace std::chrono_literals;
 using namespace outside;
 
-TEST_CASE("a log that was cut at any byte is resumed exactly", "[resume]") {
+TEST_CASE("a log that was cut at any byte is resumed exactly", "[resume][long]") {
   const Place place;
   REQUIRE(place.run("seq 3 | \"$0\" run -q -j1 --joblog $1/log echo").output == "1\n2\n3\n");
   const std::string whole = place.read("log");

@@ -67,7 +67,7 @@ class StandardErrorDropped {
 };
 
 // What the only worker of a run is told to do, one after the other.
-enum class Step { crash, await_spare, kill_spare, stop_spare, kill_server, tell_pid, tell_slot };
+enum class Step { crash, await_spare, let_spare_age, kill_spare, stop_spare, kill_server, tell_pid, tell_slot };
 
 long take(Step step) {
   switch (step) {
@@ -76,6 +76,11 @@ long take(Step step) {
       return 0;
     case Step::await_spare:
       return await_spare();
+    case Step::let_spare_age: {
+      const long spare = await_spare();
+      let_pass(200ms);
+      return spare;
+    }
     case Step::kill_spare: {
       const long spare = await_spare();
       if (spare > 1) ::kill(static_cast<pid_t>(spare), SIGKILL);
@@ -262,4 +267,18 @@ TEST_CASE("where workers end all the time, each has a slot of its own, and its o
   CHECK(*slots.rbegin() < 3);
   CHECK(started >= tasks / 2);
   CHECK(most <= 3);
+}
+
+TEST_CASE("the time in which a spare stood by is no task's", "[spare]") {
+  std::chrono::steady_clock::time_point employed{};
+  const WorkOptions options{.num_workers = 1, .on_event = [&](const Event& event) {
+                              if (event.kind == EventKind::worker_started) employed = event.when;
+                            }};
+  const std::vector steps{Step::crash, Step::let_spare_age, Step::crash, Step::tell_pid};
+  const auto outcomes = do_process_work(steps, take, options);
+  const auto since = std::chrono::steady_clock::now() - employed;
+  REQUIRE((outcomes[1] && outcomes[3]));
+  CHECK(*outcomes[3] == *outcomes[1]);  // it was the spare
+  CHECK(outcomes[3].stats().ran <= since);
+  CHECK(outcomes[1].stats().ran >= 200ms);
 }

@@ -102,7 +102,7 @@ void report(const char* name, const Storm& storm) {
 
 }  // namespace
 
-TEST_CASE("workers killed at random: one outcome a task, all values right", "[storm]") {
+TEST_CASE("workers killed at random: one outcome a task, all values right", "[storm][long]") {
   const NothingLeftBehind check;
   const unsigned seed = chosen_seed();
   const std::uint64_t spin = GENERATE(std::uint64_t{0}, std::uint64_t{2'000});
@@ -190,7 +190,7 @@ std::vector<MappedRange> writable_shared_memory() {
 
 }  // namespace
 
-TEST_CASE("a worker that writes over all shared memory it can write harms itself alone", "[storm]") {
+TEST_CASE("a worker that writes over all shared memory it can write harms itself alone", "[storm][long]") {
   const NothingLeftBehind check;
   const int byte = GENERATE(0x00, 0xff, 0x5a);
   const bool dies = GENERATE(true, false);

@@ -181,7 +181,7 @@ const std::vector<Timer>& timers() {
 }  // namespace
 
 // Had the time between counted, each would have run out by the time that the job goes on.
-TEST_CASE("the time that a job is suspended counts for no timer", "[suspension]") {
+TEST_CASE("the time that a job is suspended counts for no timer", "[suspension][long]") {
   const NothingLeftBehind check;
   const std::size_t which = GENERATE(range(std::size_t{0}, std::size_t{6}));
   const Timer& timer = timers().at(which);

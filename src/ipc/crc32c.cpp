@@ -1,5 +1,7 @@
 #include "ipc/crc32c.hpp"
 
+#include "os/at_birth.hpp"
+
 #include <boost/crc.hpp>
 #include <cstring>
 
@@ -150,9 +152,8 @@ __attribute__((target("sse4.2"))) std::uint32_t in_four_by_instruction(std::uint
   return continue_by_instruction(sum, data, size);
 }
 
-__attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::uint32_t seed, std::uint64_t first,
-                                                               std::uint32_t second, const std::byte* data,
-                                                               std::size_t size) noexcept {
+BULKHEAD_AT_BIRTH __attribute__((target("sse4.2"))) std::uint32_t by_instruction(
+    std::uint32_t seed, std::uint64_t first, std::uint32_t second, const std::byte* data, std::size_t size) noexcept {
   const std::uint64_t crc = _mm_crc32_u32(static_cast<std::uint32_t>(_mm_crc32_u64(seed, first)), second);
   return size < quartered ? continue_by_instruction(crc, data, size) : quarters_by_instruction(crc, data, size);
 }
@@ -172,8 +173,8 @@ __attribute__((target("sse4.2"))) std::uint32_t values_by_instruction(std::uint3
 
 }  // namespace
 
-std::uint32_t crc32c(std::uint32_t seed, std::uint64_t first, std::uint32_t second,
-                     std::span<const std::byte> bytes) noexcept {
+BULKHEAD_AT_BIRTH std::uint32_t crc32c(std::uint32_t seed, std::uint64_t first, std::uint32_t second,
+                                       std::span<const std::byte> bytes) noexcept {
 #if defined(__x86_64__)
   if (crc32c_is_an_instruction) return by_instruction(seed, first, second, bytes.data(), bytes.size());
 #endif

@@ -1,5 +1,7 @@
 #include "ipc/mapping.hpp"
 
+#include "os/at_birth.hpp"
+
 #include <system_error>
 
 namespace bulkhead::ipc {
@@ -22,7 +24,8 @@ class Mappable {
 
 }  // namespace
 
-Mapping::Mapping(const os::MemoryFile& file, Access access, std::size_t offset, std::size_t size) try {
+BULKHEAD_AT_BIRTH Mapping::Mapping(const os::MemoryFile& file, Access access, std::size_t offset,
+                                   std::size_t size) try {
   const auto mode = access == Access::read_only ? bip::read_only : bip::read_write;
   const Mappable mappable(file.fd().get(), mode);
   region_ = bip::mapped_region(mappable, mode, static_cast<bip::offset_t>(offset), size);

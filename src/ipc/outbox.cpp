@@ -1,5 +1,7 @@
 #include "ipc/outbox.hpp"
 
+#include "os/apart.hpp"
+#include "os/at_birth.hpp"
 #include "os/child.hpp"
 #include "os/clock.hpp"
 #include "os/memory_file.hpp"
@@ -9,6 +11,11 @@
 #include <cstring>
 
 namespace bulkhead::ipc {
+
+// On the stack it would put all that is called below it on another page.
+BULKHEAD_APART static std::array<std::byte, in_place_payload> place_apart;
+
+BULKHEAD_AT_BIRTH std::span<std::byte> Outbox::apart() noexcept { return place_apart; }
 
 template <class Free>
 void Outbox::wait_until(Free&& free) {
@@ -24,7 +31,8 @@ void Outbox::wait_until(Free&& free) {
   waited_ += os::now() - began;
 }
 
-void Outbox::put_copy(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload) {
+BULKHEAD_AT_BIRTH void Outbox::put_copy(FrameKind kind, std::uint64_t task, unsigned attempt,
+                                        std::span<const std::byte> payload) {
   if (payload.size() > max_ring_payload) return put_straight(kind, task, attempt, payload);
   std::copy(payload.begin(), payload.end(), room(payload.size()).begin());
   put(kind, task, attempt, payload.size());
@@ -68,7 +76,7 @@ void Outbox::put_large(std::uint64_t task, unsigned attempt, std::span<const std
   unsent_in_annex_ += value.size();
 }
 
-void Outbox::flush() {
+BULKHEAD_AT_BIRTH void Outbox::flush() {
   end_run();
   const std::uint64_t from = sent_ % outbox_ring_bytes;
   const std::uint64_t size = end_ - sent_;
@@ -79,7 +87,7 @@ void Outbox::flush() {
   unsent_in_annex_ = 0;
 }
 
-void Outbox::make_room(std::uint64_t needed) {
+BULKHEAD_AT_BIRTH void Outbox::make_room(std::uint64_t needed) {
   const std::uint64_t to_end = outbox_ring_bytes - end_ % outbox_ring_bytes;
   // A header more than needed: what is left at the ring's end always holds the filler's own header.
   if (to_end < needed + sizeof(FrameHeader)) {
@@ -95,7 +103,7 @@ void Outbox::make_room(std::uint64_t needed) {
 }
 
 // Where there is no memory for it the process ends, and its death is told as what it is.
-void Outbox::occupy(std::uint64_t bytes) {
+BULKHEAD_AT_BIRTH void Outbox::occupy(std::uint64_t bytes) {
   constexpr std::uint64_t growth = 4;
   if (bytes <= occupied_) return;
   std::uint64_t enough = occupied_;

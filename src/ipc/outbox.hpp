@@ -38,6 +38,9 @@ class Outbox {
         pipe_(std::move(pipe)),
         seed_(seed) {}
 
+  /// Place for a result that something is to precede in the stream that is known only afterwards. One a process.
+  static std::span<std::byte> apart() noexcept;
+
   /// Contiguous place for a payload of `size`, at most max_ring_payload. Waits for the coordinator where the ring is
   /// full.
   std::span<std::byte> room(std::size_t size = in_place_payload) {

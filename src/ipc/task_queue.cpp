@@ -1,5 +1,7 @@
 #include "ipc/task_queue.hpp"
 
+#include "os/at_birth.hpp"
+
 #include <algorithm>
 #include <boost/interprocess/indexes/iset_index.hpp>
 #include <boost/interprocess/managed_external_buffer.hpp>
@@ -104,7 +106,7 @@ std::span<std::byte> TaskQueue::bytes(const ArenaPlace& place) const noexcept {
   return {mapping_.data() + arena_offset_ + place.offset, place.size};
 }
 
-TaskQueueView::TaskQueueView(const TaskQueue& queue, std::size_t lane)
+BULKHEAD_AT_BIRTH TaskQueueView::TaskQueueView(const TaskQueue& queue, std::size_t lane)
     : arena_at_(queue.arena_offset() - lane * lane_bytes),
       mapping_(queue.file(), Access::read_only, lane * lane_bytes, arena_at_ + queue.arena_bytes()) {}
 

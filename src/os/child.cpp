@@ -1,5 +1,6 @@
 #include "os/child.hpp"
 
+#include "os/at_birth.hpp"
 #include "os/wait_by_pidfd.hpp"
 
 #include <signal.h>
@@ -94,7 +95,7 @@ std::optional<Child> fork_child() {
   return child;
 }
 
-std::optional<Child> fork_silently() {
+BULKHEAD_AT_BIRTH std::optional<Child> fork_silently() {
   const pid_t pid = ::fork();
   if (pid < 0) throw_errno("fork");
   if (pid == 0) return std::nullopt;
@@ -110,7 +111,7 @@ std::optional<Child> fork_silently() {
   return Child(pid, kept_from_children(std::move(pidfd)));
 }
 
-void lead_own_group() noexcept { ::setpgid(0, 0); }
+BULKHEAD_AT_BIRTH void lead_own_group() noexcept { ::setpgid(0, 0); }
 
 void take_default_signal_actions() noexcept {
   for (const int sig : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2, SIGCHLD, SIGXCPU, SIGXFSZ, SIGTSTP,
@@ -123,7 +124,9 @@ void take_default_signal_actions() noexcept {
 
 int process_id() noexcept { return ::getpid(); }
 
-std::uint64_t process_identity() noexcept { return generation << 32 | static_cast<std::uint32_t>(::getpid()); }
+BULKHEAD_AT_BIRTH std::uint64_t process_identity() noexcept {
+  return generation << 32 | static_cast<std::uint32_t>(::getpid());
+}
 void enter_generation() noexcept { ++generation; }
 
 Fd watch_process(int pid) {
@@ -133,7 +136,7 @@ Fd watch_process(int pid) {
 }
 
 bool is_parent(int pid) noexcept { return ::getppid() == pid; }
-void name_process(const char* name) noexcept { ::prctl(PR_SET_NAME, name); }
+BULKHEAD_AT_BIRTH void name_process(const char* name) noexcept { ::prctl(PR_SET_NAME, name); }
 
 std::string process_name() {
   char name[16] = {};

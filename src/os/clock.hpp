@@ -11,6 +11,9 @@ namespace bulkhead::os {
 
 /// CLOCK_MONOTONIC without the time that the program was suspended (suspension.hpp).
 std::chrono::nanoseconds now() noexcept;
+/// The same. For a process that was just forked, and may never ask again: what now() reads is on pages that it has yet
+/// to map, which takes longer than a system call.
+std::chrono::nanoseconds now_by_system_call() noexcept;
 /// Processor time that the calling thread has used.
 std::chrono::nanoseconds thread_cpu_time() noexcept;
 /// The same of another thread of this process, which must not have been joined. 0 where it has ended.

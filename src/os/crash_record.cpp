@@ -1,6 +1,7 @@
 #include "os/crash_record.hpp"
 
 #include "os/apart.hpp"
+#include "os/at_birth.hpp"
 #include "os/child.hpp"
 
 #include <signal.h>
@@ -75,7 +76,7 @@ void handle_crashes() noexcept {
   }
 }
 
-void note_crashes_in(CrashRecord& record) noexcept {
+BULKHEAD_AT_BIRTH void note_crashes_in(CrashRecord& record) noexcept {
   noted_in = &record;
   noted_of = process_identity();
 }

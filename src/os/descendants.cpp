@@ -1,6 +1,7 @@
 #include "os/descendants.hpp"
 
 #include "os/apart.hpp"
+#include "os/at_birth.hpp"
 #include "os/small_file.hpp"
 #include "os/wait_by_pidfd.hpp"
 
@@ -107,6 +108,8 @@ void erase_spared(std::vector<int>& found, std::span<const int> spared) {
 void note_fork(bool now) noexcept {
   if (noted_fork != now) noted_fork = now;
 }
+void note_child() noexcept { note_fork(true); }
+BULKHEAD_AT_BIRTH void note_birth() noexcept { note_fork(false); }
 
 // False: it had ended otherwise before.
 bool reap_killed(int pid) noexcept {
@@ -140,7 +143,7 @@ std::chrono::nanoseconds to_duration(const timeval& t) {
 
 }  // namespace
 
-void adopt_orphans() noexcept { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
+BULKHEAD_AT_BIRTH void adopt_orphans() noexcept { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
 
 std::size_t kill_all_children() noexcept {
   std::size_t living = 0;
@@ -225,9 +228,7 @@ std::atomic<bool> noted_fork{false};
 
 void note_forks() noexcept {
   static bool noted = false;  // also before this process was forked
-  if (!std::exchange(noted, true))
-    ::pthread_atfork(
-        nullptr, [] { note_fork(true); }, [] { note_fork(false); });
+  if (!std::exchange(noted, true)) ::pthread_atfork(nullptr, note_child, note_birth);
   noted_fork = false;
 }
 

@@ -1,5 +1,6 @@
 #include "os/fd.hpp"
 
+#include "os/at_birth.hpp"
 #include "os/private_descriptors.hpp"
 
 #include <fcntl.h>
@@ -17,7 +18,7 @@ namespace bulkhead::os {
 
 void throw_errno(const char* call) { throw std::system_error(errno, std::generic_category(), call); }
 
-void Fd::reset(int fd) noexcept {
+BULKHEAD_AT_BIRTH void Fd::reset(int fd) noexcept {
   if (fd_ >= 0) {
     unmark_private(fd_);
     ::close(fd_);  // EINTR still closes on Linux: never retried
@@ -92,7 +93,7 @@ bool wait_for_either(int first, int second) {
   return waiting[0].revents != 0;
 }
 
-bool write_all(const Fd& fd, std::span<const std::byte> head, std::span<const std::byte> body) {
+BULKHEAD_AT_BIRTH bool write_all(const Fd& fd, std::span<const std::byte> head, std::span<const std::byte> body) {
   while (!head.empty() || !body.empty()) {
     const std::array<iovec, 2> parts{iovec{const_cast<std::byte*>(head.data()), head.size()},
                                      iovec{const_cast<std::byte*>(body.data()), body.size()}};

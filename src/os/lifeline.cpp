@@ -1,5 +1,6 @@
 #include "os/lifeline.hpp"
 
+#include "os/at_birth.hpp"
 #include "os/socket.hpp"
 
 #include <fcntl.h>
@@ -29,7 +30,7 @@ Lifeline make_lifeline() {
   return {kept_from_children(std::move(held)), kept_from_children(std::move(tied_end))};
 }
 
-void tie_to(Fd end) {
+BULKHEAD_AT_BIRTH void tie_to(Fd end) {
   tied = end.release();
   tied_process = ::getpid();
   if (::fcntl(tied, F_SETOWN, tied_process) != 0) throw_errno("fcntl(F_SETOWN)");
@@ -50,6 +51,6 @@ LifelineWatch::~LifelineWatch() {
 
 int LifelineWatch::descriptor() const noexcept { return tied_descriptor(); }
 
-int tied_descriptor() noexcept { return tied_process == ::getpid() ? tied : -1; }
+BULKHEAD_AT_BIRTH int tied_descriptor() noexcept { return tied_process == ::getpid() ? tied : -1; }
 
 }  // namespace bulkhead::os

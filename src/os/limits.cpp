@@ -1,5 +1,6 @@
 #include "os/limits.hpp"
 
+#include "os/at_birth.hpp"
 #include "os/fd.hpp"
 #include "os/small_file.hpp"
 
@@ -21,7 +22,7 @@ void lower(decltype(RLIMIT_DATA) which, std::uint64_t to, const char* name) {
 
 }  // namespace
 
-void limit_this_process(const ProcessLimits& limits) {
+BULKHEAD_AT_BIRTH void limit_this_process(const ProcessLimits& limits) {
   if (limits.memory != 0) {
     const auto inherited = number_after(read_small_file("/proc/self/status"), "VmData:");  // KiB
     lower(RLIMIT_DATA, inherited.value_or(0) * 1024 + limits.memory, "setrlimit(RLIMIT_DATA)");

@@ -1,5 +1,7 @@
 #include "os/memory_file.hpp"
 
+#include "os/at_birth.hpp"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -83,7 +85,11 @@ bool occupy_pages_to_read(void* address, std::size_t size) noexcept {
 }
 void give_back_pages(void* address, std::size_t size) noexcept { ::madvise(address, size, MADV_REMOVE); }
 
-void keep_from_children(void* address, std::size_t size) noexcept { ::madvise(address, size, MADV_DONTFORK); }
-void keep_from_core(void* address, std::size_t size) noexcept { ::madvise(address, size, MADV_DONTDUMP); }
+BULKHEAD_AT_BIRTH void keep_from_children(void* address, std::size_t size) noexcept {
+  ::madvise(address, size, MADV_DONTFORK);
+}
+BULKHEAD_AT_BIRTH void keep_from_core(void* address, std::size_t size) noexcept {
+  ::madvise(address, size, MADV_DONTDUMP);
+}
 
 }  // namespace bulkhead::os

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -46,7 +47,8 @@ Fd find_counter() {
 
 }  // namespace
 
-OutOfMemoryKills::OutOfMemoryKills() : file_(find_counter()), claimed_(kills_in(file_).value_or(0)) {}
+OutOfMemoryKills::OutOfMemoryKills()
+    : file_(find_counter()), claimed_(kills_in(file_).value_or(0)), counted_(claimed_) {}
 
 bool OutOfMemoryKills::claim() {
   if (kills_in(file_).value_or(0) <= claimed_) return false;
@@ -54,6 +56,9 @@ bool OutOfMemoryKills::claim() {
   return true;
 }
 
-void OutOfMemoryKills::forget() { claimed_ = kills_in(file_).value_or(claimed_); }
+void OutOfMemoryKills::forget_old() {
+  claimed_ = std::max(claimed_, counted_);
+  counted_ = kills_in(file_).value_or(counted_);
+}
 
 }  // namespace bulkhead::os

@@ -15,12 +15,13 @@ class OutOfMemoryKills {
 
   /// Whether there was one that no death was told to be yet: this one is. False where no group counts.
   bool claim();
-  /// Those so far were nobody's that is of interest.
-  void forget();
+  /// Those that had been counted when this was called last were nobody's that is of interest. A kill is counted before
+  /// its process has ended: call this no more often than a process may take for that.
+  void forget_old();
 
  private:
   Fd file_;
-  std::uint64_t claimed_ = 0;
+  std::uint64_t claimed_ = 0, counted_ = 0;
 };
 
 }  // namespace bulkhead::os

@@ -1,7 +1,9 @@
 #include "os/private_descriptors.hpp"
 
 #include "os/apart.hpp"
+#include "os/at_birth.hpp"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +11,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace bulkhead::os {
 
@@ -28,6 +31,11 @@ Marks& marks(std::size_t i) noexcept { return i < first ? first_marks[i] : other
 Marks& marks_of(int fd) noexcept { return marks(static_cast<std::size_t>(fd) / 64); }
 std::uint64_t bit_of(int fd) noexcept { return std::uint64_t{1} << (fd % 64); }
 
+BULKHEAD_AT_BIRTH void close_all(int from, int to) noexcept {
+  if (::syscall(SYS_close_range, from, to, 0) == 0) return;
+  for (int fd = from; fd <= to; ++fd) ::close(fd);  // a kernel before 5.9
+}
+
 }  // namespace
 
 void mark_private(int fd) noexcept {
@@ -38,18 +46,19 @@ void mark_private(int fd) noexcept {
   marks_of(fd) |= bit_of(fd);
 }
 
-void unmark_private(int fd) noexcept {
+BULKHEAD_AT_BIRTH void unmark_private(int fd) noexcept {
   if (in_range(fd) && (marks_of(fd) & bit_of(fd)) != 0) marks_of(fd) &= ~bit_of(fd);
 }
 
-void close_private_descriptors(std::span<const int> except) noexcept {
-  for (std::size_t i = 0; i < words_used; ++i) {
-    for (int bit = 0; marks(i) != 0 && bit < 64; ++bit) {
-      const int fd = static_cast<int>(i) * 64 + bit;
-      if ((marks(i) & bit_of(fd)) == 0 || std::find(except.begin(), except.end(), fd) != except.end()) continue;
-      marks(i) &= ~bit_of(fd);
-      ::close(fd);
-    }
+BULKHEAD_AT_BIRTH void close_private_descriptors(std::span<const int> except) noexcept {
+  int from = -1;  // of those that follow one another: there may be hundreds, and one call closes them all
+  const int end = static_cast<int>(words_used * 64);
+  for (int fd = 0; fd <= end; ++fd) {
+    const bool closes =
+        fd < end && (marks_of(fd) & bit_of(fd)) != 0 && std::find(except.begin(), except.end(), fd) == except.end();
+    if (closes) marks_of(fd) &= ~bit_of(fd);
+    if (closes && from < 0) from = fd;
+    if (!closes && from >= 0) close_all(std::exchange(from, -1), fd - 1);
   }
 }
 

@@ -1,5 +1,7 @@
 #include "os/remote_fence.hpp"
 
+#include "os/at_birth.hpp"
+
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,12 +17,14 @@ const long known = membarrier(MEMBARRIER_CMD_QUERY);
 
 }  // namespace
 
-bool has_remote_fences() noexcept {
+BULKHEAD_AT_BIRTH bool has_remote_fences() noexcept {
   constexpr long both = MEMBARRIER_CMD_GLOBAL_EXPEDITED | MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED;
   return known > 0 && (known & both) == both;
 }
 
-bool accept_remote_fences() noexcept { return membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) == 0; }
+BULKHEAD_AT_BIRTH bool accept_remote_fences() noexcept {
+  return membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) == 0;
+}
 
 bool fence_remotely() noexcept { return membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) == 0; }
 

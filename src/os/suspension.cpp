@@ -2,6 +2,7 @@
 
 #include <bulkhead/work_clock.hpp>
 
+#include "os/at_birth.hpp"
 #include "os/child.hpp"
 #include "os/memory_file.hpp"
 
@@ -28,8 +29,7 @@ using Word = std::atomic<std::int64_t>;
 static_assert(Word::is_always_lock_free);
 
 constexpr std::size_t clock_page = 4096;
-Word none{0};
-std::atomic<Word*> suspended_ns{&none};     // shared with the workers, once there is a SignalWatch
+std::atomic<Word*> suspended_ns{nullptr};   // shared with the workers, once there is a SignalWatch; none: never
 std::optional<MemoryFile> memory;           // where that word stands, for children to map again
 std::atomic<std::uint64_t> clock_owner{0};  // the process that may write it
 
@@ -89,7 +89,7 @@ void prepare_for_suspension() {
   void* const at = ::mmap(nullptr, clock_page, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd().get(), 0);
   if (at == MAP_FAILED) throw_errno("mmap");
   file.seal();
-  Word* const word = ::new (at) Word(suspended_ns.load()->load());
+  Word* const word = ::new (at) Word(time_suspended().count());
   memory = std::move(file);
   suspended_ns = word;
   clock_owner = process_identity();
@@ -115,7 +115,10 @@ void suspend_by(int signal) noexcept {
   errno = error;
 }
 
-std::chrono::nanoseconds time_suspended() noexcept { return std::chrono::nanoseconds(suspended_ns.load()->load()); }
+BULKHEAD_AT_BIRTH std::chrono::nanoseconds time_suspended() noexcept {
+  const Word* const word = suspended_ns.load();
+  return std::chrono::nanoseconds(word != nullptr ? word->load() : 0);
+}
 
 SuspensionListener::SuspensionListener(int socket, std::span<const std::byte> pause,
                                        std::span<const std::byte> proceed) noexcept

@@ -1,6 +1,7 @@
 // Tasks that are admitted and lie in no lane: taken back, left over by a death, or waiting for their next attempt.
 #pragma once
 
+#include "ipc/item_bytes.hpp"
 #include "ipc/lane.hpp"
 
 #include <chrono>
@@ -16,7 +17,7 @@ namespace bulkhead::process {
 struct PendingTask {
   std::uint64_t task = 0;
   unsigned attempt = 1;
-  std::vector<std::byte> item;            // its bytes, or
+  ipc::ItemBytes item;                    // its bytes, or
   std::optional<ipc::ArenaPlace> placed;  // where they lie in the arena
   std::chrono::nanoseconds due{};         // not to be dealt before
   bool alone = false;  // one of several that a worker may have died of: dealt to an empty lane, with nothing behind it

@@ -44,6 +44,7 @@ Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptio
   began_ = now_ = os::now();
   cpu_at_start_ = os::thread_cpu_time();
   next_look_ = now_;
+  next_look_for_deaths_ = now_ + between_looks_for_deaths;
   next_heartbeat_ = now_ + options_.per_sync_timeout;
   notify({.kind = EventKind::run_started});
   if (options_.isolation == Isolation::strict) announce_what_is_lacking();
@@ -122,7 +123,6 @@ bool Coordinator::poll() {
   const bool heartbeat = keys.empty() || now_ >= next_heartbeat_;
   if (heartbeat) {
     next_heartbeat_ = now_ + options_.per_sync_timeout;
-    if (keys.empty() && standing_.dying == 0) kills_for_memory_.forget();
     notify({.kind = EventKind::heartbeat});
   }
   if (options_.stop.stop_requested() && !std::exchange(stopped_, true))
@@ -156,7 +156,7 @@ bool Coordinator::take_one_ready() {
         take_chunk(*worker);
         break;
       case Sign::death:
-        look_at_death(*worker);
+        has_ended(*worker);
         break;
       case Sign::words:
         pass_on_words(*worker);
@@ -184,15 +184,15 @@ bool Coordinator::take_chunk(Worker& worker) {
 
 void Coordinator::distrust(Worker& worker) {
   worker.suspect = true;
-  if (worker.dying) return;
+  if (has_ended(worker)) return;
   if (worker.doom == KillReason::none)
     end_worker(worker, KillReason::bad_frames, 0ns);
   else
     worker.process().kill();
 }
 
-// One chunk at a time: completions refer into the scratch until the caller has had them. How it ended is told by the
-// fork server, as a rule while this goes on.
+// One chunk at a time: completions refer into the scratch until the caller has had them. How it ended the fork
+// server has told by then, as a rule.
 void Coordinator::see_death_through(Worker& worker) {
   if (!worker.said_all) {
     if (take_chunk(worker)) return;

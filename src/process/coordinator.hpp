@@ -102,7 +102,7 @@ class Coordinator {
 
   // Workers coming and going (workforce.cpp)
   Worker* start_worker();
-  std::unique_ptr<Worker> ask_for_worker();
+  std::unique_ptr<Worker> ask_for_worker(bool at_leisure = false);
   std::size_t free_lane() const;
   void employ(std::unique_ptr<Worker> worker, std::size_t slot);
   void admit_newcomers();
@@ -140,6 +140,7 @@ class Coordinator {
   bool has_left() const noexcept;
   void forget_server() noexcept;
   void lose_server();
+  void watch_orphan(Worker& worker) noexcept;
   Worker* worker_numbered(std::uint64_t number) const noexcept;
 
   // The loop (coordinator.cpp)
@@ -158,7 +159,11 @@ class Coordinator {
   void look_at_processor_time(Worker& worker);
   void look_whether_it_works(Worker& worker);
   void look_at_birth(Worker& worker);
-  void look_at_death(Worker& worker);
+  static constexpr std::chrono::seconds between_looks_for_deaths{1};
+  void look_for_deaths();
+  void end_late(Worker& worker, KillReason reason, Nanoseconds grace);
+  bool has_ended(Worker& worker);
+  void note_death(Worker& worker);
   void distrust(Worker& worker);
   void watch_input(int input);
 
@@ -249,7 +254,7 @@ class Coordinator {
   WorkStatistics counted_;  // what follows from nothing else; `dealt` is without the first time of each task
   std::optional<WorkStatistics> whole_;  // of the run that has ended
   Nanoseconds began_{}, cpu_at_start_{};
-  Nanoseconds now_{}, next_look_{}, next_heartbeat_{};
+  Nanoseconds now_{}, next_look_{}, next_look_for_deaths_{}, next_heartbeat_{};
   std::minstd_rand random_;
 };
 

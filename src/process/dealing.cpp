@@ -239,11 +239,11 @@ void Coordinator::balance() {
 }
 
 void Coordinator::take_back_from(Worker& worker, std::size_t most) {
-  std::vector<PendingTask> taken;
-  worker.take_back(most, [&](const ipc::Record& record) { taken.push_back(pending_from(record)); });
-  counted_.taken_back += taken.size();
+  worker.take_back(most, [this](const ipc::Record& record) {
+    backlog_.add(pending_from(record));
+    ++counted_.taken_back;
+  });
   recount(worker);
-  for (PendingTask& task : taken) backlog_.add(std::move(task));
 }
 
 PendingTask Coordinator::pending_from(const ipc::Record& record) {

@@ -1,5 +1,6 @@
 #include "process/fork_server_loop.hpp"
 
+#include "os/at_birth.hpp"
 #include "os/crash_record.hpp"
 #include "os/pid_namespace.hpp"
 #include "os/private_descriptors.hpp"
@@ -44,8 +45,10 @@ ForkServerLoop::ForkServerLoop(const ForkServer::Life& life, os::DescriptorSocke
 void ForkServerLoop::run() {
   report({.kind = ReportKind::ready}, os::is_first_in_pid_namespace() ? os::watch_process(os::process_id()) : os::Fd());
   for (;;) {
-    const std::chrono::nanoseconds patience = unsent_.empty() ? std::chrono::nanoseconds(1h) : 5ms;
-    for (const std::uint64_t key : poller_.wait(patience)) {
+    constexpr std::chrono::nanoseconds for_ever = 1h, to_send_again = 5ms, to_tell = 20ms;
+    const auto keys = poller_.wait(!unsent_.empty() ? to_send_again : untold_ ? to_tell : for_ever);
+    if (keys.empty()) tell_birth();
+    for (const std::uint64_t key : keys) {
       if (key == orders_key)
         take_order();
       else if (key == host_key)
@@ -96,16 +99,15 @@ void ForkServerLoop::fork_worker(const Order& order, os::Descriptors& descriptor
       order.descriptors)
     return report({.worker = order.worker, .kind = ReportKind::refused, .error = EMFILE});
   try {
-    take_on(order.worker, fork_from(order, descriptors));
+    os::Child child = fork_from(order, descriptors);
+    take_on(order, std::move(child), std::move(descriptors[1]));
   } catch (const std::system_error& e) {
-    if (const auto untold = worker_numbered(order.worker); untold != workers_.end())
-      untold->child.signal(os::Signal::kill);
     report({.worker = order.worker, .kind = ReportKind::refused, .error = e.code().value()});
   }
 }
 
 // Returns in this process only.
-os::Child ForkServerLoop::fork_from(const Order& order, os::Descriptors& descriptors) {
+BULKHEAD_AT_BIRTH os::Child ForkServerLoop::fork_from(const Order& order, os::Descriptors& descriptors) {
   const os::OutOfMemoryRank::Raised while_forking(out_of_memory_rank_);
   if (auto child = os::fork_silently()) return *std::move(child);
   os::name_process(name_.c_str());
@@ -114,18 +116,31 @@ os::Child ForkServerLoop::fork_from(const Order& order, os::Descriptors& descrip
   os::leave_at_once(1);
 }
 
-void ForkServerLoop::take_on(std::uint64_t worker, os::Child child) {
-  const int pid = child.pid();
+void ForkServerLoop::take_on(const Order& order, os::Child child, os::Fd pipe) {
+  tell_birth();
   try {
     if (workers_.size() == workers_.capacity()) workers_.reserve(2 * workers_.capacity());
-    poller_.watch(child.pidfd().get(), workers_from + worker);
-    workers_.push_back({worker, std::move(child)});
+    poller_.watch(child.pidfd().get(), workers_from + order.worker);
+    workers_.push_back({order.worker, std::move(child), std::move(pipe)});
   } catch (...) {  // it waits to be admitted, and never will be
     child.signal(os::Signal::kill);
     if (child) child.reap();
     throw;
   }
-  report({.worker = worker, .kind = ReportKind::born, .pid = pid}, workers_.back().child.pidfd());
+  untold_ = order.worker;
+  if (!order.at_leisure) tell_birth();
+}
+
+void ForkServerLoop::tell_birth() {
+  if (!untold_) return;
+  const std::uint64_t worker = *std::exchange(untold_, std::nullopt);
+  const os::Child& child = worker_numbered(worker)->child;
+  try {
+    report({.worker = worker, .kind = ReportKind::born, .pid = child.pid()}, child.pidfd());
+  } catch (const std::system_error& e) {  // it has to wait for its turn, and its pidfd cannot
+    child.signal(os::Signal::kill);
+    report({.worker = worker, .kind = ReportKind::refused, .error = e.code().value()});
+  }
 }
 
 // The group is ended while its leader, unreaped, still holds the number; then whatever had left the group and came to
@@ -133,15 +148,17 @@ void ForkServerLoop::take_on(std::uint64_t worker, os::Child child) {
 void ForkServerLoop::reap(std::uint64_t worker) {
   const auto found = worker_numbered(worker);
   if (found == workers_.end()) return;
+  if (untold_ == worker) tell_birth();
   std::swap(*found, workers_.back());
-  const os::Child dead = std::move(workers_.back().child);
+  const auto [number, dead, pipe] = std::move(workers_.back());
   workers_.pop_back();
   poller_.forget(dead.pidfd().get());
   os::signal_group(dead.pid(), os::GroupSignal::kill);
   const os::Reaped reaped = os::reap_with_usage(dead.pidfd());
   const std::size_t left = end_what_is_left();
+  tell_birth();
   using std::chrono::duration_cast, std::chrono::microseconds;
-  report({.worker = worker,
+  report({.worker = number,
           .kind = ReportKind::ended,
           .signaled = reaped.status.signaled,
           .dumped = reaped.status.dumped,

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory_resource>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ class ForkServerLoop {
   struct Numbered {
     std::uint64_t number = 0;
     os::Child child{};
+    os::Fd
+        pipe{};  // of its results: closed by its death, it would wake the coordinator before there is anything to know
   };
   using Workers = std::pmr::vector<Numbered>;
 
@@ -37,17 +40,18 @@ class ForkServerLoop {
   void obey(const Order& order, os::Descriptors& descriptors);
   void fork_worker(const Order& order, os::Descriptors& descriptors);
   os::Child fork_from(const Order& order, os::Descriptors& descriptors);
-  void take_on(std::uint64_t worker, os::Child child);
+  void take_on(const Order& order, os::Child child, os::Fd pipe);
   void reap(std::uint64_t worker);
   Workers::iterator worker_numbered(std::uint64_t number) noexcept;
   std::size_t end_what_is_left();
+  void tell_birth();
   void report(const Report& report, const os::Fd& pidfd = {});
   bool send(const Report& report, const os::Fd& pidfd) noexcept;
   void send_reports();
   [[noreturn]] void end_everything() noexcept;
 
-  const ForkServer::Life& life_;
-  const std::string name_;  // of the program
+  const ForkServer::Life life_;  // here, and not further up the stack: a worker looks at few pages
+  const std::string name_;       // of the program
   os::DescriptorSocket socket_;
   os::Poller poller_;
   os::Fd host_;  // readable when the coordinator's process has ended
@@ -56,6 +60,7 @@ class ForkServerLoop {
   std::pmr::monotonic_buffer_resource in_place_{room_for_few_.data(), room_for_few_.size(),
                                                 std::pmr::new_delete_resource()};  // no lock of the host's
   Workers workers_{&in_place_};
+  std::optional<std::uint64_t> untold_;  // a worker whose birth is told with what comes next
   bool leaving_ = false;
   std::deque<std::pair<Report, os::Fd>> unsent_;  // while the coordinator is busy elsewhere, or stopped
   const os::OwnChildren children_;

@@ -22,6 +22,7 @@ struct Order {
   std::uint32_t seed = 0;
   OrderKind kind = OrderKind::fork;
   std::uint8_t descriptors = 0;  // that come with it
+  bool at_leisure = false;       // nobody waits for this worker: its birth may be told with what comes next
 };
 
 enum class ReportKind : std::uint8_t {

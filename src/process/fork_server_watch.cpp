@@ -75,17 +75,12 @@ void Coordinator::take_report(const Report& report, os::Fd pidfd) {
                                 .max_rss = report.max_rss,
                                 .user_time = std::chrono::microseconds(report.user_us),
                                 .system_time = std::chrono::microseconds(report.system_us)};
-      return look_at_death(*worker);
+      return note_death(*worker);
   }
 }
 
 // It is born, and has a slot.
 void Coordinator::welcome(Worker& worker) {
-  try {
-    poller_.watch(worker.process().pidfd().get(), key_of(static_cast<std::size_t>(worker.slot()), Sign::death));
-  } catch (const std::system_error& error) {
-    return refuse_birth(worker, error.code().value());
-  }
   if (worker.outstanding != 0 || filling_ == &worker)
     worker.admit();
   else
@@ -132,11 +127,12 @@ void Coordinator::lose_server() {
     }
     worker->orphaned = true;
     recount(*worker);
+    watch_orphan(*worker);
     if (all_ended)  // their numbers may be somebody else's by now
       worker->be_ended_with_server();
     else if (worker->dying && !worker->ended)
       os::signal_group(static_cast<int>(worker->pid()), os::GroupSignal::kill);
-    else if (!worker->dying)
+    else if (!has_ended(*worker))
       os::continue_tree(static_cast<int>(worker->pid()));  // the server may have been killed while all were suspended
     if (filling_ == worker.get()) close_fill();
     if (worker->dying || worker->doom != KillReason::none) continue;
@@ -145,6 +141,15 @@ void Coordinator::lose_server() {
   }
   if (respawn_.is_enough(IdleDeath::killed, now_))
     close(Ending::abandoned, "given up: the process that forks the workers was killed again and again");
+}
+
+// Nobody tells of its end any more.
+void Coordinator::watch_orphan(Worker& worker) noexcept {
+  if (worker.dying) return;
+  try {
+    poller_.watch(worker.process().pidfd().get(), key_of(static_cast<std::size_t>(worker.slot()), Sign::death));
+  } catch (const std::system_error&) {  // it is seen in a while all the same
+  }
 }
 
 }  // namespace bulkhead::process

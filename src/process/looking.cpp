@@ -26,6 +26,7 @@ Coordinator::Nanoseconds Coordinator::patience() const {
   if (standing_.several != 0) most = std::min<Nanoseconds>(most, idle && !closed() ? idle_look : batch_look);
   for (const auto limit : {options_.task_timeout, options_.cpu_time})
     if (standing_.busy != 0 && limit > 0ms) most = std::min(most, std::clamp<Nanoseconds>(limit / 10, 1ms, batch_look));
+  if (live_ != 0) most = std::min(most, next_look_for_deaths_ - now_);
   if (standing_.awaited != 0) most = std::min<Nanoseconds>(most, 100ms);
   if (const auto due = backlog_.next_due()) most = std::min(most, *due - now_);
   return std::max(most, Nanoseconds(0));
@@ -35,6 +36,7 @@ void Coordinator::look_round() {
   recount_all();
   next_look_ = now_ + std::min<Nanoseconds>(batch_look, std::max<Nanoseconds>(patience(), 1ms));
   look_at_server();  // first: if we were stopped for long, what it said meanwhile was said in time
+  look_for_deaths();
   if (now_ >= may_ask_again_at_) {
     may_ask_again_at_ = Nanoseconds::max();
     most_workers_ = num_workers_;
@@ -51,12 +53,12 @@ void Coordinator::look_round() {
 void Coordinator::look_at(Worker& worker) {
   if (worker.dying || !worker.born() || !worker.serving) look_at_birth(worker);
   if (worker.dying) return;
-  if (now_ >= worker.kill_at) {
+  if (now_ >= worker.kill_at && !has_ended(worker)) {
     if (worker.doom == KillReason::retired) worker.doom = KillReason::exit_timed_out;
     kill_worker(worker);
     worker.kill_at = Nanoseconds::max();
   }
-  if (!worker.serving) return;
+  if (!worker.serving || worker.dying) return;
   worker.look_at_hand(now_);
   if (completions_.empty()) look_at_ring(worker);
   if (completions_.empty() && worker.doom == KillReason::none) look_at_time(worker);
@@ -69,7 +71,7 @@ void Coordinator::look_whether_it_works(Worker& worker) {
   constexpr auto long_enough = 2s;
   const auto since = worker.ignoring_since();
   if (since && now_ - *since >= long_enough && !take_chunk(worker) && worker.ignoring_since() == since)
-    end_worker(worker, KillReason::unresponsive, 0ns);
+    end_late(worker, KillReason::unresponsive, 0ns);
 }
 
 // A fork server that says nothing where it should has been stopped, or worse: another takes its place.
@@ -85,7 +87,7 @@ void Coordinator::look_at_birth(Worker& worker) {
       worker.sleeps_before_setting_up() ? since >= to_wake_up : !options_.worker_init && since >= to_begin;
   const bool late = options_.init_timeout > 0ms && since >= options_.init_timeout;
   if ((late || stopped) && !take_chunk(worker) && !worker.serving)
-    end_worker(worker, stopped ? KillReason::unresponsive : KillReason::init_timed_out, 0ns);
+    end_late(worker, stopped ? KillReason::unresponsive : KillReason::init_timed_out, 0ns);
 }
 
 // Finished results sit in the ring while their worker is busy with a long task: fetch them.
@@ -110,7 +112,7 @@ void Coordinator::look_at_time(Worker& worker) {
     if (!completions_.empty() || worker.doom != KillReason::none || ++chunk == most_chunks) break;
   const bool same = worker.look_at_hand(now_) && now_ - worker.hand_since() >= options_.task_timeout;
   if (completions_.empty() && same && worker.doom == KillReason::none)
-    end_worker(worker, KillReason::timed_out, options_.kill_grace);
+    end_late(worker, KillReason::timed_out, options_.kill_grace);
 }
 
 void Coordinator::look_at_processor_time(Worker& worker) {
@@ -120,19 +122,39 @@ void Coordinator::look_at_processor_time(Worker& worker) {
   if (std::exchange(worker.cpu_hand, worker.hand_since()) != worker.hand_since())
     worker.cpu_before = *used;
   else if (*used - worker.cpu_before >= options_.cpu_time)
-    end_worker(worker, KillReason::cpu_time, options_.kill_grace);
+    end_late(worker, KillReason::cpu_time, options_.kill_grace);
 }
 
-// The pidfd may still be that of a predecessor, or be reported twice.
-void Coordinator::look_at_death(Worker& worker) {
-  if (worker.dying || !worker.born() || !os::wait_readable(worker.process().pidfd(), 0ms)) return;
-  poller_.forget(worker.process().pidfd().get());
+// Unless it has ended by itself, and nobody has said so yet.
+void Coordinator::end_late(Worker& worker, KillReason reason, Nanoseconds grace) {
+  if (!has_ended(worker)) end_worker(worker, reason, grace);
+}
+
+// By its pidfd.
+bool Coordinator::has_ended(Worker& worker) {
+  if (!worker.dying && worker.born() && os::wait_readable(worker.process().pidfd(), 0ms)) note_death(worker);
+  return worker.dying;
+}
+
+void Coordinator::note_death(Worker& worker) {
+  if (worker.dying) return;
   worker.dying = true;
   worker.since = now_;
   recount(worker);
+  if (!worker.orphaned || worker.ended) return;
   // Nobody of ours reaps it. As long as its group has members the number is theirs; if it has none, it was free for no
   // longer than we took to wake up.
-  if (worker.orphaned) os::signal_group(static_cast<int>(worker.pid()), os::GroupSignal::kill);
+  poller_.forget(worker.process().pidfd().get());
+  os::signal_group(static_cast<int>(worker.pid()), os::GroupSignal::kill);
+}
+
+// The fork server tells of them, unless it was stopped.
+void Coordinator::look_for_deaths() {
+  if (now_ < next_look_for_deaths_) return;
+  next_look_for_deaths_ = now_ + between_looks_for_deaths;
+  for (const auto& worker : workers_)
+    if (worker) has_ended(*worker);
+  if (standing_.dying == 0) kills_for_memory_.forget_old();
 }
 
 }  // namespace bulkhead::process

@@ -12,7 +12,8 @@ void Coordinator::prepare_for_successor() noexcept {
   if (spare_ || !server_ || counted_.workers_started <= live_ || closed() || most_workers_ < num_workers_) return;
   if (now_ < may_prepare_at_) return;
   try {
-    spare_ = ask_for_worker();
+    const bool at_leisure = live_ == most_workers_;  // then it is needed only after an end, and that is told as well
+    spare_ = ask_for_worker(at_leisure);
   } catch (const std::exception&) {
     do_without_spare();
   }

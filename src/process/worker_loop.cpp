@@ -2,6 +2,7 @@
 
 #include <bulkhead/detail/exception_failure.hpp>
 
+#include "os/at_birth.hpp"
 #include "os/child.hpp"
 #include "os/clock.hpp"
 #include "os/descendants.hpp"
@@ -43,7 +44,7 @@ ipc::WorkerPage* page_of_refusals = nullptr;
 
 }  // namespace
 
-WorkerLoop::WorkerLoop(WorkerPlace place, detail::TaskBody& body, const WorkOptions& options)
+BULKHEAD_AT_BIRTH WorkerLoop::WorkerLoop(WorkerPlace place, detail::TaskBody& body, const WorkOptions& options)
     : place_(std::move(place)),
       body_(body),
       options_(options),
@@ -52,9 +53,10 @@ WorkerLoop::WorkerLoop(WorkerPlace place, detail::TaskBody& body, const WorkOpti
       outbox_(page_, lane_, std::move(place_.pipe), place_.seed),
       current_(detail::current_task()) {}
 
-void WorkerLoop::run() noexcept {
+BULKHEAD_AT_BIRTH void WorkerLoop::run() noexcept {
   start();
   wait_for_admission();
+  group_start_ = last_end_ = last_flush_ = os::now_by_system_call();  // waiting for that was no task's time
   serve();
   try {
     if (options_.worker_exit) options_.worker_exit();
@@ -71,7 +73,7 @@ void WorkerLoop::leave_with_words(const Failure& failure) {
   os::leave_worker(1);
 }
 
-void WorkerLoop::start() {
+BULKHEAD_AT_BIRTH void WorkerLoop::start() {
   // Before there is a second thread: the kernel takes 10 ms for it then.
   fenced_remotely_ = os::has_remote_fences() && os::accept_remote_fences();
   current_.sink = this;
@@ -95,7 +97,6 @@ void WorkerLoop::start() {
   page_.move_to(0, Phase::between, place_.seed);  // from here on it may be asked what was in our hands: nothing yet
   outbox_.put_copy(FrameKind::serving, 0, 0, {});
   outbox_.flush();  // nothing it does to its memory later can take this back
-  group_start_ = last_end_ = last_flush_ = os::now();
 }
 
 // Nothing of the user's runs in a spare before it is one of the workers.
@@ -109,7 +110,7 @@ void WorkerLoop::set_up() {
 }
 
 // If the fork server died before it could say that it forked us, our tasks are somebody else's.
-void WorkerLoop::wait_for_admission() {
+BULKHEAD_AT_BIRTH void WorkerLoop::wait_for_admission() {
   for (;;) {
     const std::uint32_t heard = lane_.bell();
     const std::uint32_t admitted = lane_.admitted();
@@ -122,7 +123,7 @@ void WorkerLoop::wait_for_admission() {
   }
 }
 
-void WorkerLoop::serve() {
+BULKHEAD_AT_BIRTH void WorkerLoop::serve() {
   for (std::uint64_t head = 0;;) {
     const std::uint64_t tail = lane_.tail();
     if (head == tail) {
@@ -143,7 +144,7 @@ void WorkerLoop::serve() {
 
 // Between what each stores and what it looks at then, our claim and the coordinator's mark, lies a full fence: at least
 // one of the two sees the other, and where the coordinator cannot tell it waits for this answer.
-void WorkerLoop::answer_row(const ipc::Row& row, std::uint64_t offset) {
+BULKHEAD_AT_BIRTH void WorkerLoop::answer_row(const ipc::Row& row, std::uint64_t offset) {
   const std::uint64_t pitch = row.pitch();
   const std::size_t count = row.count;
   current_.task.attempt = row.attempt;
@@ -176,7 +177,7 @@ void WorkerLoop::answer_row(const ipc::Row& row, std::uint64_t offset) {
 // Of tiny tasks nearly all end in a value that stands behind that of the task before. They come by the million: what is
 // the same for all of them is asked once, and the first that is anything else ends this. Returns how many were
 // answered.
-std::size_t WorkerLoop::lengthen_run(const ipc::Row& row, std::size_t from, std::uint64_t offset) {
+BULKHEAD_AT_BIRTH std::size_t WorkerLoop::lengthen_run(const ipc::Row& row, std::size_t from, std::uint64_t offset) {
   if (group_ <= few_tasks || row.form != ipc::RowForm::inlined || row.attempt != 1) return 0;
   const std::size_t most = std::min<std::size_t>(
       {row.count - from, group_left_, batch_tasks - unsent_, outbox_.places_in_run(row.task + from)});
@@ -244,8 +245,8 @@ bool WorkerLoop::may_have_left_some() {
 }
 
 // The time must stand before the result in the stream, so the result is composed apart: such tasks can afford a copy.
-void WorkerLoop::do_measured(const ipc::Record& record) {
-  std::byte apart[ipc::in_place_payload];
+BULKHEAD_AT_BIRTH void WorkerLoop::do_measured(const ipc::Record& record) {
+  const std::span<std::byte> apart = ipc::Outbox::apart();
   result_.encode_at(apart);
   body_.run(place_.queue.item(record), result_);
   const auto now = os::now();
@@ -260,7 +261,7 @@ void WorkerLoop::do_measured(const ipc::Record& record) {
     outbox_.put_copy(FrameKind::measured, record.task(), record.attempt(), std::as_bytes(std::span(&measured, 1)));
   }
   if (!result_.failure && result_.elsewhere.empty())
-    outbox_.put_copy(FrameKind::value, record.task(), record.attempt(), std::span(apart).first(result_.size));
+    outbox_.put_copy(FrameKind::value, record.task(), record.attempt(), apart.first(result_.size));
   else
     answer(record);
 }

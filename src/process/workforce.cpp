@@ -1,4 +1,5 @@
 // The coordinator's workforce: starting workers, and ending them.
+#include "os/at_birth.hpp"
 #include "os/clock.hpp"
 #include "os/descendants.hpp"
 #include "os/lifeline.hpp"
@@ -65,7 +66,7 @@ void Coordinator::admit_newcomers() {
     if (worker && worker->born()) worker->admit();
 }
 
-std::unique_ptr<Worker> Coordinator::ask_for_worker() {
+std::unique_ptr<Worker> Coordinator::ask_for_worker(bool at_leisure) {
   os::MemoryFile memory("bulkhead-worker", ipc::worker_memory_bytes);
   if (!memory.occupy(0, ipc::worker_page_bytes + ipc::ring_bytes_at_birth))
     throw std::system_error(ENOMEM, std::generic_category(), "fallocate of a worker's memory");
@@ -94,7 +95,7 @@ std::unique_ptr<Worker> Coordinator::ask_for_worker() {
                       std::move(pipe.write_end),
                       std::move(lifeline.tied),
                       std::move(words.write_end)};
-  if (!server_->ask_for_worker(worker->number(), cradle)) throw NotHeard();
+  if (!server_->ask_for_worker(worker->number(), cradle, at_leisure)) throw NotHeard();
   return worker;
 }
 
@@ -120,7 +121,7 @@ void Coordinator::be_refused(const std::string& why) {
   if (live_ == 0 && respawn_.is_enough(IdleDeath::by_itself, now_)) close(Ending::abandoned, std::move(failure.what));
 }
 
-void Coordinator::live_as_worker(Cradle cradle) {
+BULKHEAD_AT_BIRTH void Coordinator::live_as_worker(Cradle cradle) {
   os::lead_own_group();  // all else that a fresh child would do, the fork server has done for it
   os::adopt_orphans();
   try {
@@ -143,7 +144,7 @@ void Coordinator::live_as_worker(Cradle cradle) {
 std::unique_ptr<Worker> Coordinator::take_out(Worker& worker) {
   poller_.forget(worker.inbox().pipe().get());
   if (worker.words.from()) poller_.forget(worker.words.from().get());
-  if (worker.born() && !worker.dying) poller_.forget(worker.process().pidfd().get());
+  if (worker.orphaned) poller_.forget(worker.process().pidfd().get());
   if (filling_ == &worker) filling_ = nullptr, quota_ = 0;
   standing_ -= std::exchange(worker.counted_as, {});
   --live_;
@@ -153,7 +154,7 @@ std::unique_ptr<Worker> Coordinator::take_out(Worker& worker) {
 // What it started goes with it: the fork server sees to that, and where that is lost, we do. The number of a living
 // process is its own.
 void Coordinator::kill_worker(Worker& worker) {
-  if (worker.orphaned && !worker.dying) os::signal_group(static_cast<int>(worker.pid()), os::GroupSignal::kill);
+  if (worker.orphaned && !has_ended(worker)) os::signal_group(static_cast<int>(worker.pid()), os::GroupSignal::kill);
   worker.process().kill();
 }
 
@@ -184,7 +185,7 @@ void Coordinator::close(Ending ending, std::string why) {
   stop_dealing(ending, std::move(why));
   for (const auto& worker : workers_)
     if (worker && worker->outstanding != 0 && worker->doom == KillReason::none)
-      end_worker(*worker, KillReason::cancelled, options_.kill_grace);
+      end_late(*worker, KillReason::cancelled, options_.kill_grace);
 }
 
 // What no worker has begun ends here.

@@ -1,18 +1,22 @@
 // Outcomes that ended before their turn, until it comes.
 #pragma once
 
-#include <bulkhead/detail/caller_memory.hpp>
 #include <bulkhead/outcome.hpp>
 
-#include <algorithm>
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace bulkhead::detail {
 
-/// A ring indexed by the task's number. Grows to what has to wait, by doubling, and stays so.
+/// Blocks of 64 by the task's number, each made when the first of its outcomes comes. One that came far ahead of the
+/// others takes a block and not all the memory between: a page that is touched for the first time costs as much as many
+/// tiny tasks. Blocks are used again.
 template <class R>
 class Reorder {
  public:
@@ -23,7 +27,10 @@ class Reorder {
     return bytes_ + (index - front_ - count_) * static_cast<std::size_t>(typical_);
   }
   bool is_next(std::uint64_t index) const noexcept { return index == front_; }
-  bool front_is_there() const noexcept { return !sizes_.empty() && sizes_[front_ & mask_] != absent; }
+  bool front_is_there() const noexcept {
+    const Block* const block = here_ != 0 ? place_of(front_).get() : nullptr;
+    return block != nullptr && (block->there & bit_of(front_)) != 0;
+  }
 
   /// The next ones were delivered without a stay here.
   void pass_front(std::size_t count = 1) noexcept { front_ += count; }
@@ -38,25 +45,36 @@ class Reorder {
   }
 
   void put(std::uint64_t index, Outcome<R> outcome, std::uint32_t bytes) {
-    if (index - front_ >= sizes_.size()) grow(index - front_ + 1);
-    outcomes_[index & mask_] = std::move(outcome);
-    sizes_[index & mask_] = std::uint64_t{bytes} + 1;
+    Block& block = block_for(index);
+    block.outcomes[index % in_block] = std::move(outcome);
+    block.bytes[index % in_block] = bytes;
+    block.there |= bit_of(index);
+    ++here_;
     note(1, bytes);
   }
   /// Moves the next one out, if it is here.
   bool take_front(Outcome<R>& into) {
     if (!front_is_there()) return false;
-    const std::size_t place = front_ & mask_;
-    into = std::move(outcomes_[place]);
-    if constexpr (!std::is_trivially_destructible_v<R>) outcomes_[place] = {};  // moving may have been copying
-    bytes_ -= std::exchange(sizes_[place], absent) - 1;
+    std::unique_ptr<Block>& place = place_of(front_);
+    Outcome<R>& outcome = place->outcomes[front_ % in_block];
+    into = std::move(outcome);
+    if constexpr (!std::is_trivially_destructible_v<R>) outcome = {};  // moving may have been copying
+    bytes_ -= place->bytes[front_ % in_block];
+    place->there &= ~bit_of(front_);
+    if (place->there == 0) spare_.push_back(std::move(place));
+    --here_;
     --count_;
     ++front_;
     return true;
   }
 
  private:
-  static constexpr std::uint64_t absent = 0;
+  static constexpr std::size_t in_block = 64;
+  struct Block {
+    std::uint64_t there = 0;  // a bit for each
+    std::array<std::uint32_t, in_block> bytes;
+    std::array<Outcome<R>, in_block> outcomes;
+  };
 
   void note(std::size_t count, std::uint32_t bytes) noexcept {
     bytes_ += count * bytes;
@@ -64,29 +82,42 @@ class Reorder {
     count_ += count;
   }
 
-  void grow(std::uint64_t needed) {
-    std::size_t size = std::max<std::size_t>(64, sizes_.size());
-    while (size < needed) size *= 2;
-    std::vector<Outcome<R>> outcomes;
-    outcomes.reserve(size);
-    CallerMemory kept(outcomes.data(), size * sizeof(Outcome<R>));
-    outcomes.resize(size);
-    std::vector<std::uint64_t> sizes(size, absent);
-    for (std::uint64_t i = front_; i < front_ + sizes_.size(); ++i) {
-      outcomes[i & (size - 1)] = std::move(outcomes_[i & mask_]);
-      sizes[i & (size - 1)] = sizes_[i & mask_];
-    }
-    kept_ = std::move(kept);
-    outcomes_ = std::move(outcomes);
-    sizes_ = std::move(sizes);
-    mask_ = size - 1;
+  static std::uint64_t bit_of(std::uint64_t index) noexcept { return std::uint64_t{1} << (index % in_block); }
+  std::unique_ptr<Block>& place_of(std::uint64_t index) noexcept { return blocks_[index / in_block & mask_]; }
+  const std::unique_ptr<Block>& place_of(std::uint64_t index) const noexcept {
+    return blocks_[index / in_block & mask_];
   }
 
-  std::vector<Outcome<R>> outcomes_;  // a power of two
-  CallerMemory kept_;                 // of their memory
-  std::vector<std::uint64_t> sizes_;  // one more than the bytes of each; or it is absent
-  std::size_t mask_ = 0;
-  std::size_t count_ = 0;  // that wait here
+  Block& block_for(std::uint64_t index) {
+    const std::uint64_t ahead = index / in_block - front_ / in_block;
+    if (ahead >= blocks_.size()) grow(ahead + 1);
+    std::unique_ptr<Block>& place = place_of(index);
+    if (!place && !spare_.empty()) {
+      place = std::move(spare_.back());
+      spare_.pop_back();
+    } else if (!place) {
+      if (spare_.capacity() <= made_) spare_.reserve(2 * made_ + 1);
+      place = std::make_unique<Block>();
+      ++made_;
+    }
+    return *place;
+  }
+
+  void grow(std::uint64_t needed) {
+    std::vector<std::unique_ptr<Block>> blocks(std::bit_ceil(needed));
+    const std::uint64_t first = front_ / in_block, mask = blocks.size() - 1;
+    for (std::uint64_t i = first; i < first + blocks_.size(); ++i) blocks[i & mask] = std::move(blocks_[i & mask_]);
+    blocks_ = std::move(blocks);
+    mask_ = mask;
+  }
+
+  using Blocks = std::vector<std::unique_ptr<Block>>;
+  Blocks blocks_ = Blocks(1);  // a ring, by the block's number; a power of two
+  Blocks spare_;               // has room for all: who takes an outcome away allocates nothing
+  std::size_t made_ = 0;       // blocks
+  std::uint64_t mask_ = 0;
+  std::size_t here_ = 0;   // in blocks
+  std::size_t count_ = 0;  // that wait, here or elsewhere
   std::uint64_t front_ = 0;
   std::size_t bytes_ = 0;
   std::int64_t typical_ = 0;  // bytes of one
