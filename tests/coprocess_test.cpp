@@ -111,7 +111,7 @@ TEST_CASE("coprocess: a model loaded once, records that end it in every way, all
   };
   const Directory place;
   const Result r = sh("seq " + std::to_string(records) +
-                          " | \"$0\" coprocess -j2 -k --timeout 5s --joblog \"$1\" python3 " BULKHEAD_SOURCE_DIR
+                          " | \"$0\" coprocess -j2 -k --timeout 15s --joblog \"$1\" python3 " BULKHEAD_SOURCE_DIR
                           "/tools/examples/scorer.py",
                       {place / "log"});
   std::string answers;
@@ -121,7 +121,7 @@ TEST_CASE("coprocess: a model loaded once, records that end it in every way, all
   CHECK((r.output == answers));  // in parentheses: a megabyte need not be shown
   CHECK(contains(r.error, "99969 ok, 20 failed, 10 crashed, 1 timed out"));
   for (const char* words : {"CRASH SIGSEGV  #31313 31313", "EXIT 3  #97474 97474", "ANSWERED TWICE  #4242 4242",
-                            "TIMEOUT 5s  #54545 54545", "scorer: beyond the model: 61313"})
+                            "TIMEOUT 15s  #54545 54545", "scorer: beyond the model: 61313"})
     CHECK(contains(r.error, words));
 
   std::istringstream log(place.read("log"));

@@ -97,7 +97,7 @@ class Reorder {
       spare_.pop_back();
     } else if (!place) {
       if (spare_.capacity() <= made_) spare_.reserve(2 * made_ + 1);
-      place = std::make_unique<Block>();
+      place = std::make_unique_for_overwrite<Block>();
       ++made_;
     }
     return *place;

@@ -14,7 +14,7 @@ namespace bulkhead::detail {
 template <class R>
 class ThreadDeliveries {
  public:
-  explicit ThreadDeliveries(bool ordered) noexcept : ordered_(ordered) {}
+  explicit ThreadDeliveries(bool ordered) : ordered_(ordered) {}
 
   bool ordered() const noexcept { return ordered_; }
   /// Whether this one would be handed over at once.
