@@ -1,6 +1,7 @@
 #include "os/first_process_life.hpp"
 
 #include "os/child.hpp"
+#include "os/close_range.hpp"
 #include "os/descendants.hpp"
 #include "os/descriptor_socket.hpp"
 #include "os/program_sandbox.hpp"
@@ -21,8 +22,6 @@ namespace bulkhead::os {
 
 namespace {
 
-constexpr long close_range = 436;  // not in every distribution's headers
-
 // The parent-death signal reaches even a first process that was stopped. A number tells nobody in here whether the
 // worker had ended before that was armed: outside numbers are all 0.
 void end_with(int worker) {
@@ -36,7 +35,7 @@ void end_with(int worker) {
 void close_all_but(int program, int kept) {
   ::dup2(program, STDIN_FILENO);
   const auto number = static_cast<unsigned>(kept);
-  if (::syscall(close_range, 1, number - 1, 0) == 0 && ::syscall(close_range, number + 1, ~0u, 0) == 0) return;
+  if (close_range(1, number - 1) && close_range(number + 1, ~0u)) return;
   const long most = ::sysconf(_SC_OPEN_MAX);  // before Linux 5.9
   for (int fd = 1; fd < most; ++fd)
     if (fd != kept) ::close(fd);

@@ -2,8 +2,8 @@
 
 #include "os/apart.hpp"
 #include "os/at_birth.hpp"
+#include "os/close_range.hpp"
 
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,7 +32,7 @@ Marks& marks_of(int fd) noexcept { return marks(static_cast<std::size_t>(fd) / 6
 std::uint64_t bit_of(int fd) noexcept { return std::uint64_t{1} << (fd % 64); }
 
 BULKHEAD_AT_BIRTH void close_all(int from, int to) noexcept {
-  if (::syscall(SYS_close_range, from, to, 0) == 0) return;
+  if (close_range(static_cast<unsigned>(from), static_cast<unsigned>(to))) return;
   for (int fd = from; fd <= to; ++fd) ::close(fd);  // a kernel before 5.9
 }
 
