@@ -53,7 +53,7 @@ int calls_before_main(const std::string& call) {
 }
 
 // The n-th call fails in every process: the host, its fork server, each of its workers.
-int fail_one_by_one(const Injection& injection, const std::string& which) {
+[[maybe_unused]] int fail_one_by_one(const Injection& injection, const std::string& which) {
   const std::string calls = injection.call;
   const int first = calls_before_main(calls) + 1;
   int n = first;

@@ -84,6 +84,24 @@ TEST_CASE("of a hundred tasks one kills its worker", "[process_work]") {
   CHECK(crashed == 1);
 }
 
+TEST_CASE("a worker and its successors do the tasks in their order", "[process_work]") {
+  const NothingLeftBehind check;
+  std::vector<std::uint64_t> started;
+  std::vector<int> numbers(400);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  do_process_work(numbers,
+                  [](int n) {
+                    if (n % 3 == 1) crash_by(SIGKILL);
+                    return n;
+                  },
+                  {.num_workers = 1, .on_event = [&](const Event& event) {
+                     if (event.kind == EventKind::task_started) started.push_back(event.task);
+                   }});
+  CAPTURE(started);
+  CHECK(started.size() == numbers.size());
+  CHECK(std::is_sorted(started.begin(), started.end()));
+}
+
 TEST_CASE("every task crashes and each has its own ending", "[process_work]") {
   const NothingLeftBehind check;
   const auto results = do_process_work(up_to(60),

@@ -176,7 +176,7 @@ TEST_CASE("no spare can be forked: it is asked for now and then, and not all the
 
 namespace {
 
-std::uint64_t size_kib() {
+[[maybe_unused]] std::uint64_t size_kib() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);)
     if (line.starts_with("VmSize:")) return std::stoull(line.substr(7));

@@ -7,13 +7,19 @@
 
 namespace bulkhead::os {
 
-/// The whole pages within a range of somebody else's memory.
+inline constexpr std::size_t huge_page_bytes = 2u << 20;
+
 struct Pages {
   void* begin = nullptr;
   std::size_t size = 0;
 };
-Pages whole_pages(void* memory, std::size_t size) noexcept;
-/// Absent in children forked from here on, and huge where the system grants it: best before the first touch.
+/// Those of an allocation of somebody else's that no other allocation has a part of. With them go the first page and
+/// the last where the allocation begins with a huge page and so has its mapping for itself: advice for a part of a huge
+/// page takes it to pieces.
+Pages pages_of(void* memory, std::size_t size) noexcept;
+/// Huge where the system grants it: best before the first touch.
+void advise_huge(const Pages& pages) noexcept;
+/// Absent in children forked from here on.
 void advise_unforked(const Pages& pages) noexcept;
 /// Inherited again.
 void advise_forked(const Pages& pages) noexcept;

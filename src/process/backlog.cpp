@@ -1,9 +1,19 @@
 #include "process/backlog.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace bulkhead::process {
 
+namespace {
+
+bool before(const PendingTask& a, const PendingTask& b) noexcept { return a.task < b.task; }
+
+}  // namespace
+
 bool Backlog::has_ready(std::chrono::nanoseconds now) {
-  while (!later_.empty() && later_.top().due <= now) ready_.push_back(pop_later());
+  while (!later_.empty() && later_.top().due <= now) add(pop_later());
+  if (!std::exchange(in_order_, true)) std::sort(ready_.begin(), ready_.end(), before);
   return !ready_.empty();
 }
 

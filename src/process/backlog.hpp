@@ -1,4 +1,5 @@
-// Tasks that are admitted and lie in no lane: taken back, left over by a death, or waiting for their next attempt.
+// Tasks that are admitted and lie in no lane: taken back, left over by a death, or waiting for their next attempt. They
+// are dealt in their order, however they came here: what was admitted first goes first.
 #pragma once
 
 #include "ipc/item_bytes.hpp"
@@ -26,12 +27,15 @@ struct PendingTask {
 class Backlog {
  public:
   /// To be dealt as soon as there is a worker for it.
-  void add(PendingTask task) { ready_.push_back(std::move(task)); }
+  void add(PendingTask task) {
+    in_order_ = in_order_ && (ready_.empty() || ready_.back().task < task.task);
+    ready_.push_back(std::move(task));
+  }
   /// To be dealt when `due` has come.
   void add_later(PendingTask task) { later_.push(std::move(task)); }
 
   bool empty() const noexcept { return ready_.empty() && later_.empty(); }
-  /// Moves what has become due; true if something can be dealt now.
+  /// Moves what has become due; true if something can be dealt now. To be asked before each of the next three.
   bool has_ready(std::chrono::nanoseconds now);
   /// How many can be.
   std::size_t ready() const noexcept { return ready_.size(); }
@@ -49,6 +53,7 @@ class Backlog {
   PendingTask pop_later();
 
   std::deque<PendingTask> ready_;
+  bool in_order_ = true;  // of their numbers
   std::priority_queue<PendingTask, std::vector<PendingTask>, Later> later_;
 };
 

@@ -139,6 +139,7 @@ bool Coordinator::has_ended(Worker& worker) {
 void Coordinator::note_death(Worker& worker) {
   if (worker.dying) return;
   worker.dying = true;
+  worker.kill_at = Nanoseconds::max();
   worker.since = now_;
   recount(worker);
   if (!worker.orphaned || worker.ended) return;

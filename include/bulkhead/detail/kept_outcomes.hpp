@@ -59,8 +59,8 @@ class KeptOutcomes {
  public:
   explicit KeptOutcomes(std::optional<std::size_t> count) {
     if (!count) return;
-    all_.reserve(*count);
-    memory_ = CallerMemory(all_.data(), *count * sizeof(Outcome<R>));  // advised before the first touch
+    all_.reserve(std::max(*count, huge_size(*count * sizeof(Outcome<R>)) / sizeof(Outcome<R>)));
+    memory_ = CallerMemory(all_.data(), all_.capacity() * sizeof(Outcome<R>));
   }
 
   std::size_t size() const noexcept { return all_.size(); }

@@ -14,9 +14,9 @@
 
 namespace bulkhead::detail {
 
-/// Blocks of 64 by the task's number, each made when the first of its outcomes comes. One that came far ahead of the
-/// others takes a block and not all the memory between: a page that is touched for the first time costs as much as many
-/// tiny tasks. Blocks are used again.
+/// Blocks by the task's number, each made when the first of its outcomes comes. One that came far ahead of the others
+/// takes a block and not all the memory between: a page that is touched for the first time costs as much as many tiny
+/// tasks. Blocks are used again.
 template <class R>
 class Reorder {
  public:
@@ -69,7 +69,8 @@ class Reorder {
   }
 
  private:
-  static constexpr std::size_t in_block = 64;
+  /// At most as many as a word has bits; few where they are large, for a block may be there for one of them.
+  static constexpr std::size_t in_block = sizeof(Outcome<R>) <= 256 ? 64 : 8;
   struct Block {
     std::uint64_t there = 0;  // a bit for each
     std::array<std::uint32_t, in_block> bytes;
@@ -83,9 +84,14 @@ class Reorder {
   }
 
   static std::uint64_t bit_of(std::uint64_t index) noexcept { return std::uint64_t{1} << (index % in_block); }
-  std::unique_ptr<Block>& place_of(std::uint64_t index) noexcept { return blocks_[index / in_block & mask_]; }
+  using Blocks = std::vector<std::unique_ptr<Block>>;
+
+  static std::size_t place_in(const Blocks& ring, std::uint64_t block) noexcept { return block & (ring.size() - 1); }
+  std::unique_ptr<Block>& place_of(std::uint64_t index) noexcept {
+    return blocks_[place_in(blocks_, index / in_block)];
+  }
   const std::unique_ptr<Block>& place_of(std::uint64_t index) const noexcept {
-    return blocks_[index / in_block & mask_];
+    return blocks_[place_in(blocks_, index / in_block)];
   }
 
   Block& block_for(std::uint64_t index) {
@@ -104,20 +110,18 @@ class Reorder {
   }
 
   void grow(std::uint64_t needed) {
-    std::vector<std::unique_ptr<Block>> blocks(std::bit_ceil(needed));
-    const std::uint64_t first = front_ / in_block, mask = blocks.size() - 1;
-    for (std::uint64_t i = first; i < first + blocks_.size(); ++i) blocks[i & mask] = std::move(blocks_[i & mask_]);
-    blocks_ = std::move(blocks);
-    mask_ = mask;
+    Blocks larger(std::bit_ceil(needed));
+    const std::uint64_t first = front_ / in_block;
+    for (std::uint64_t block = first; block < first + blocks_.size(); ++block)
+      larger[place_in(larger, block)] = std::move(blocks_[place_in(blocks_, block)]);
+    blocks_ = std::move(larger);
   }
 
-  using Blocks = std::vector<std::unique_ptr<Block>>;
   Blocks blocks_ = Blocks(1);  // a ring, by the block's number; a power of two
   Blocks spare_;               // has room for all: who takes an outcome away allocates nothing
   std::size_t made_ = 0;       // blocks
-  std::uint64_t mask_ = 0;
-  std::size_t here_ = 0;   // in blocks
-  std::size_t count_ = 0;  // that wait, here or elsewhere
+  std::size_t here_ = 0;       // in blocks
+  std::size_t count_ = 0;      // that wait, here or elsewhere
   std::uint64_t front_ = 0;
   std::size_t bytes_ = 0;
   std::int64_t typical_ = 0;  // bytes of one
