@@ -1,5 +1,6 @@
 #include "ipc/lane.hpp"
 
+#include "os/at_birth.hpp"
 #include "os/futex.hpp"
 
 #include <algorithm>
@@ -76,7 +77,7 @@ void LaneWriter::admit(std::uint32_t seed, std::uint32_t slot) noexcept {
   ring_bell();
 }
 
-void LaneReader::sleep(std::uint32_t heard) const noexcept {
+BULKHEAD_AT_BIRTH void LaneReader::sleep(std::uint32_t heard) const noexcept {
   using namespace std::chrono_literals;
   os::futex_wait(reinterpret_cast<const std::uint32_t*>(&header_->bell), heard, 500ms);
 }

@@ -138,9 +138,9 @@ Fd watch_process(int pid) {
 bool is_parent(int pid) noexcept { return ::getppid() == pid; }
 BULKHEAD_AT_BIRTH void name_process(const char* name) noexcept { ::prctl(PR_SET_NAME, name); }
 
-std::string process_name() {
-  char name[16] = {};
-  ::prctl(PR_GET_NAME, name);
+ProcessName process_name() noexcept {
+  ProcessName name{};
+  ::prctl(PR_GET_NAME, name.data());
   return name;
 }
 

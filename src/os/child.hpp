@@ -5,7 +5,7 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
+#include <array>
 
 namespace bulkhead::os {
 
@@ -91,7 +91,8 @@ Fd watch_process(int pid);
 bool is_parent(int pid) noexcept;
 /// What ps(1) shows; at most 15 characters count.
 void name_process(const char* name) noexcept;
-std::string process_name();
+using ProcessName = std::array<char, 16>;
+ProcessName process_name() noexcept;
 
 /// Ends this process without running destructors or exit handlers; flushes what the task printed.
 [[noreturn]] void leave_worker(int code) noexcept;

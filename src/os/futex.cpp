@@ -1,5 +1,7 @@
 #include "os/futex.hpp"
 
+#include "os/at_birth.hpp"
+
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -7,7 +9,7 @@
 
 namespace bulkhead::os {
 
-void futex_wait(const std::uint32_t* word, std::uint32_t expected, std::chrono::milliseconds timeout) noexcept {
+BULKHEAD_AT_BIRTH void futex_wait(const std::uint32_t* word, std::uint32_t expected, std::chrono::milliseconds timeout) noexcept {
   const timespec relative{static_cast<time_t>(timeout.count() / 1000),
                           static_cast<long>(timeout.count() % 1000) * 1'000'000};
   ::syscall(SYS_futex, word, FUTEX_WAIT, expected, &relative, nullptr, 0);

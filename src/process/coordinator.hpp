@@ -107,7 +107,7 @@ class Coordinator {
   void employ(std::unique_ptr<Worker> worker, std::size_t slot);
   void admit_newcomers();
   static constexpr std::chrono::milliseconds before_asking_again{200};  // after a refusal
-  [[noreturn]] void live_as_worker(Cradle cradle);
+  static void live_as_worker(void* coordinator, Cradle cradle);
   void be_refused(const std::string& why);
   std::unique_ptr<Worker> take_out(Worker& worker);
   void retire(Worker& worker);

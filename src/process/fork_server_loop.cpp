@@ -109,10 +109,11 @@ void ForkServerLoop::fork_worker(const Order& order, os::Descriptors& descriptor
 // Returns in this process only.
 BULKHEAD_AT_BIRTH os::Child ForkServerLoop::fork_from(const Order& order, os::Descriptors& descriptors) {
   const os::OutOfMemoryRank::Raised while_forking(out_of_memory_rank_);
+  const auto [name, life] = std::pair(name_, life_);  // here, where a worker's stack begins: it looks at few pages
   if (auto child = os::fork_silently()) return *std::move(child);
-  os::name_process(name_.c_str());
-  life_({order.lane, order.seed, std::move(descriptors[0]), std::move(descriptors[1]), std::move(descriptors[2]),
-         std::move(descriptors[3])});
+  os::name_process(name.data());
+  life.live(life.told, {order.lane, order.seed, std::move(descriptors[0]), std::move(descriptors[1]),
+                        std::move(descriptors[2]), std::move(descriptors[3])});
   os::leave_at_once(1);
 }
 

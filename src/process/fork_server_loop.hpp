@@ -14,7 +14,6 @@
 #include <deque>
 #include <memory_resource>
 #include <optional>
-#include <string>
 #include <vector>
 
 namespace bulkhead::process {
@@ -50,8 +49,8 @@ class ForkServerLoop {
   void send_reports();
   [[noreturn]] void end_everything() noexcept;
 
-  const ForkServer::Life life_;  // here, and not further up the stack: a worker looks at few pages
-  const std::string name_;       // of the program
+  const ForkServer::Life life_;
+  const os::ProcessName name_;  // of the program
   os::DescriptorSocket socket_;
   os::Poller poller_;
   os::Fd host_;  // readable when the coordinator's process has ended

@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 void Coordinator::start() {
   if (server_) return;
-  server_ = std::make_unique<ForkServer>([this](Cradle cradle) { live_as_worker(std::move(cradle)); },
+  server_ = std::make_unique<ForkServer>(ForkServer::Life{live_as_worker, this},
                                          std::vector<int>{queue_.file().fd().get()}, options_);
   poller_.watch(server_->socket().get(), server_key);
   poller_.watch(server_->pidfd().get(), server_death_key);

@@ -121,20 +121,21 @@ void Coordinator::be_refused(const std::string& why) {
   if (live_ == 0 && respawn_.is_enough(IdleDeath::by_itself, now_)) close(Ending::abandoned, std::move(failure.what));
 }
 
-BULKHEAD_AT_BIRTH void Coordinator::live_as_worker(Cradle cradle) {
+BULKHEAD_AT_BIRTH void Coordinator::live_as_worker(void* coordinator, Cradle cradle) {
+  const Coordinator& self = *static_cast<const Coordinator*>(coordinator);
   os::lead_own_group();  // all else that a fresh child would do, the fork server has done for it
   os::adopt_orphans();
   try {
     os::tie_to(std::move(cradle.lifeline));
     os::MemoryFile memory(std::move(cradle.memory), ipc::worker_memory_bytes);
-    WorkerPlace place{ipc::TaskQueueView(queue_, cradle.lane),
+    WorkerPlace place{ipc::TaskQueueView(self.queue_, cradle.lane),
                       ipc::Mapping(memory, ipc::Access::read_write, 0, ipc::worker_memory_bytes),
                       std::move(cradle.pipe), cradle.seed};
     memory.close();
     if (cradle.standard_error) os::become_standard_error(std::move(cradle.standard_error));
     os::close_private_descriptors(std::array{place.pipe.get(), os::tied_descriptor()});
-    if (options_.isolation == Isolation::strict) os::enter_sandbox({options_.writable_paths});
-    WorkerLoop(std::move(place), *body_, options_).run();
+    if (self.options_.isolation == Isolation::strict) os::enter_sandbox({self.options_.writable_paths});
+    WorkerLoop(std::move(place), *self.body_, self.options_).run();
   } catch (...) {  // nothing may escape into the caller's copy of the stack
     os::leave_worker(1);
   }
