@@ -234,7 +234,7 @@ void lose_annex() {
   for (std::string line; std::getline(maps, line);) {
     if (line.find("bulkhead-worker") == std::string::npos || line.find(" rw-s ") == std::string::npos) continue;
     auto* const memory = reinterpret_cast<std::byte*>(std::stoull(line, nullptr, 16));
-    ::munmap(memory + ipc::annex_offset, ipc::annex_bytes);
+    ::munmap(memory, ipc::annex_bytes);
   }
 }
 

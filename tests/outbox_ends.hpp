@@ -31,7 +31,7 @@ inline std::string payload_of(std::uint64_t task, std::size_t size) {
 class Remains {
  public:
   explicit Remains(std::size_t ring = outbox_ring_bytes) : file_("test-worker", worker_memory_bytes) {
-    REQUIRE(file_.occupy(0, worker_page_bytes + ring));
+    REQUIRE(file_.occupy(worker_page_offset, worker_page_bytes + ring));
   }
   Mapping map(Access access) const { return Mapping(file_, access, 0, worker_memory_bytes); }
   std::size_t occupied() const { return occupied_bytes(file_); }
@@ -48,7 +48,7 @@ class Speaker {
         lane_(queue_.open_lane(0)),
         view_(queue_, 0),
         memory_(remains.map(Access::read_write)),
-        page_(*::new (static_cast<void*>(memory_.data())) WorkerPage{}),
+        page_(make_worker_page(memory_.data())),
         pipe_(os::make_pipe(1 << 20)),
         outbox_(page_, view_.lane(), std::move(pipe_.write_end), stream_seed) {
     os::set_nonblocking(pipe_.read_end);
@@ -71,14 +71,13 @@ class Speaker {
     REQUIRE(room.size() == size);
     std::ranges::copy(std::as_bytes(std::span(payload)), room.begin());
     outbox_.put_large(frames++, 1, room);
-    annexed_ =
-        std::max<std::size_t>(annexed_, static_cast<std::size_t>(room.data() + size - memory_.data()) - annex_offset);
+    annexed_ = std::max<std::size_t>(annexed_, static_cast<std::size_t>(room.data() + size - memory_.data()));
   }
   void lie(const AnnexPayload& where) {
     outbox_.put_copy(FrameKind::value_in_annex, 0, 1, std::as_bytes(std::span(&where, 1)));
   }
-  std::byte* ring() { return memory_.data() + worker_page_bytes; }
-  std::byte* annex() { return memory_.data() + annex_offset; }
+  std::byte* ring() { return memory_.data() + outbox_ring_offset; }
+  std::byte* annex() { return memory_.data(); }
   void flush() {
     outbox_.flush();
     hear();
@@ -95,7 +94,10 @@ class Speaker {
   }
   std::unique_ptr<Remains> copy() const {
     auto copied = std::make_unique<Remains>();
-    std::memcpy(copied->map(Access::read_write).data(), memory_.data(), annex_offset + annexed_);
+    const Mapping memory = copied->map(Access::read_write);
+    std::memcpy(memory.data(), memory_.data(), annexed_);
+    std::memcpy(memory.data() + worker_page_offset, memory_.data() + worker_page_offset,
+                worker_memory_bytes - worker_page_offset);
     return copied;
   }
 

@@ -28,7 +28,7 @@ TEST_CASE("a ring is occupied as it comes to be used, and small while little is 
   const NothingLeftBehind check;
   Speaker said_little(ring_bytes_at_birth);
   const std::size_t at_birth = said_little.remains.occupied();
-  REQUIRE(at_birth <= annex_offset / 4);
+  REQUIRE(at_birth <= (worker_memory_bytes - annex_bytes) / 4);
   said_little.say(100);
   CHECK(said_little.remains.occupied() == at_birth);
   Speaker said_much(ring_bytes_at_birth);
@@ -36,7 +36,7 @@ TEST_CASE("a ring is occupied as it comes to be used, and small while little is 
     said_much.say(1000);
     said_much.be_acknowledged();
   }
-  CHECK(said_much.remains.occupied() == annex_offset);
+  CHECK(said_much.remains.occupied() == worker_memory_bytes - annex_bytes);
   CHECK(taken_after_death(said_much.remains, said_much.written, said_much.written.size()) == said_much.frames);
 }
 
@@ -50,9 +50,9 @@ TEST_CASE("a worker that finds no memory for its results says so and ends", "[ou
     queue.open_lane(0);
     const TaskQueueView view(queue, 0);
     const Mapping memory(file, Access::read_write, 0, file.size());
-    constexpr std::size_t there = worker_page_bytes + ring_bytes_at_birth;
+    constexpr std::size_t there = worker_page_offset + worker_bytes_at_birth;
     ::munmap(memory.data() + there, file.size() - there);
-    auto& page = *::new (static_cast<void*>(memory.data())) WorkerPage{};
+    auto& page = make_worker_page(memory.data());
     page.move_to(record, Phase::running, stream_seed);
     os::Pipe pipe = os::make_pipe(64u << 10);
     Outbox outbox(page, view.lane(), std::move(pipe.write_end), stream_seed);
@@ -65,7 +65,7 @@ TEST_CASE("a worker that finds no memory for its results says so and ends", "[ou
   CHECK_FALSE(end.signaled);
   CHECK(end.number == 1);
   const Mapping left(file, Access::read_only, 0, file.size());
-  CHECK(reinterpret_cast<const WorkerPage*>(left.data())->was_refused(record, stream_seed));
+  CHECK(worker_page_of(left.data()).was_refused(record, stream_seed));
 }
 
 TEST_CASE("results that were never written are taken from the ring, once", "[outbox]") {
@@ -151,7 +151,7 @@ TEST_CASE("a frame that goes straight to the pipe may end anywhere in the ring",
     const std::vector<std::byte> large(outbox_ring_bytes - sizeof(FrameHeader) - left, std::byte{'l'});
 
     std::thread worker([&] {  // what is large does not fit into the pipe
-      auto& page = *reinterpret_cast<WorkerPage*>(memory.data());
+      auto& page = worker_page_of(memory.data());
       Outbox outbox(page, view.lane(), std::move(pipe.write_end), stream_seed);
       outbox.put_copy(FrameKind::value, 1, 1, large);
       std::ranges::fill(outbox.room(100), std::byte{'s'});
@@ -211,7 +211,7 @@ TEST_CASE("the annex is used again behind what was acknowledged, and no more of 
   }
   CHECK_FALSE(listener.wrong);
   CHECK(listener.taken == 100);
-  CHECK(speaker.remains.occupied() < annex_offset + (8u << 20));
+  CHECK(speaker.remains.occupied() < worker_memory_bytes - annex_bytes + (8u << 20));
 }
 
 TEST_CASE("what a frame says of the annex is not believed where it does not check out", "[outbox]") {

@@ -69,7 +69,7 @@ class Dealer {
   explicit Dealer(std::size_t tasks)
       : answers(tasks),
         memory_(remains_.map(Access::read_write)),
-        page(*::new (static_cast<void*>(memory_.data())) WorkerPage{}),
+        page(make_worker_page(memory_.data())),
         worker(1, outbox_ends::stream_seed, 0, queue_.open_lane(0),
                Inbox(remains_.map(Access::read_only), std::move(pipe_.read_end), outbox_ends::stream_seed,
                      outbox_ends::payload_limit),

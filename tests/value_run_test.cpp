@@ -31,8 +31,8 @@ std::vector<std::byte> stream_with_a_run(std::size_t each) {
 std::uint64_t taken_from_ring(std::span<const std::byte> stream, bool& wrong) {
   const Remains remains;
   const Mapping memory = remains.map(Access::read_write);
-  std::ranges::copy(stream, memory.data() + worker_page_bytes);
-  reinterpret_cast<WorkerPage*>(memory.data())->commit(stream.size());
+  std::ranges::copy(stream, memory.data() + outbox_ring_offset);
+  worker_page_of(memory.data()).commit(stream.size());
   Listener listener(remains);
   listener.take_ring();
   wrong = listener.wrong;

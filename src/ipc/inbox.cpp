@@ -97,11 +97,10 @@ bool Inbox::pull_from_ring(Scratch& scratch) {
   const std::size_t size = committed - consumed_;
   const std::size_t start = consumed_ % outbox_ring_bytes;
   const std::size_t first = std::min(size, outbox_ring_bytes - start);
-  if (!is_there(worker_page_bytes + (first < size ? outbox_ring_bytes : start + size))) return false;
-  const std::byte* const ring = memory_.data() + worker_page_bytes;
+  if (!is_there(ring_there_, outbox_ring_offset + (first < size ? outbox_ring_bytes : start + size))) return false;
   const auto into = scratch.span();
-  std::copy_n(ring + start, first, into.begin());
-  std::copy_n(ring, size - first, into.begin() + static_cast<std::ptrdiff_t>(first));
+  std::copy_n(ring() + start, first, into.begin());
+  std::copy_n(ring(), size - first, into.begin() + static_cast<std::ptrdiff_t>(first));
   unread_ = into.first(size);
   from_ring_ = true;
   held_back_ = false;
@@ -112,12 +111,12 @@ bool Inbox::pull_from_ring(Scratch& scratch) {
 }
 
 // An honest worker has occupied what it speaks of. That another has not must not be found out by a SIGBUS.
-bool Inbox::is_there(std::size_t end) {
+bool Inbox::is_there(std::size_t& there, std::size_t end) {
   constexpr std::size_t granule = 64u << 10;
-  if (end <= there_) return true;
+  if (end <= there) return true;
   const std::size_t enough = std::min((end + granule - 1) / granule * granule, worker_memory_bytes);
-  if (!os::occupy_pages_to_read(memory_.data() + there_, enough - there_)) return false;
-  there_ = enough;
+  if (!os::occupy_pages_to_read(memory_.data() + there, enough - there)) return false;
+  there = enough;
   return true;
 }
 
@@ -126,17 +125,16 @@ bool Inbox::is_there(std::size_t end) {
 ParsedFrame Inbox::parse_open_run() {
   ParsedFrame frame;
   const std::size_t at = consumed_ % outbox_ring_bytes;
-  const std::byte* const ring = memory_.data() + worker_page_bytes;
   std::memcpy(&frame.header, unread_.data(), sizeof frame.header);
-  const std::uint64_t word = WorkerPage::read_word(ring + at);
+  const std::uint64_t word = WorkerPage::read_word(ring() + at);
   std::memcpy(&frame.header, &word, sizeof word);
   const std::uint64_t stride = frame_stride(frame.header.size);
   frame.check = FrameCheck::bad;
   if (!plausible(frame.header, max_payload_) || stride > outbox_ring_bytes - at) return frame;
-  if (!is_there(worker_page_bytes + at + stride)) return frame;
+  if (!is_there(ring_there_, outbox_ring_offset + at + stride)) return frame;
   const auto into = scratch_->span().subspan(static_cast<std::size_t>(unread_.data() - scratch_->span().data()));
   std::memcpy(into.data(), &frame.header, sizeof frame.header);
-  std::copy_n(ring + at + sizeof frame.header, frame.header.size, into.begin() + sizeof frame.header);
+  std::copy_n(ring() + at + sizeof frame.header, frame.header.size, into.begin() + sizeof frame.header);
   unread_ = into.first(stride);
   run_is_open_ = true;
   return parse_frame(unread_, seed_, max_payload_);
@@ -161,8 +159,7 @@ bool Inbox::begin_run(const ParsedFrame& frame) {
 bool Inbox::ring_is_ahead() const noexcept {
   const std::uint64_t committed = page().read_committed();
   if (known_of_run_ == 0 || committed != consumed_ + sizeof(FrameHeader)) return committed != consumed_;
-  return size_counted_by(WorkerPage::read_word(memory_.data() + worker_page_bytes + consumed_ % outbox_ring_bytes)) !=
-         known_of_run_;
+  return size_counted_by(WorkerPage::read_word(ring() + consumed_ % outbox_ring_bytes)) != known_of_run_;
 }
 
 ParsedFrame Inbox::next_of_run() {
@@ -183,14 +180,14 @@ bool Inbox::fetch(ParsedFrame& frame) {
   std::memcpy(&where, frame.payload.data(), sizeof where);
   const bool fits = where.size <= annex_bytes && where.offset <= annex_bytes - where.size;
   if (!fits || where.size == 0 || where.size > max_payload_) return false;
-  if (!is_there(annex_offset + where.offset + where.size)) return false;
+  if (!is_there(annex_there_, where.offset + where.size)) return false;
   std::byte* const place = scratch_->place(where.size);
   if (place == nullptr) {
     hold_back();
     frame.check = FrameCheck::incomplete;
     return false;
   }
-  std::copy_n(memory_.data() + annex_offset + where.offset, where.size, place);
+  std::copy_n(memory_.data() + where.offset, where.size, place);
   frame.payload = {place, where.size};
   if (annex_checksum(seed_, frame.payload) != where.checksum) return false;
   frame.header.kind = FrameKind::value;

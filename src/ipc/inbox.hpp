@@ -55,7 +55,7 @@ struct ValueRun {
 
 class Inbox {
  public:
-  /// `memory` is the worker's page, ring and annex, mapped read-only. `pipe` is made non-blocking.
+  /// `memory` is the worker's, mapped read-only. `pipe` is made non-blocking.
   Inbox(Mapping memory, os::Fd pipe, std::uint32_t seed, std::uint64_t max_payload);
 
   /// Reads once from the pipe. False: it holds nothing now. Then take frames with next() until it has none.
@@ -113,14 +113,15 @@ class Inbox {
   std::optional<Cursor> cursor() const noexcept { return page().read_cursor(seed_); }
   bool was_refused_memory(std::uint64_t record) const noexcept { return page().was_refused(record, seed_); }
   std::uint64_t consumed() const noexcept { return consumed_; }
-  const WorkerPage& page() const noexcept { return *reinterpret_cast<const WorkerPage*>(memory_.data()); }
+  const WorkerPage& page() const noexcept { return worker_page_of(memory_.data()); }
   const os::Fd& pipe() const noexcept { return pipe_; }
 
  private:
   void begin_pull(Scratch& scratch);
   std::ptrdiff_t read_pipe(std::span<std::byte> into);
   bool pull_large();
-  bool is_there(std::size_t end);
+  bool is_there(std::size_t& there, std::size_t end);
+  const std::byte* ring() const noexcept { return memory_.data() + outbox_ring_offset; }
   ParsedFrame parse() {
     const bool may_grow = from_ring_ && unread_.size() == sizeof(FrameHeader) && begins_run(unread_);
     return may_grow ? parse_open_run() : parse_frame(unread_, seed_, max_payload_);
@@ -141,7 +142,8 @@ class Inbox {
 
   Mapping memory_;
   os::Fd pipe_;
-  std::size_t there_ = worker_page_bytes + ring_bytes_at_birth;  // of the memory: to look there costs no page
+  // Of the memory, page and ring from their beginning up to here, and the annex: to look there costs no page.
+  std::size_t ring_there_ = worker_page_offset + worker_bytes_at_birth, annex_there_ = 0;
   bool pipe_ended_ = false;
   std::uint32_t seed_;
   std::uint64_t max_payload_;

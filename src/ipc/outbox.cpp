@@ -104,15 +104,16 @@ BULKHEAD_AT_BIRTH void Outbox::make_room(std::uint64_t needed) {
 
 // Where there is no memory for it the process ends, and its death is told as what it is.
 BULKHEAD_AT_BIRTH void Outbox::occupy(std::uint64_t bytes) {
-  constexpr std::uint64_t growth = 4;
+  constexpr std::uint64_t growth = 4, all = worker_page_bytes + outbox_ring_bytes;
   if (bytes <= occupied_) return;
-  std::uint64_t enough = occupied_;
-  while (enough < bytes) enough = std::min(enough * growth, outbox_ring_bytes);
-  if (!os::occupy_pages(ring_ + occupied_, enough - occupied_)) {
+  const std::uint64_t there = worker_page_bytes + occupied_;  // whole pages
+  std::uint64_t enough = there;
+  while (enough < worker_page_bytes + bytes) enough = std::min(enough * growth, all);
+  if (!os::occupy_pages(ring_ + occupied_, enough - there)) {
     page_.note_refusal();
     os::leave_worker(1);
   }
-  occupied_ = enough;
+  occupied_ = enough - worker_page_bytes;
 }
 
 void Outbox::put_straight(FrameKind kind, std::uint64_t task, unsigned attempt, std::span<const std::byte> payload) {

@@ -29,11 +29,11 @@ inline constexpr std::size_t in_place_payload = 4u << 10;
 
 class Outbox {
  public:
-  /// `page` is the beginning of the worker's memory; ring and annex lie behind it.
+  /// `page` lies in the worker's memory, and so do annex and ring, before and behind it.
   Outbox(WorkerPage& page, LaneReader lane, os::Fd pipe, std::uint32_t seed)
       : page_(page),
         ring_(reinterpret_cast<std::byte*>(&page) + worker_page_bytes),
-        annex_(reinterpret_cast<std::byte*>(&page) + annex_offset, annex_bytes),
+        annex_(reinterpret_cast<std::byte*>(&page) - worker_page_offset, annex_bytes),
         lane_(lane),
         pipe_(std::move(pipe)),
         seed_(seed) {}

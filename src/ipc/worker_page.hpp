@@ -1,5 +1,9 @@
-// The one page that a worker writes, behind it the ring of its outbox, and behind that the annex, for results that are
-// too large for the ring. The coordinator maps all of it read-only, and believes nothing that does not check out.
+// What a worker writes: the annex, for results that are too large for the ring of its outbox; a page of a few words;
+// and on that page and behind it the ring. The coordinator maps all of it read-only, and believes nothing that does not
+// check out.
+//
+// What every worker touches lies at the end, where its view of the queue begins as a rule, and all of it on one page: a
+// worker that dies of its first task has filled one page, and one table of pages, instead of two.
 #pragma once
 
 #include "os/crash_record.hpp"
@@ -7,19 +11,22 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <optional>
 
 namespace bulkhead::ipc {
 
-inline constexpr std::size_t worker_page_bytes = 4096;
-inline constexpr std::size_t outbox_ring_bytes = 256u << 10;
-/// Occupied before a worker is born; it occupies the rest itself as it comes to need it, so that one that dies young
-/// has cost few pages.
-inline constexpr std::size_t ring_bytes_at_birth = 12u << 10;
-/// Reserved, and occupied only by workers with results for it, as far as these need.
+/// Reserved, and occupied only by workers with results for it, as far as these need. It begins the memory.
 inline constexpr std::size_t annex_bytes = 64u << 20;
-inline constexpr std::size_t annex_offset = worker_page_bytes + outbox_ring_bytes;
-inline constexpr std::size_t worker_memory_bytes = annex_offset + annex_bytes;
+inline constexpr std::size_t worker_page_offset = annex_bytes;
+inline constexpr std::size_t worker_page_bytes = 1024;  // the rest of the page is the ring's
+inline constexpr std::size_t outbox_ring_offset = worker_page_offset + worker_page_bytes;
+inline constexpr std::size_t outbox_ring_bytes = 256u << 10;
+inline constexpr std::size_t worker_memory_bytes = worker_page_offset + (4u << 10) + outbox_ring_bytes;
+/// Occupied before a worker is born, from its page on; it occupies the rest itself as it comes to need it, so that one
+/// that dies young has cost few pages.
+inline constexpr std::size_t worker_bytes_at_birth = 16u << 10;
+inline constexpr std::size_t ring_bytes_at_birth = worker_bytes_at_birth - worker_page_bytes;
 
 /// What a worker does with the item its cursor names.
 enum class Phase : std::uint8_t {
@@ -114,6 +121,15 @@ struct WorkerPage {
   Sleep read_asleep() const noexcept { return static_cast<Sleep>(asleep.load(std::memory_order_seq_cst)); }
 };
 static_assert(sizeof(WorkerPage) <= worker_page_bytes);
+static_assert(outbox_ring_offset + outbox_ring_bytes <= worker_memory_bytes);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+
+/// The page in a worker's memory, which it makes, and the coordinator reads.
+inline WorkerPage& make_worker_page(std::byte* memory) noexcept {
+  return *::new (static_cast<void*>(memory + worker_page_offset)) WorkerPage{};
+}
+inline WorkerPage& worker_page_of(std::byte* memory) noexcept {
+  return *reinterpret_cast<WorkerPage*>(memory + worker_page_offset);
+}
 
 }  // namespace bulkhead::ipc

@@ -48,7 +48,7 @@ BULKHEAD_AT_BIRTH WorkerLoop::WorkerLoop(WorkerPlace place, detail::TaskBody& bo
     : place_(std::move(place)),
       body_(body),
       options_(options),
-      page_(*::new (static_cast<void*>(place_.memory.data())) ipc::WorkerPage{}),
+      page_(ipc::make_worker_page(place_.memory.data())),
       lane_(place_.queue.lane()),
       outbox_(page_, lane_, std::move(place_.pipe), place_.seed),
       current_(detail::current_task()) {}

@@ -68,7 +68,7 @@ void Coordinator::admit_newcomers() {
 
 std::unique_ptr<Worker> Coordinator::ask_for_worker(bool at_leisure) {
   os::MemoryFile memory("bulkhead-worker", ipc::worker_memory_bytes);
-  if (!memory.occupy(0, ipc::worker_page_bytes + ipc::ring_bytes_at_birth))
+  if (!memory.occupy(ipc::worker_page_offset, ipc::worker_bytes_at_birth))
     throw std::system_error(ENOMEM, std::generic_category(), "fallocate of a worker's memory");
   os::Pipe pipe = os::make_private_pipe(pipe_bytes);
   os::Lifeline lifeline = os::make_lifeline();

@@ -52,7 +52,7 @@ class WorkerEnd {
     if (header.kind != ipc::FrameKind::value_in_annex) return payload;
     ipc::AnnexPayload where{};
     std::memcpy(&where, payload.data(), sizeof where);
-    return {memory_.data() + ipc::annex_offset + where.offset, where.size};
+    return {memory_.data() + where.offset, where.size};
   }
 
   void put_frame(ipc::FrameKind kind, std::size_t size, std::uint8_t fill, std::uint64_t consumed);
@@ -84,7 +84,7 @@ class WorkerEnd {
 
  private:
   void put(ipc::FrameKind kind, std::span<const std::byte> payload, std::uint64_t consumed);
-  ipc::WorkerPage& page() { return *reinterpret_cast<ipc::WorkerPage*>(memory_.data()); }
+  ipc::WorkerPage& page() { return ipc::worker_page_of(memory_.data()); }
   /// A frame that stands in no ring is committed when the pipe has had all of it; until then nothing may follow.
   bool in_flight() const noexcept { return straight_to_ > sent_; }
   void copy_to_ring(std::uint64_t from);
@@ -105,7 +105,7 @@ inline void WorkerEnd::put_frame(ipc::FrameKind kind, std::size_t size, std::uin
 inline void WorkerEnd::put_in_annex(std::size_t size, std::uint8_t fill, std::uint64_t consumed) {
   constexpr std::size_t enough = 8u << 20;
   if (annexed_ + size > enough) return;
-  std::byte* const place = memory_.data() + ipc::annex_offset + annexed_;
+  std::byte* const place = memory_.data() + annexed_;
   std::fill_n(place, size, std::byte{fill});
   const ipc::AnnexPayload where{annexed_, size, ipc::annex_checksum(seed, {place, size})};
   annexed_ += size;
@@ -135,7 +135,7 @@ inline void WorkerEnd::put(ipc::FrameKind kind, std::span<const std::byte> paylo
 
 inline void WorkerEnd::copy_to_ring(std::uint64_t from) {
   const auto frame = std::span(stream_).subspan(from);
-  std::byte* const ring = memory_.data() + ipc::worker_page_bytes;
+  std::byte* const ring = memory_.data() + ipc::outbox_ring_offset;
   const std::size_t at = from % ipc::outbox_ring_bytes;
   const std::size_t first = std::min<std::size_t>(frame.size(), ipc::outbox_ring_bytes - at);
   std::copy_n(frame.begin(), first, ring + at);
@@ -292,8 +292,10 @@ inline void take_step(Script& script, WorkerEnd& worker, CoordinatorEnd& coordin
       coordinator.pull_ring(worker);
       return;
     case 6: {
-      const std::size_t at = script.number<std::uint32_t>() % (ipc::annex_offset + (1u << 20));
-      return worker.scribble(at, script.stretch(script.number<std::uint8_t>()));
+      constexpr std::size_t of_annex = 1u << 20;  // and all that lies behind it
+      const std::size_t at = script.number<std::uint32_t>() % (ipc::worker_memory_bytes - ipc::annex_bytes + of_annex);
+      return worker.scribble(at < of_annex ? at : ipc::annex_bytes + at - of_annex,
+                             script.stretch(script.number<std::uint8_t>()));
     }
     case 7: {  // near the truth, where the checks are, or anywhere
       const std::uint64_t base = script.number<std::uint8_t>() % 2 == 0 ? worker.end() : script.number<std::uint64_t>();
