@@ -7,6 +7,7 @@
 #include "os/child.hpp"
 #include "os/clock.hpp"
 #include "os/descendants.hpp"
+#include "os/futex.hpp"
 #include "os/lifeline.hpp"
 #include "os/limits.hpp"
 #include "os/memory_file.hpp"
@@ -44,6 +45,7 @@ TEST_CASE("what every worker runs at its birth lies together", "[at-birth]") {
                                            place_of(os::accept_remote_fences),
                                            place_of(os::limit_this_process),
                                            place_of(os::now_by_system_call),
+                                           place_of(os::futex_wait),
                                            place_of(ipc::crc32c),
                                            place_of(detail::current_task)};
   const auto [first, last] = std::ranges::minmax(places);

@@ -3,9 +3,9 @@
 
 #include "os/fd.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
-#include <array>
 
 namespace bulkhead::os {
 
