@@ -11,13 +11,13 @@ std::size_t huge_size(std::size_t bytes) noexcept {
   return pages * os::huge_page_bytes - of_the_allocator;
 }
 
-CallerMemory::CallerMemory(void* memory, std::size_t size) noexcept {
+CallerMemory::CallerMemory(void* memory, std::size_t size) {
   const os::Pages pages = os::pages_of(memory, size);
+  if (pages.size == 0) return;
+  os::advise_huge(pages);
+  os::advise_unforked(pages);
   pages_ = pages.begin;
   size_ = pages.size;
-  if (size_ == 0) return;
-  os::advise_unforked(pages);
-  os::advise_huge(pages);
 }
 
 CallerMemory::~CallerMemory() {

@@ -10,6 +10,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <initializer_list>
 #include <utility>
 
 using namespace bulkhead;
@@ -56,6 +58,11 @@ bool is_inherited(const std::byte* address) {
   return WEXITSTATUS(status) == 0;
 }
 
+// As glibc does: how long the piece is, and in the low bits what it is.
+void note_length(std::byte* begin, std::size_t noted) {
+  std::memcpy(begin + sizeof(std::size_t), &noted, sizeof noted);
+}
+
 }  // namespace
 
 TEST_CASE("an allocation's pages are those that no other has a part of", "[caller-memory]") {
@@ -63,19 +70,31 @@ TEST_CASE("an allocation's pages are those that no other has a part of", "[calle
     const os::Pages pages = os::pages_of(at(begin), size);
     return std::pair(reinterpret_cast<std::size_t>(pages.begin), pages.size);
   };
-  const std::size_t somewhere = huge_page_bytes + 5 * page;
+  const std::size_t somewhere = 3 * page;  // where nothing is, nor looked at
   CHECK(pages_of(somewhere, 3 * page) == std::pair(somewhere, 3 * page));
   CHECK(pages_of(somewhere + 16, 3 * page) == std::pair(somewhere + page, 2 * page));
   CHECK(pages_of(somewhere + 16, page).second == 0);
   CHECK(pages_of(somewhere + 16, 100).second == 0);
   CHECK(pages_of(somewhere + 16, 4 * huge_page_bytes) == std::pair(somewhere + page, 4 * huge_page_bytes - page));
-  SECTION("one that fills its mapping has the first and the last, too") {
-    CHECK(pages_of(huge_page_bytes + 16, 3 * huge_page_bytes - 64) == std::pair(huge_page_bytes, 3 * huge_page_bytes));
-    CHECK(pages_of(huge_page_bytes, huge_page_bytes) == std::pair(huge_page_bytes, huge_page_bytes));
-    CHECK(pages_of(huge_page_bytes + 32, 3 * huge_page_bytes) ==
-          std::pair(huge_page_bytes + page, 3 * huge_page_bytes - page));
-    CHECK(pages_of(huge_page_bytes + 16, 10 * page) == std::pair(huge_page_bytes + page, 9 * page));
-  }
+  CHECK(pages_of(huge_page_bytes + 16, 10 * page) == std::pair(huge_page_bytes + page, 9 * page));
+}
+
+TEST_CASE("an allocation that fills its mapping has the first page and the last, too", "[caller-memory]") {
+  const Addresses addresses;
+  std::byte* const begin = addresses.begin();
+  constexpr std::size_t size = 3 * huge_page_bytes - 64;
+  const auto is_whole = [&](std::size_t noted) {
+    note_length(begin, noted);
+    const os::Pages pages = os::pages_of(begin + 16, size);
+    CHECK(pages.begin == (pages.is_mapping ? begin : begin + page));
+    CHECK(pages.size == (pages.is_mapping ? 3 * huge_page_bytes : 3 * huge_page_bytes - 2 * page));
+    return pages.is_mapping;
+  };
+  CHECK(is_whole(3 * huge_page_bytes | 2));
+  CHECK_FALSE(is_whole(3 * huge_page_bytes));             // of a heap
+  CHECK_FALSE(is_whole((3 * huge_page_bytes - 48) | 1));  // the same, behind another
+  CHECK_FALSE(is_whole(4 * huge_page_bytes | 2));         // it does not end there
+  CHECK_FALSE(os::pages_of(begin, size).is_mapping);      // nothing is noted before it
 }
 
 TEST_CASE("an allocation is made so long that it may be huge", "[caller-memory]") {
@@ -98,14 +117,17 @@ TEST_CASE("a child has what is beside the caller's memory, and what is of it onc
     CAPTURE(offset);
     std::byte* const begin = addresses.begin() + 2 * huge_page_bytes + offset;
     constexpr std::size_t size = 8 * huge_page_bytes - 64;
+    note_length(begin, 8 * huge_page_bytes | 2);
+    const bool whole = offset == 0;
     {
       const detail::CallerMemory kept(begin + 16, size);
+      CHECK(is_inherited(begin) != whole);
       CHECK_FALSE(is_inherited(begin + page));
       CHECK_FALSE(is_inherited(begin + size / page * page - page));
+      CHECK(is_inherited(begin + size / page * page) != whole);
       CHECK(is_inherited(begin - page));
       CHECK(is_inherited(begin + 8 * huge_page_bytes));
     }
-    CHECK(is_inherited(begin + page));
-    CHECK(is_inherited(begin + size / page * page - page));
+    for (std::byte* const at : {begin, begin + page, begin + size / page * page}) CHECK(is_inherited(at));
   }
 }

@@ -122,6 +122,7 @@ struct WorkerPage {
 };
 static_assert(sizeof(WorkerPage) <= worker_page_bytes);
 static_assert(outbox_ring_offset + outbox_ring_bytes <= worker_memory_bytes);
+static_assert(worker_page_offset % (64u << 10) == 0 && worker_bytes_at_birth % (4u << 10) == 0);  // occupied by pages
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 /// The page in a worker's memory, which it makes, and the coordinator reads.

@@ -12,13 +12,14 @@ inline constexpr std::size_t huge_page_bytes = 2u << 20;
 struct Pages {
   void* begin = nullptr;
   std::size_t size = 0;
+  bool is_mapping = false;  // all of one, which begins with a huge page
 };
 /// Those of an allocation of somebody else's that no other allocation has a part of. With them go the first page and
-/// the last where the allocation begins with a huge page and so has its mapping for itself: advice for a part of a huge
-/// page takes it to pieces.
+/// the last where glibc says that the allocation has its mapping for itself, and that begins with a huge page: advice
+/// for a part of a huge page takes it to pieces.
 Pages pages_of(void* memory, std::size_t size) noexcept;
-/// Huge where the system grants it: best before the first touch.
-void advise_huge(const Pages& pages) noexcept;
+/// Huge where the system grants it (its administrator may have said "never"): best before the first touch.
+void advise_huge(const Pages& pages);
 /// Absent in children forked from here on.
 void advise_unforked(const Pages& pages) noexcept;
 /// Inherited again.

@@ -44,7 +44,7 @@ void Coordinator::look_round() {
   next_kill_ = Nanoseconds::max();
   for (const auto& worker : workers_) {
     if (worker && completions_.empty()) look_at(*worker);
-    if (worker) next_kill_ = std::min(next_kill_, worker->kill_at);
+    if (worker && !worker->dying) next_kill_ = std::min(next_kill_, worker->kill_at);
     if (worker && std::exchange(worker->words_wait, false))
       poller_.watch(worker->words.from().get(), key_of(static_cast<std::size_t>(worker->slot()), Sign::words));
   }
@@ -139,7 +139,6 @@ bool Coordinator::has_ended(Worker& worker) {
 void Coordinator::note_death(Worker& worker) {
   if (worker.dying) return;
   worker.dying = true;
-  worker.kill_at = Nanoseconds::max();
   worker.since = now_;
   recount(worker);
   if (!worker.orphaned || worker.ended) return;

@@ -74,7 +74,7 @@ class WorkerEnd {
   void write_to_pipe(std::size_t most);
   void scribble(std::size_t at, std::span<const std::byte> bytes) {
     honest_ = honest_ && bytes.empty();
-    std::copy_n(bytes.begin(), bytes.size(), memory_.data() + at);
+    std::copy_n(bytes.begin(), std::min(bytes.size(), ipc::worker_memory_bytes - at), memory_.data() + at);
   }
   void lie(std::uint64_t committed, std::uint64_t ring_from) {
     honest_ = false;
@@ -292,9 +292,9 @@ inline void take_step(Script& script, WorkerEnd& worker, CoordinatorEnd& coordin
       coordinator.pull_ring(worker);
       return;
     case 6: {
-      constexpr std::size_t of_annex = 1u << 20;  // and all that lies behind it
-      const std::size_t at = script.number<std::uint32_t>() % (ipc::worker_memory_bytes - ipc::annex_bytes + of_annex);
-      return worker.scribble(at < of_annex ? at : ipc::annex_bytes + at - of_annex,
+      constexpr std::size_t behind_annex = ipc::worker_memory_bytes - ipc::annex_bytes, of_annex = 1u << 20;
+      const std::size_t at = script.number<std::uint32_t>() % (behind_annex + of_annex);
+      return worker.scribble(at < behind_annex ? ipc::annex_bytes + at : at - behind_annex,
                              script.stretch(script.number<std::uint8_t>()));
     }
     case 7: {  // near the truth, where the checks are, or anywhere

@@ -72,7 +72,7 @@ void save_lives(const std::filesystem::path& folder) {
   for (int i = 0; i < 24; ++i) laps += filler + small + (i % 2 ? pull_ring : write_all + pull_pipe);
   save(folder, "laps", laps);
   save(folder, "garbage", life + small + Bytes("\0\x08garbage!", 10) + write_all + pull_pipe + pull_ring);
-  save(folder, "scribbled", life + small + Bytes("\6\x08\x10\0\0\x04\1\2\3\4", 10) + pull_ring);
+  save(folder, "scribbled", life + small + Bytes("\6\x08\4\0\0\x04\1\2\3\4", 10) + pull_ring);
   save(folder, "lies", life + small + Bytes("\7\0\x08\0\0\0", 6) + pull_ring + Bytes("\7\1", 2) + Bytes(8, '\x7f'));
   bulkhead::Failure failure;
   failure.ending = bulkhead::Ending::exception;

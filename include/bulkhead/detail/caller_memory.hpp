@@ -17,7 +17,7 @@ class CallerMemory {
  public:
   CallerMemory() noexcept = default;
   /// Best before the first touch.
-  CallerMemory(void* memory, std::size_t size) noexcept;
+  CallerMemory(void* memory, std::size_t size);
   CallerMemory(CallerMemory&& other) noexcept : pages_(other.pages_), size_(std::exchange(other.size_, 0)) {}
   CallerMemory& operator=(CallerMemory other) noexcept {
     std::swap(pages_, other.pages_);
