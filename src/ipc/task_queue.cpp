@@ -102,6 +102,11 @@ void TaskQueue::release(const ArenaPlace& place) noexcept {
   arena_->release(mapping_.data() + arena_offset_ + place.offset);
 }
 
+void TaskQueue::give_back() noexcept {
+  arena_.reset();
+  mapping_ = {};
+}
+
 std::span<std::byte> TaskQueue::bytes(const ArenaPlace& place) const noexcept {
   return {mapping_.data() + arena_offset_ + place.offset, place.size};
 }

@@ -35,6 +35,9 @@ class TaskQueue {
   void release(const ArenaPlace& place) noexcept;
   std::span<std::byte> bytes(const ArenaPlace& place) const noexcept;
 
+  /// When nobody reads it any more: gives the memory back, before the destructor does, which alone may follow.
+  void give_back() noexcept;
+
   const os::MemoryFile& file() const noexcept { return file_; }
   std::size_t arena_offset() const noexcept { return arena_offset_; }
   std::size_t arena_bytes() const noexcept { return arena_bytes_; }

@@ -14,6 +14,8 @@
 #include <cstdio>
 #include <ext/stdio_sync_filebuf.h>
 #include <iostream>
+#include <streambuf>
+#include <typeinfo>
 
 namespace bulkhead::os {
 
@@ -24,12 +26,20 @@ std::uint64_t generation = 0;
 
 int number_of(Signal which) noexcept { return which == Signal::kill ? SIGKILL : SIGTERM; }
 
-// Only our own streams: fflush(nullptr) would wait for a thread that sits in getchar().
+// As it is unless it was unbound from stdio: it keeps nothing back, and its flush() is that of stdio's stream.
+bool is_of_stdio(const std::ostream& stream) noexcept {
+  const std::streambuf* const buffer = stream.rdbuf();
+  return buffer != nullptr && typeid(*buffer) == typeid(__gnu_cxx::stdio_sync_filebuf<char>);
+}
+
+// Only our own streams: fflush(nullptr) would wait for a thread that sits in getchar(). And only where there may be
+// something: each worker would map what the flushing runs for itself, and look up its names, which takes longer than
+// the rest of its end.
 void flush_standard_output() noexcept {
-  std::fflush(stdout);
-  std::fflush(stderr);
-  std::cout.flush();
-  std::clog.flush();
+  for (std::FILE* const stream : {stdout, stderr})
+    if (::__fpending(stream) != 0) std::fflush(stream);
+  for (std::ostream* const stream : {&std::cout, &std::clog})
+    if (!is_of_stdio(*stream)) stream->flush();
 }
 
 // As far as no other thread holds the stream: that one may be blocked for ever in a pipe that nobody reads.
@@ -40,8 +50,7 @@ bool flush_before_fork() noexcept {
     ::fflush_unlocked(stdout);
     ::funlockfile(stdout);
   }
-  // Unless it was unbound from stdio, std::cout is that same stream, and its flush() would wait for the lock.
-  if (dynamic_cast<__gnu_cxx::stdio_sync_filebuf<char>*>(std::cout.rdbuf()) == nullptr) std::cout.flush();
+  if (!is_of_stdio(std::cout)) std::cout.flush();  // else it would wait for the lock
   return free;
 }
 

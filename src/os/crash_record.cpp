@@ -9,7 +9,7 @@
 #include <unwind.h>
 
 #include <array>
-#include <utility>
+#include <atomic>
 
 namespace bulkhead::os {
 
@@ -57,9 +57,14 @@ _Unwind_Reason_Code stop_at_once(_Unwind_Context*, void*) { return _URC_END_OF_S
 
 }  // namespace
 
+void prepare_to_handle_crashes() noexcept {
+  static std::atomic<bool> prepared = false;  // two threads may do it twice, which changes nothing
+  if (!prepared) _Unwind_Backtrace(stop_at_once, nullptr);
+  prepared = true;
+}
+
 void handle_crashes() noexcept {
-  static bool prepared = false;  // also before this process was forked
-  if (!std::exchange(prepared, true)) _Unwind_Backtrace(stop_at_once, nullptr);
+  prepare_to_handle_crashes();
   stack_t alternate{};
   alternate.ss_sp = alternate_stack.data();
   alternate.ss_size = alternate_stack.size();

@@ -15,6 +15,10 @@ struct CrashRecord {
   std::uint64_t frames[max_frames] = {};  // innermost first
 };
 
+/// What handle_crashes() has to do but once, for this process and all that are forked from it: the unwinder's names are
+/// looked up, which each of those would do anew. Thread-safe.
+void prepare_to_handle_crashes() noexcept;
+
 /// Handles the fatal signals of this thread from here on, and so do the processes that are forked from it: these need
 /// not do it themselves. Nothing is noted yet, and the process ends as it would have without us. Signals that already
 /// have a handler (a sanitizer's, the task's own) are left to it.

@@ -226,9 +226,14 @@ void forget_spared_children() noexcept {
 
 std::atomic<bool> noted_fork{false};
 
+void prepare_to_note_forks() noexcept {
+  static std::atomic<bool> prepared = false;  // two threads may do it twice, which changes nothing
+  if (!prepared) ::pthread_atfork(nullptr, note_child, note_birth);
+  prepared = true;
+}
+
 void note_forks() noexcept {
-  static bool noted = false;  // also before this process was forked
-  if (!std::exchange(noted, true)) ::pthread_atfork(nullptr, note_child, note_birth);
+  prepare_to_note_forks();
   noted_fork = false;
 }
 

@@ -79,6 +79,9 @@ void spare_child_no_more(int pid) noexcept;
 /// They were another process', in another pid namespace: here the same numbers are somebody else.
 void forget_spared_children() noexcept;
 
+/// What note_forks() has to do but once, for this process and all that are forked from it: names are looked up for it,
+/// which each of those would do anew. Thread-safe.
+void prepare_to_note_forks() noexcept;
 /// From here on calls of fork() in this process, and in those forked from it, are noted (not those of vfork() and
 /// posix_spawn()); those before are forgotten.
 void note_forks() noexcept;

@@ -47,8 +47,11 @@ Fd find_counter() {
 
 }  // namespace
 
-OutOfMemoryKills::OutOfMemoryKills()
-    : file_(find_counter()), claimed_(kills_in(file_).value_or(0)), counted_(claimed_) {}
+void OutOfMemoryKills::begin() {
+  if (file_) return;
+  file_ = find_counter();
+  claimed_ = counted_ = kills_in(file_).value_or(0);
+}
 
 bool OutOfMemoryKills::claim() {
   if (kills_in(file_).value_or(0) <= claimed_) return false;

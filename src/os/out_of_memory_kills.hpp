@@ -7,11 +7,12 @@
 
 namespace bulkhead::os {
 
-/// Counts in the group that this process is in when it is made. The file stays open: it is asked at every death by
+/// Counts in the group that this process is in when it begins. The file stays open: it is asked at every death by
 /// SIGKILL, and finding it costs more than reading it.
 class OutOfMemoryKills {
  public:
-  OutOfMemoryKills();
+  /// From here on; called again, it changes nothing.
+  void begin();
 
   /// Whether there was one that no death was told to be yet: this one is. False where no group counts.
   bool claim();

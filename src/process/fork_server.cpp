@@ -1,5 +1,6 @@
 #include "process/fork_server.hpp"
 
+#include "os/crash_record.hpp"
 #include "os/descendants.hpp"
 #include "os/pid_namespace.hpp"
 #include "os/private_descriptors.hpp"
@@ -50,6 +51,8 @@ void enter_namespace(os::DescriptorSocket& socket, std::vector<int> kept, const 
 ForkServer::ForkServer(Life life, const std::vector<int>& kept, const WorkOptions& options) : socket_(os::Fd()) {
   auto [ours, theirs] = os::DescriptorSocket::make_pair();
   const int host = os::process_id();
+  os::prepare_to_note_forks();
+  if (options.crash_notes) os::prepare_to_handle_crashes();
   auto child = os::fork_child();
   if (!child) serve(life, std::move(theirs), kept, host, options);
   child_ = *std::move(child);

@@ -57,7 +57,10 @@ void ForkServerLoop::run() {
         reap(key - workers_from);
     }
     send_reports();
-    if (leaving_ && workers_.empty() && unsent_.empty()) end_everything();
+    if (leaving_ && workers_.empty() && unsent_.empty()) {
+      end_what_is_left();  // again: where memory was short, it left that to us
+      os::leave_at_once(0);
+    }
   }
 }
 

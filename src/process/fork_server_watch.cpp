@@ -18,6 +18,7 @@ void Coordinator::start() {
                                          std::vector<int>{queue_.file().fd().get()}, options_);
   poller_.watch(server_->socket().get(), server_key);
   poller_.watch(server_->pidfd().get(), server_death_key);
+  kills_for_memory_.begin();  // now, since it is some time until there is a worker
   notify({.kind = EventKind::fork_server_started, .process = server_->pid()});
 }
 
