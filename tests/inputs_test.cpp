@@ -115,6 +115,29 @@ TEST_CASE("an input that stalls while a worker dies goes on with another", "[inp
   check_results(results);
 }
 
+TEST_CASE("whoever was dealt a task begins it while the input that followed is slow", "[inputs]") {
+  const NothingLeftBehind check;
+  // A range that may be read again is not known to be slow before it is. What comes first does not keep anybody; the
+  // next item takes as long as a birth; and the one behind it waits for all tasks before to have begun.
+  constexpr int workers = 4, slow = workers, waits = workers + 1;
+  Teller begun;
+  int heard = 0;
+  const auto pull = [&](int n) {
+    if (n == slow) std::this_thread::sleep_for(5ms);  // the input's own time, and nobody is waited for
+    for (; n == waits && heard < workers && begun.wait() >= 0; ++heard) {
+    }
+    return n;
+  };
+  const auto work = [&](int n) {
+    begun.tell(n);
+    return n;
+  };
+  const auto results =
+      do_process_work(std::views::iota(0, 8) | std::views::transform(pull), work, {.num_workers = workers});
+  CHECK(heard == workers);
+  for (int n = 0; n < 8; ++n) CHECK(results.at(static_cast<std::size_t>(n)).value() == n);
+}
+
 namespace {
 
 // Two items, the first too large for a lane; the second comes when somebody has begun with the first.

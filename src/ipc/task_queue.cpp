@@ -102,7 +102,7 @@ void TaskQueue::release(const ArenaPlace& place) noexcept {
   arena_->release(mapping_.data() + arena_offset_ + place.offset);
 }
 
-void TaskQueue::give_back() noexcept {
+void TaskQueue::unmap() noexcept {
   arena_.reset();
   mapping_ = {};
 }

@@ -35,8 +35,8 @@ class TaskQueue {
   void release(const ArenaPlace& place) noexcept;
   std::span<std::byte> bytes(const ArenaPlace& place) const noexcept;
 
-  /// When nobody reads it any more: gives the memory back, before the destructor does, which alone may follow.
-  void give_back() noexcept;
+  /// When nobody reads it any more: what the destructor would do first, and it alone may follow.
+  void unmap() noexcept;
 
   const os::MemoryFile& file() const noexcept { return file_; }
   std::size_t arena_offset() const noexcept { return arena_offset_; }

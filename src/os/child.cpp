@@ -26,20 +26,24 @@ std::uint64_t generation = 0;
 
 int number_of(Signal which) noexcept { return which == Signal::kill ? SIGKILL : SIGTERM; }
 
-// As it is unless it was unbound from stdio: it keeps nothing back, and its flush() is that of stdio's stream.
-bool is_of_stdio(const std::ostream& stream) noexcept {
-  const std::streambuf* const buffer = stream.rdbuf();
-  return buffer != nullptr && typeid(*buffer) == typeid(__gnu_cxx::stdio_sync_filebuf<char>);
+// As it is unless it was unbound from stdio, or bound to another file: then it keeps nothing back, and its flush() is
+// that of stdout or stderr.
+bool writes_to_stdio(const std::ostream& stream) noexcept {
+  using OfStdio = __gnu_cxx::stdio_sync_filebuf<char>;
+  std::streambuf* const buffer = stream.rdbuf();
+  if (buffer == nullptr || typeid(*buffer) != typeid(OfStdio)) return false;
+  const std::FILE* const file = static_cast<OfStdio*>(buffer)->file();
+  return file == stdout || file == stderr;
 }
 
 // Only our own streams: fflush(nullptr) would wait for a thread that sits in getchar(). And only where there may be
 // something: each worker would map what the flushing runs for itself, and look up its names, which takes longer than
-// the rest of its end.
+// the rest of its end. Stdio's come last: others may write into them.
 void flush_standard_output() noexcept {
+  for (std::ostream* const stream : {&std::cout, &std::clog})
+    if (!writes_to_stdio(*stream)) stream->flush();
   for (std::FILE* const stream : {stdout, stderr})
     if (::__fpending(stream) != 0) std::fflush(stream);
-  for (std::ostream* const stream : {&std::cout, &std::clog})
-    if (!is_of_stdio(*stream)) stream->flush();
 }
 
 // As far as no other thread holds the stream: that one may be blocked for ever in a pipe that nobody reads.
@@ -50,7 +54,7 @@ bool flush_before_fork() noexcept {
     ::fflush_unlocked(stdout);
     ::funlockfile(stdout);
   }
-  if (!is_of_stdio(std::cout)) std::cout.flush();  // else it would wait for the lock
+  if (!writes_to_stdio(std::cout)) std::cout.flush();  // else it would wait for the lock
   return free;
 }
 

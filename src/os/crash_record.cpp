@@ -59,7 +59,8 @@ _Unwind_Reason_Code stop_at_once(_Unwind_Context*, void*) { return _URC_END_OF_S
 
 void prepare_to_handle_crashes() noexcept {
   static std::atomic<bool> prepared = false;  // two threads may do it twice, which changes nothing
-  if (!prepared) _Unwind_Backtrace(stop_at_once, nullptr);
+  if (prepared) return;
+  _Unwind_Backtrace(stop_at_once, nullptr);
   prepared = true;
 }
 

@@ -227,9 +227,9 @@ void forget_spared_children() noexcept {
 std::atomic<bool> noted_fork{false};
 
 void prepare_to_note_forks() noexcept {
-  static std::atomic<bool> prepared = false;  // two threads may do it twice, which changes nothing
-  if (!prepared) ::pthread_atfork(nullptr, note_child, note_birth);
-  prepared = true;
+  // Two threads may do it twice, which changes nothing. A lock might be held by another at the moment of a fork.
+  static std::atomic<bool> prepared = false;
+  if (!prepared && ::pthread_atfork(nullptr, note_child, note_birth) == 0) prepared = true;
 }
 
 void note_forks() noexcept {

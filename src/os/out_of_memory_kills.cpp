@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace bulkhead::os {
 
@@ -47,10 +48,12 @@ Fd find_counter() {
 
 }  // namespace
 
-void OutOfMemoryKills::begin() {
+void OutOfMemoryKills::begin() noexcept try {
   if (file_) return;
-  file_ = find_counter();
-  claimed_ = counted_ = kills_in(file_).value_or(0);
+  Fd counter = find_counter();
+  claimed_ = counted_ = kills_in(counter).value_or(0);
+  file_ = std::move(counter);
+} catch (...) {  // no memory, or no descriptor
 }
 
 bool OutOfMemoryKills::claim() {

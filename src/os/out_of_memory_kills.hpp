@@ -11,8 +11,8 @@ namespace bulkhead::os {
 /// SIGKILL, and finding it costs more than reading it.
 class OutOfMemoryKills {
  public:
-  /// From here on; called again, it changes nothing.
-  void begin();
+  /// From here on, or none where that cannot be had. Called again, it forgets nothing.
+  void begin() noexcept;
 
   /// Whether there was one that no death was told to be yet: this one is. False where no group counts.
   bool claim();

@@ -225,7 +225,7 @@ void Coordinator::finish() {
   while (live_ != 0) {
     if (!take_one_ready()) poll();
   }
-  queue_.give_back();  // while the fork server leaves
+  queue_.unmap();  // while the fork server leaves
   server_.reset();
   whole_ = statistics();
   notify({.kind = EventKind::run_finished, .statistics = &*whole_});

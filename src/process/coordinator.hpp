@@ -93,7 +93,7 @@ class Coordinator {
   std::uint64_t fed() const noexcept { return admitted_ - never_dealt_; }
   void note_added(std::size_t count);
   void look_at_input();
-  bool fills_unborn() const noexcept;
+  bool awaits_births() const noexcept;
   enum class Among : std::uint8_t { all, idle };
   void deal_backlog(Among among = Among::all);
   void deal(Worker& worker, std::size_t most);

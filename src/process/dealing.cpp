@@ -153,24 +153,25 @@ void Coordinator::count_batch(std::uint64_t tasks) noexcept {
 void Coordinator::flush() {
   publish_fill();
   constexpr auto for_a_birth = 5s;
-  while (fills_unborn()) {
+  while (awaits_births()) {
     if (!os::wait_readable(server_->socket(), for_a_birth)) server_->kill();
     now_ = os::now();
     look_at_server();
   }
 }
 
-bool Coordinator::fills_unborn() const noexcept { return server_ && filling_ && !filling_->born(); }
+bool Coordinator::awaits_births() const noexcept { return server_ && standing_.unborn != 0; }
 
 // A sleeping worker is woken once per fill, not once per task; but an input that takes its time must not keep to itself
-// what workers could be doing.
+// what workers could be doing. While it does not, births are heard of in passing: so where it is fast and then keeps us
+// for long, that one item may be waited for by those who were not born before.
 void Coordinator::look_at_input() {
   const auto before = std::exchange(now_, os::now());
   if (!input_pace_.hand_over(before, now_)) return;
-  constexpr auto as_a_birth = 1ms;  // about: who has waited for the input so long waits for that as well
+  constexpr auto as_a_birth = 1ms;  // about: who was kept so long can wait for that as well
   if (now_ - before >= as_a_birth) return flush();
   publish_fill();
-  if (fills_unborn() && os::wait_readable(server_->socket(), 0ms)) look_at_server();
+  if (awaits_births() && os::wait_readable(server_->socket(), 0ms)) look_at_server();
 }
 
 std::span<std::byte> Coordinator::large_room(std::size_t size) {

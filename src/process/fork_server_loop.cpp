@@ -58,7 +58,7 @@ void ForkServerLoop::run() {
     }
     send_reports();
     if (leaving_ && workers_.empty() && unsent_.empty()) {
-      end_what_is_left();  // again: where memory was short, it left that to us
+      end_what_is_left();  // once more: after the last end memory for it may have been short
       os::leave_at_once(0);
     }
   }

@@ -67,6 +67,7 @@ void Coordinator::take_report(const Report& report, os::Fd pidfd) {
     case ReportKind::born:
       if (!process) return refuse_birth(*worker, EMFILE);  // its descriptor got no number here
       worker->be_born(std::move(process), now_);
+      recount(*worker);
       return welcome(*worker);
     case ReportKind::refused:
       return refuse_birth(*worker, report.error);

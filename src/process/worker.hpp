@@ -38,13 +38,16 @@ struct Standing {
   std::size_t several = 0;  // and more than one
   std::size_t awaited = 0;  // it has not said yet that it was set up, or its end is not over
   std::size_t dying = 0;
+  std::size_t unborn = 0;  // as far as we have heard
 
   Standing& operator+=(const Standing& other) noexcept {
-    busy += other.busy, several += other.several, awaited += other.awaited, dying += other.dying;
+    busy += other.busy, several += other.several, awaited += other.awaited, dying += other.dying,
+        unborn += other.unborn;
     return *this;
   }
   Standing& operator-=(const Standing& other) noexcept {
-    busy -= other.busy, several -= other.several, awaited -= other.awaited, dying -= other.dying;
+    busy -= other.busy, several -= other.several, awaited -= other.awaited, dying -= other.dying,
+        unborn -= other.unborn;
     return *this;
   }
 };
@@ -112,7 +115,7 @@ class Worker {
   /// What a dead worker noted of its end, if it noted anything plausible, and what is known of its life.
   void explain(Failure& failure) const;
 
-  Standing standing() const noexcept { return {outstanding > 0, outstanding > 1, !serving || dying, dying}; }
+  Standing standing() const noexcept { return {outstanding > 0, outstanding > 1, !serving || dying, dying, !born()}; }
   bool accepts() const noexcept { return doom == KillReason::none && !alone && !orphaned && !dying; }
   /// Everything is known that will ever be: what it said, and how it ended where that can be known.
   bool may_be_buried() const noexcept { return said_all && (ended || orphaned); }
