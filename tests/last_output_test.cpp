@@ -3,14 +3,17 @@
 
 #include <bulkhead/work.hpp>
 
+#include <stdio_ext.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <ext/stdio_sync_filebuf.h>
 #include <functional>
 #include <iostream>
+#include <streambuf>
 #include <string>
 #include <vector>
 
@@ -37,6 +40,13 @@ std::string printed_by(const std::function<void()>& print) {
   return std::string(text.data(), static_cast<std::size_t>(n));
 }
 
+// Else it keeps nothing back.
+void buffer_standard_error() { std::setvbuf(stderr, nullptr, _IOFBF, 4096); }
+// A task that finds nothing kept back dies of it.
+void require_kept_back() {
+  if (::__fpending(stderr) == 0) std::abort();
+}
+
 // Whatever it is given goes to the C library's stream when it is flushed.
 class IntoFile : public std::streambuf {
  public:
@@ -57,10 +67,15 @@ class IntoFile : public std::streambuf {
 TEST_CASE("what a worker has printed is there when it has left", "[last_output]") {
   CHECK(printed_by([] { std::printf("by printf"); }) == "by printf");
   CHECK(printed_by([] { std::cout << "by cout"; }) == "by cout");
-  CHECK(printed_by([] { std::clog << "by clog"; }) == "by clog");
   CHECK(printed_by([] {
-          std::setvbuf(stderr, nullptr, _IOFBF, 4096);
+          buffer_standard_error();
+          std::clog << "by clog";
+          require_kept_back();
+        }) == "by clog");
+  CHECK(printed_by([] {
+          buffer_standard_error();
           std::fprintf(stderr, "kept back");
+          require_kept_back();
         }) == "kept back");
   CHECK(printed_by([] {}).empty());
 }
@@ -69,7 +84,6 @@ TEST_CASE("what a worker has printed to a stream of its own making is there as w
   CHECK(printed_by([] {
           std::ios::sync_with_stdio(false);
           std::cout << "cout, ";
-          std::cout.flush();
           std::clog << "clog";
         }) == "cout, clog");
   CHECK(printed_by([] {
@@ -83,7 +97,7 @@ TEST_CASE("what a worker has printed to a stream of its own making is there as w
           std::cout << "by way of stdout";
         }) == "by way of stdout");
   CHECK(printed_by([] {
-          std::setvbuf(stderr, nullptr, _IOFBF, 4096);
+          buffer_standard_error();
           static IntoFile into(stderr);
           std::cout.rdbuf(&into);
           std::cout << "by way of stderr";

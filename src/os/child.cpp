@@ -46,7 +46,7 @@ void flush_standard_output() noexcept {
     if (::__fpending(stream) != 0) std::fflush(stream);
 }
 
-// As far as no other thread holds the stream: that one may be blocked for ever in a pipe that nobody reads.
+// As far as no other thread holds stdout: that one may be blocked for ever in a pipe that nobody reads.
 // False: what it holds is not flushed.
 bool flush_before_fork() noexcept {
   const bool free = ::ftrylockfile(stdout) == 0;

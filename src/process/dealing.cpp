@@ -79,6 +79,10 @@ bool Coordinator::wants_task() {
 // What was admitted earlier goes first.
 bool Coordinator::may_deal_new() {
   close_fill();
+  if (awaits_births()) {
+    const auto before = std::exchange(now_, os::now());
+    hear_of_births(now_ - before);
+  }
   if (closed()) return false;
   deal_backlog();
   return !backlog_.has_ready(now_);
@@ -149,7 +153,7 @@ void Coordinator::count_batch(std::uint64_t tasks) noexcept {
   counted_.largest_batch = std::max(counted_.largest_batch, tasks);
 }
 
-// The input may keep us for long, and a worker may take nothing before its birth was heard of.
+// The input may keep us for long, and a worker may take nothing before its birth was heard of: all are waited for.
 void Coordinator::flush() {
   publish_fill();
   constexpr auto for_a_birth = 5s;
@@ -162,16 +166,24 @@ void Coordinator::flush() {
 
 bool Coordinator::awaits_births() const noexcept { return server_ && standing_.unborn != 0; }
 
+// In passing. But who is kept elsewhere for about as long as a birth takes, by the input or by whoever takes the
+// results, can wait for births as well: else the next item or result may keep those from their tasks that are born
+// meanwhile. One may, where all before were fast.
+void Coordinator::hear_of_births(Nanoseconds kept_elsewhere) {
+  constexpr auto as_a_birth = 1ms;
+  if (kept_elsewhere >= as_a_birth)
+    flush();
+  else if (awaits_births() && os::wait_readable(server_->socket(), 0ms))
+    look_at_server();
+}
+
 // A sleeping worker is woken once per fill, not once per task; but an input that takes its time must not keep to itself
-// what workers could be doing. While it does not, births are heard of in passing: so where it is fast and then keeps us
-// for long, that one item may be waited for by those who were not born before.
+// what workers could be doing. Looked at where a row ends, and nowhere else: the lane may have been closed behind it.
 void Coordinator::look_at_input() {
   const auto before = std::exchange(now_, os::now());
   if (!input_pace_.hand_over(before, now_)) return;
-  constexpr auto as_a_birth = 1ms;  // about: who was kept so long can wait for that as well
-  if (now_ - before >= as_a_birth) return flush();
   publish_fill();
-  if (awaits_births() && os::wait_readable(server_->socket(), 0ms)) look_at_server();
+  hear_of_births(now_ - before);
 }
 
 std::span<std::byte> Coordinator::large_room(std::size_t size) {

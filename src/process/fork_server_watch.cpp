@@ -66,7 +66,7 @@ void Coordinator::take_report(const Report& report, os::Fd pidfd) {
       return;
     case ReportKind::born:
       if (!process) return refuse_birth(*worker, EMFILE);  // its descriptor got no number here
-      worker->be_born(std::move(process), now_);
+      worker->be_born(std::move(process), heard_of_birth_ = now_);
       recount(*worker);
       return welcome(*worker);
     case ReportKind::refused:

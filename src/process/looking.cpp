@@ -78,7 +78,9 @@ void Coordinator::look_whether_it_works(Worker& worker) {
 void Coordinator::look_at_birth(Worker& worker) {
   constexpr auto for_a_fork = 5s, for_a_status = 1s;
   const auto since = now_ - worker.since;
-  const bool silent = (!worker.born() && since > for_a_fork) || (worker.dying && !worker.ended && since > for_a_status);
+  // Many are asked for at once, and forked one after the other.
+  const bool unheard = !worker.born() && now_ - std::max(worker.since, heard_of_birth_) > for_a_fork;
+  const bool silent = unheard || (worker.dying && !worker.ended && since > for_a_status);
   if (silent && server_) server_->kill();
   if (!worker.admitted() || worker.dying || worker.doom != KillReason::none) return;
   // By itself it wakes every half a second; and to begin takes none of the user's code.
