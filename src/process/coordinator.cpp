@@ -101,7 +101,6 @@ Wake Coordinator::wait_for_completions(int input) {
     prepare_for_successor();
     if (poll() && input != detail::ProcessEngine::no_input) input_ready_ = true;
   }
-  hear_of_births(0ns);  // whoever takes the results may take his time
   notify_finished();
   return Wake::completions;
 }

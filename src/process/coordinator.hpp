@@ -94,7 +94,7 @@ class Coordinator {
   void note_added(std::size_t count);
   void look_at_input();
   bool awaits_births() const noexcept;
-  void hear_of_births(Nanoseconds kept_elsewhere);
+  void hear_of_births();
   enum class Among : std::uint8_t { all, idle };
   void deal_backlog(Among among = Among::all);
   void deal(Worker& worker, std::size_t most);
@@ -257,7 +257,7 @@ class Coordinator {
   WorkStatistics counted_;  // what follows from nothing else; `dealt` is without the first time of each task
   std::optional<WorkStatistics> whole_;  // of the run that has ended
   Nanoseconds began_{}, cpu_at_start_{};
-  Nanoseconds heard_of_birth_{};
+  Nanoseconds fork_answered_{};  // when the fork server last said what had become of an order
   Nanoseconds now_{}, next_look_{}, next_look_for_deaths_{}, next_heartbeat_{};
   std::minstd_rand random_;
 };

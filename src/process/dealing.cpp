@@ -79,10 +79,7 @@ bool Coordinator::wants_task() {
 // What was admitted earlier goes first.
 bool Coordinator::may_deal_new() {
   close_fill();
-  if (awaits_births()) {
-    const auto before = std::exchange(now_, os::now());
-    hear_of_births(now_ - before);
-  }
+  hear_of_births();
   if (closed()) return false;
   deal_backlog();
   return !backlog_.has_ready(now_);
@@ -166,15 +163,10 @@ void Coordinator::flush() {
 
 bool Coordinator::awaits_births() const noexcept { return server_ && standing_.unborn != 0; }
 
-// In passing. But who is kept elsewhere for about as long as a birth takes, by the input or by whoever takes the
-// results, can wait for births as well: else the next item or result may keep those from their tasks that are born
-// meanwhile. One may, where all before were fast.
-void Coordinator::hear_of_births(Nanoseconds kept_elsewhere) {
-  constexpr auto as_a_birth = 1ms;
-  if (kept_elsewhere >= as_a_birth)
-    flush();
-  else if (awaits_births() && os::wait_readable(server_->socket(), 0ms))
-    look_at_server();
+// In passing, whenever an item needs a lane: so a slow input keeps nobody from his tasks who was born before its last
+// item.
+void Coordinator::hear_of_births() {
+  if (awaits_births() && os::wait_readable(server_->socket(), 0ms)) look_at_server();
 }
 
 // A sleeping worker is woken once per fill, not once per task; but an input that takes its time must not keep to itself
@@ -182,8 +174,10 @@ void Coordinator::hear_of_births(Nanoseconds kept_elsewhere) {
 void Coordinator::look_at_input() {
   const auto before = std::exchange(now_, os::now());
   if (!input_pace_.hand_over(before, now_)) return;
+  constexpr auto as_a_birth = 1ms;  // about: who was kept so long can wait for births as well
+  if (now_ - before >= as_a_birth) return flush();
   publish_fill();
-  hear_of_births(now_ - before);
+  hear_of_births();
 }
 
 std::span<std::byte> Coordinator::large_room(std::size_t size) {

@@ -58,6 +58,7 @@ Worker* Coordinator::worker_numbered(std::uint64_t number) const noexcept {
 
 void Coordinator::take_report(const Report& report, os::Fd pidfd) {
   os::ProcessHandle process(report.pid, std::move(pidfd));
+  if (report.kind != ReportKind::ended) fork_answered_ = now_;
   if (spare_ && spare_->number() == report.worker) return take_report_of_spare(report, std::move(process));
   Worker* const worker = worker_numbered(report.worker);
   if (!worker) return process.kill();
@@ -66,7 +67,7 @@ void Coordinator::take_report(const Report& report, os::Fd pidfd) {
       return;
     case ReportKind::born:
       if (!process) return refuse_birth(*worker, EMFILE);  // its descriptor got no number here
-      worker->be_born(std::move(process), heard_of_birth_ = now_);
+      worker->be_born(std::move(process), now_);
       recount(*worker);
       return welcome(*worker);
     case ReportKind::refused:

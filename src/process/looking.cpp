@@ -79,7 +79,7 @@ void Coordinator::look_at_birth(Worker& worker) {
   constexpr auto for_a_fork = 5s, for_a_status = 1s;
   const auto since = now_ - worker.since;
   // Many are asked for at once, and forked one after the other.
-  const bool unheard = !worker.born() && now_ - std::max(worker.since, heard_of_birth_) > for_a_fork;
+  const bool unheard = !worker.born() && now_ - std::max(worker.since, fork_answered_) > for_a_fork;
   const bool silent = unheard || (worker.dying && !worker.ended && since > for_a_status);
   if (silent && server_) server_->kill();
   if (!worker.admitted() || worker.dying || worker.doom != KillReason::none) return;
