@@ -241,7 +241,10 @@ TEST_CASE("what a task in a namespace leaves is gone with it", "[pid_namespace]"
                               }
                               return n;
                             },
-                            {.num_workers = 2, .task_timeout = 500ms, .kill_grace = 50ms, .isolation = Isolation::pid});
+                            {.num_workers = 2,
+                             .task_timeout = end == "hangs" ? 500ms : 20'000ms,  // to crash takes a sanitizer its time
+                             .kill_grace = 50ms,
+                             .isolation = Isolation::pid});
         CHECK(roll.everybody_is_gone(0));
         if (end == "returns") CHECK(results[1].value() == 1);
         if (end == "crashes") CHECK(results[1].ending() == Ending::crashed);

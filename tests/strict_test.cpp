@@ -90,7 +90,7 @@ TEST_CASE("strict: endings are what they are without it", "[strict]") {
                         std::thread([&] { n += stop.stop_requested() ? 1 : 0; }).join();
                         return n;
                       },
-                      {.num_workers = 2, .task_timeout = 300ms, .kill_grace = 50ms, .isolation = Isolation::strict});
+                      {.num_workers = 2, .task_timeout = 2s, .kill_grace = 50ms, .isolation = Isolation::strict});
   const std::map<int, Ending> special{{10, Ending::crashed},
                                       {20, Ending::crashed},
                                       {30, Ending::exited},

@@ -50,16 +50,19 @@ TEST_CASE("a task that crashes or hangs takes its whole tree along", "[trees]") 
       DYNAMIC_SECTION(name << (hangs ? ", hanging" : ", crashing")) {
         const NothingLeftBehind check;
         Roll roll;
-        const auto results = do_process_work(std::vector<int>{0, 1, 2, 3},
-                                             [&, leave = leave](int n) {
-                                               if (n == 1) {
-                                                 leave(roll);
-                                                 if (hangs) stay();
-                                                 crash_by(SIGSEGV);
-                                               }
-                                               return n;
-                                             },
-                                             {.num_workers = 2, .task_timeout = 500ms, .kill_grace = 50ms});
+        const auto results =
+            do_process_work(std::vector<int>{0, 1, 2, 3},
+                            [&, leave = leave](int n) {
+                              if (n == 1) {
+                                leave(roll);
+                                if (hangs) stay();
+                                crash_by(SIGSEGV);
+                              }
+                              return n;
+                            },
+                            {.num_workers = 2,
+                             .task_timeout = hangs ? 500ms : 20'000ms,  // to crash takes a sanitizer its time
+                             .kill_grace = 50ms});
         CHECK(roll.everybody_is_gone(0));
         CHECK(results[1].ending() == (hangs ? Ending::timed_out : Ending::crashed));
         CHECK(results[3].value() == 3);
