@@ -3,7 +3,6 @@
 #include <bulkhead/detail/check_options.hpp>
 
 #include "cgroup_quota.hpp"
-#include "os/cores.hpp"
 
 #include <cstdlib>
 #include <filesystem>
@@ -104,10 +103,4 @@ TEST_CASE("nonsense in the files is no quota", "[options]") {
   CHECK(groups.quota("no colons\n\n:\n") == std::nullopt);
   groups.write("cpu.max", "100000 0\n");
   CHECK(groups.quota("0::/\n") == std::nullopt);
-}
-
-TEST_CASE("this process may use at least one core, and no more than its affinity", "[options]") {
-  CHECK(usable_cores() >= 1);
-  CHECK(os::affinity_cores() >= 1);
-  CHECK(usable_cores() <= os::affinity_cores());
 }

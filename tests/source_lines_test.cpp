@@ -11,6 +11,7 @@
 #include <dlfcn.h>
 #include <link.h>
 
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -30,6 +31,12 @@ constexpr bool has_lines = BULKHEAD_HAS_SOURCE_LINES;
 
 std::string at_line(int line) { return has_lines ? " (source_lines_test.cpp:" + std::to_string(line) + ")" : ""; }
 
+std::string frame_name(std::uint64_t address) {
+  const std::vector<std::string> names = os::frame_names(std::array{address});
+  REQUIRE(names.size() == 1);
+  return names.front();
+}
+
 constexpr int line_of_the_fault = __LINE__ + 1;
 [[gnu::noinline]] int fetch(volatile int* pointer) { return *pointer; }
 
@@ -40,13 +47,13 @@ TEST_CASE("a frame has its source line where there is debug information, and its
   const std::uint64_t address = called_from();
   const std::string line = at_line(__LINE__ - 1);
   for (int again = 0; again < 2; ++again) {
-    const std::string name = os::frame_name(address);
+    const std::string name = frame_name(address);
     CHECK(name.find("+0x") != std::string::npos);
     CHECK(name.ends_with(line));
     CHECK((name.find(" (source_lines_test") != std::string::npos) == has_lines);
     os::close_debug_information();  // what was read of files is read again, or known
   }
-  const std::string library = os::frame_name(reinterpret_cast<std::uint64_t>(&std::abort) + 1);
+  const std::string library = frame_name(reinterpret_cast<std::uint64_t>(&std::abort) + 1);
   CHECK(library.find("abort+0x1") != std::string::npos);
 }
 
@@ -84,7 +91,7 @@ TEST_CASE("a library's file is believed only while it is the one that was loaded
   CHECK_FALSE(os::is_file_as_loaded(library, loaded->l_addr));
   std::filesystem::copy_file("/proc/self/exe", library);
   CHECK_FALSE(os::is_file_as_loaded(library, loaded->l_addr));
-  CHECK_FALSE(os::frame_name(loaded->l_addr + 1).empty());
+  CHECK_FALSE(frame_name(loaded->l_addr + 1).empty());
   ::dlclose(handle);
   std::filesystem::remove_all(folder);
 }

@@ -67,7 +67,17 @@ class StandardErrorDropped {
 };
 
 // What the only worker of a run is told to do, one after the other.
-enum class Step { crash, await_spare, let_spare_age, kill_spare, stop_spare, kill_server, tell_pid, tell_slot };
+enum class Step {
+  crash,
+  await_spare,
+  let_spare_age,
+  kill_spare,
+  stop_spare,
+  kill_server,
+  tell_pid,
+  tell_slot,
+  outlive_rush
+};
 
 long take(Step step) {
   switch (step) {
@@ -99,6 +109,9 @@ long take(Step step) {
     }
     case Step::tell_pid:
       return ::getpid();
+    case Step::outlive_rush:  // or no spare is forked
+      let_pass(60ms);
+      return this_task()->worker;
     case Step::tell_slot:
       return this_task()->worker;
   }
@@ -192,13 +205,13 @@ TEST_CASE("spares are isolated as workers are", "[spare]") {
   WorkOptions options;
   options.isolation = isolation;
   std::vector<Step> steps;
-  for (int i = 0; i < 20; ++i) steps.insert(steps.end(), {Step::crash, Step::tell_slot});
+  for (int i = 0; i < 10; ++i) steps.insert(steps.end(), {Step::crash, Step::outlive_rush});
   const Told told = run(steps, options);
   for (std::size_t i = 0; i < steps.size(); i += 2) {
     CHECK(told.outcomes[i].error().signal == SIGKILL);
     CHECK(told.outcomes[i + 1].value() == 0);
   }
-  CHECK(told.started.size() == 21);
+  CHECK(told.started.size() == 11);
   CHECK(told.servers_lost == 0);
 }
 

@@ -1,8 +1,11 @@
 #include "os/cores.hpp"
 
+#include "os/at_birth.hpp"
+
 #include <sched.h>
 
 #include <cerrno>
+#include <cstring>
 #include <memory>
 
 namespace bulkhead::os {
@@ -25,6 +28,26 @@ unsigned affinity_cores() noexcept {
     if (errno != EINVAL) return 0;
   }
   return 0;
+}
+
+// What nobody has chosen is to follow the machine and its control group later, also downwards and up again: a mask that
+// was read and set is for ever.
+void CorePin::pin() noexcept {
+  if (pinned_ || ::sched_getaffinity(0, sizeof allowed_, &allowed_) != 0) return;
+  const int here = ::sched_getcpu();
+  if (here < 0 || here >= CPU_SETSIZE) return;
+  cpu_set_t every, widest, only;
+  std::memset(&every, 0xff, sizeof every);
+  if (::sched_setaffinity(0, sizeof every, &every) != 0) return;
+  if (::sched_getaffinity(0, sizeof widest, &widest) == 0 && CPU_EQUAL(&widest, &allowed_)) allowed_ = every;
+  CPU_ZERO(&only);
+  CPU_SET(here, &only);
+  pinned_ = true;
+  if (::sched_setaffinity(0, sizeof only, &only) != 0) unpin();
+}
+
+BULKHEAD_AT_BIRTH void CorePin::unpin() noexcept {
+  if (pinned_ && ::sched_setaffinity(0, sizeof allowed_, &allowed_) == 0) pinned_ = false;
 }
 
 }  // namespace bulkhead::os

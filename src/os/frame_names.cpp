@@ -148,14 +148,16 @@ SharedBook& shared_book() {
 
 }  // namespace
 
-std::string frame_name(std::uint64_t address) noexcept {
+std::vector<std::string> frame_names(std::span<const std::uint64_t> addresses) noexcept {
+  std::vector<std::string> names;
   try {
+    names.reserve(addresses.size());
     SharedBook& book = shared_book();
     const std::lock_guard lock(book.mutex);
-    return book.names.name(address);
+    for (const std::uint64_t address : addresses) names.push_back(book.names.name(address));
   } catch (...) {  // out of memory: a backtrace is not worth the run
-    return {};
   }
+  return names;
 }
 
 void close_debug_information() noexcept {

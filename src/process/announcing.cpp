@@ -7,6 +7,7 @@ using detail::Completion;
 
 // One whose fork server was lost was told to leave, and whether it left in order nobody can say.
 void Coordinator::announce_end(const Worker& worker, const Death& death, const ipc::Record& culprit) const {
+  if (!options_.on_event) return;  // to explain a crash takes its time
   const bool told = worker.doom == KillReason::retired || (worker.orphaned && worker.doom == KillReason::none);
   if (told && !culprit && (death.left_in_order() || !death.status_known))
     return notify({.kind = EventKind::worker_left, .worker = worker.slot(), .process = worker.pid()});

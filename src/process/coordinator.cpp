@@ -35,8 +35,10 @@ Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptio
       half_empty_(num_workers_),
       most_workers_(num_workers_),
       respawn_(options_.respawn),
+      spare_policy_(num_workers_),
       parallelism_(num_workers_),
       random_(std::random_device{}()) {
+  if (options_.isolation == Isolation::pid) spare_policy_.stop_trying();  // a server that is lost costs tasks there
   completions_.reserve(4096);
   if (options_.stop.stop_possible() || options_.drain.stop_possible()) poller_.watch(stop_wake_.fd().get(), stop_key);
   on_stop_.emplace(options_.stop, [this] { stop_wake_.notify(); });

@@ -27,6 +27,7 @@
 #include "process/slot_set.hpp"
 #include "process/worker.hpp"
 #include "respawn_policy.hpp"
+#include "spare_policy.hpp"
 
 #include <chrono>
 #include <deque>
@@ -105,7 +106,7 @@ class Coordinator {
 
   // Workers coming and going (workforce.cpp)
   Worker* start_worker();
-  std::unique_ptr<Worker> ask_for_worker(bool at_leisure = false);
+  std::unique_ptr<Worker> ask_for_worker(Birth birth);
   std::size_t free_lane() const;
   void employ(std::unique_ptr<Worker> worker, std::size_t slot);
   void admit_newcomers();
@@ -123,6 +124,7 @@ class Coordinator {
   void prepare_for_successor() noexcept;
   void do_without_spare() noexcept;
   void dismiss_spare() noexcept;
+  void note_for_spares(const Worker& dead) noexcept;
   void take_report_of_spare(const Report& report, os::ProcessHandle process);
 
   // Whose fault a death was (burial.cpp)
@@ -229,6 +231,7 @@ class Coordinator {
   std::size_t most_workers_;  // fewer than num_workers_ where the kernel grants no more
   Nanoseconds may_ask_again_at_ = Nanoseconds::max();
   RespawnBook respawn_;
+  SparePolicy spare_policy_;
   Parallelism parallelism_;
   std::unordered_map<std::uint64_t, unsigned> out_of_memory_;  // how often, of tasks that may be tried again
   os::OutOfMemoryKills kills_for_memory_;

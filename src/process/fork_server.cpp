@@ -100,14 +100,14 @@ void ForkServer::collect() noexcept {
   child_.reap();
 }
 
-bool ForkServer::ask_for_worker(std::uint64_t worker, const Cradle& cradle, bool at_leisure) noexcept {
+bool ForkServer::ask_for_worker(std::uint64_t worker, const Cradle& cradle, Birth birth) noexcept {
   const std::uint8_t count = cradle.standard_error ? 4 : 3;
   Order message{.worker = worker,
                 .lane = cradle.lane,
                 .seed = cradle.seed,
                 .kind = OrderKind::fork,
                 .descriptors = count,
-                .at_leisure = at_leisure};
+                .birth = birth};
   const std::array<int, 4> descriptors{cradle.memory.get(), cradle.pipe.get(), cradle.lifeline.get(),
                                        cradle.standard_error.get()};
   return socket_.send(bytes_of(message), std::span(descriptors).first(count));

@@ -50,8 +50,7 @@ class ForkServer {
   ForkServer& operator=(const ForkServer&) = delete;
 
   /// False: the server is gone or does not listen.
-  /// Who asks `at_leisure` hears of the birth together with what the server says next, or a little later.
-  bool ask_for_worker(std::uint64_t worker, const Cradle& cradle, bool at_leisure) noexcept;
+  bool ask_for_worker(std::uint64_t worker, const Cradle& cradle, Birth birth) noexcept;
   void terminate_group(std::uint64_t worker) noexcept;
   /// Nobody is asked for any more: with the last worker's end the server ends too, and is `gone`.
   void let_leave() noexcept;

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 namespace bulkhead::process {
@@ -111,9 +112,15 @@ void ForkServerLoop::fork_worker(const Order& order, os::Descriptors& descriptor
 
 // Returns in this process only.
 BULKHEAD_AT_BIRTH os::Child ForkServerLoop::fork_from(const Order& order, os::Descriptors& descriptors) {
+  if (order.birth == Birth::on_servers_core)
+    pin_.pin();
+  else
+    pin_.unpin();
   const os::OutOfMemoryRank::Raised while_forking(out_of_memory_rank_);
-  const auto [name, life] = std::pair(name_, life_);  // here, where a worker's stack begins: it looks at few pages
+  auto [name, life, pin] =
+      std::tuple(name_, life_, pin_);  // here, where a worker's stack begins: it looks at few pages
   if (auto child = os::fork_silently()) return *std::move(child);
+  pin.unpin();
   os::name_process(name.data());
   life.live(life.told, {order.lane, order.seed, std::move(descriptors[0]), std::move(descriptors[1]),
                         std::move(descriptors[2]), std::move(descriptors[3])});
@@ -132,7 +139,7 @@ void ForkServerLoop::take_on(const Order& order, os::Child child, os::Fd pipe) {
     throw;
   }
   untold_ = order.worker;
-  if (!order.at_leisure) tell_birth();
+  if (order.birth != Birth::at_leisure) tell_birth();
 }
 
 void ForkServerLoop::tell_birth() {

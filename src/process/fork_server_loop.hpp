@@ -2,6 +2,7 @@
 #pragma once
 
 #include "os/child.hpp"
+#include "os/cores.hpp"
 #include "os/descendants.hpp"
 #include "os/descriptor_socket.hpp"
 #include "os/out_of_memory_rank.hpp"
@@ -55,6 +56,7 @@ class ForkServerLoop {
   os::Poller poller_;
   os::Fd host_;  // readable when the coordinator's process has ended
   const os::OutOfMemoryRank out_of_memory_rank_;
+  os::CorePin pin_;
   std::array<std::byte, 16 * sizeof(Numbered)> room_for_few_{};
   std::pmr::monotonic_buffer_resource in_place_{room_for_few_.data(), room_for_few_.size(),
                                                 std::pmr::new_delete_resource()};  // no lock of the host's

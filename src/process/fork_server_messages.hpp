@@ -16,13 +16,20 @@ enum class OrderKind : std::uint8_t {
   leave,      // no worker is asked for any more: to end when the last one has
 };
 
+/// How a worker comes to be.
+enum class Birth : std::uint8_t {
+  at_once,
+  at_leisure,       ///< nobody waits for it: it is told of together with what the server says next, or a little later
+  on_servers_core,  ///< at once; and there the server stays until it is asked for one in another way
+};
+
 struct Order {
   std::uint64_t worker = 0;  // the coordinator's number for it, never used twice
   std::uint64_t lane = 0;
   std::uint32_t seed = 0;
   OrderKind kind = OrderKind::fork;
   std::uint8_t descriptors = 0;  // that come with it
-  bool at_leisure = false;       // nobody waits for this worker: its birth may be told with what comes next
+  Birth birth = Birth::at_once;
 };
 
 enum class ReportKind : std::uint8_t {

@@ -120,6 +120,7 @@ void Coordinator::lose_server() {
   server_->kill();
   server_.reset();
   dismiss_spare();
+  spare_policy_.stop_trying();  // there are filters of system calls that end who pins itself to a core
   notify({.kind = EventKind::fork_server_lost});
   for (const auto& worker : workers_) {
     if (!worker) continue;

@@ -28,6 +28,7 @@ Coordinator::Nanoseconds Coordinator::patience() const {
     if (standing_.busy != 0 && limit > 0ms) most = std::min(most, std::clamp<Nanoseconds>(limit / 10, 1ms, batch_look));
   if (live_ != 0) most = std::min(most, next_look_for_deaths_ - now_);
   if (standing_.awaited != 0) most = std::min<Nanoseconds>(most, 100ms);
+  if (!spare_policy_.wants_spare(now_)) most = std::min(most, spare_policy_.pressed_until() - now_);
   if (const auto due = backlog_.next_due()) most = std::min(most, *due - now_);
   return std::max(most, Nanoseconds(0));
 }
@@ -141,6 +142,7 @@ bool Coordinator::has_ended(Worker& worker) {
 void Coordinator::note_death(Worker& worker) {
   if (worker.dying) return;
   worker.dying = true;
+  note_for_spares(worker);
   worker.since = now_;
   recount(worker);
   if (!worker.orphaned || worker.ended) return;

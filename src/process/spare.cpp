@@ -1,6 +1,7 @@
 // The coordinator's spare worker: forked while others work, so that nobody waits for the next.
 #include "process/coordinator.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -10,13 +11,21 @@ namespace bulkhead::process {
 // and what fails now is said when it is needed.
 void Coordinator::prepare_for_successor() noexcept {
   if (spare_ || !server_ || counted_.workers_started <= live_ || closed() || most_workers_ < num_workers_) return;
-  if (now_ < may_prepare_at_) return;
+  if (now_ < may_prepare_at_ || !spare_policy_.wants_spare(now_)) return;
   try {
     const bool at_leisure = live_ == most_workers_;  // then it is needed only after an end, and that is told as well
-    spare_ = ask_for_worker(at_leisure);
+    spare_ = ask_for_worker(at_leisure ? Birth::at_leisure : Birth::at_once);
   } catch (const std::exception&) {
     do_without_spare();
   }
+}
+
+// To be called while `since` of the dead is still when it was admitted.
+void Coordinator::note_for_spares(const Worker& dead) noexcept {
+  Nanoseconds oldest = now_ - dead.since;
+  for (const auto& worker : workers_)
+    if (worker && worker->admitted() && !worker->dying) oldest = std::max(oldest, now_ - worker->since);
+  spare_policy_.note_death(oldest, now_);
 }
 
 // For a while: whatever keeps it from standing by may do so again at once.

@@ -145,7 +145,7 @@ void Worker::explain(Failure& failure) const {
   if (noted && !known && failure.ending == Ending::crashed) failure.signal = static_cast<int>(crash.signal);
   if (noted && failure.signal == static_cast<int>(crash.signal)) {
     failure.fault_address = crash.address;
-    for (std::size_t i = 0; i < crash.count; ++i) failure.backtrace.push_back(os::frame_name(crash.frames[i]));
+    failure.backtrace = os::frame_names(std::span(crash.frames).first(crash.count));
   }
   if (known) {
     failure.core_dumped = ended->status.dumped;

@@ -36,7 +36,8 @@ Worker* Coordinator::start_worker() {
   const auto slot = static_cast<std::size_t>(std::find(workers_.begin(), workers_.end(), nullptr) - workers_.begin());
   try {
     start();
-    employ(spare_ ? std::move(spare_) : ask_for_worker(), slot);
+    const Birth birth = spare_policy_.wants_spare(now_) ? Birth::at_once : Birth::on_servers_core;
+    employ(spare_ ? std::move(spare_) : ask_for_worker(birth), slot);
   } catch (const std::system_error& error) {
     if (dynamic_cast<const NotHeard*>(&error)) server_->kill();  // its end is heard of like any other
     be_refused(error.what());
@@ -66,7 +67,7 @@ void Coordinator::admit_newcomers() {
     if (worker && worker->born()) worker->admit();
 }
 
-std::unique_ptr<Worker> Coordinator::ask_for_worker(bool at_leisure) {
+std::unique_ptr<Worker> Coordinator::ask_for_worker(Birth birth) {
   os::MemoryFile memory("bulkhead-worker", ipc::worker_memory_bytes);
   if (!memory.occupy(ipc::worker_page_offset, ipc::worker_bytes_at_birth))
     throw std::system_error(ENOMEM, std::generic_category(), "fallocate of a worker's memory");
@@ -95,7 +96,7 @@ std::unique_ptr<Worker> Coordinator::ask_for_worker(bool at_leisure) {
                       std::move(pipe.write_end),
                       std::move(lifeline.tied),
                       std::move(words.write_end)};
-  if (!server_->ask_for_worker(worker->number(), cradle, at_leisure)) throw NotHeard();
+  if (!server_->ask_for_worker(worker->number(), cradle, birth)) throw NotHeard();
   return worker;
 }
 

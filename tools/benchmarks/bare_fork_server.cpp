@@ -5,6 +5,7 @@
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -112,8 +113,12 @@ void write_at_begin(int file, std::string_view text) {
 
 }  // namespace
 
-BareForkServer::BareForkServer(std::size_t slots, int signal)
-    : signal_(signal), lanes_(::memfd_create("lanes", MFD_CLOEXEC)), slots_(slots), pids_(slots) {
+BareForkServer::BareForkServer(std::size_t slots, int signal, bool on_one_core)
+    : signal_(signal),
+      on_one_core_(on_one_core),
+      lanes_(::memfd_create("lanes", MFD_CLOEXEC)),
+      slots_(slots),
+      pids_(slots) {
   require(lanes_ >= 0 && ::ftruncate(lanes_, static_cast<off_t>(slots * lane_bytes)) == 0);
   mapped_lanes_ = ::mmap(nullptr, slots * lane_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, lanes_, 0);
   require(mapped_lanes_ != MAP_FAILED);
@@ -138,6 +143,14 @@ void BareForkServer::watch(int poller, int fd, std::uint32_t key) const {
   require(::epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) == 0);
 }
 
+void BareForkServer::stay_here() {
+  require(::sched_getaffinity(0, sizeof cores_, &cores_) == 0);
+  cpu_set_t here;
+  CPU_ZERO(&here);
+  CPU_SET(::sched_getcpu(), &here);
+  require(::sched_setaffinity(0, sizeof here, &here) == 0);
+}
+
 void BareForkServer::serve() {
   ::close(socket_[0]);
   poller_ = ::epoll_create1(EPOLL_CLOEXEC);
@@ -145,6 +158,7 @@ void BareForkServer::serve() {
   children_ = ::open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
   rank_ = ::open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  if (on_one_core_) stay_here();
   std::array<void*, 1> frame;
   ::backtrace(frame.data(), frame.size());  // loads what workers inherit then
   for (;;) {
@@ -182,6 +196,7 @@ void BareForkServer::fork_worker(std::uint32_t slot, const Given& given) {
 }
 
 void BareForkServer::work(std::uint32_t slot, const Given& given) {
+  if (on_one_core_) ::sched_setaffinity(0, sizeof cores_, &cores_);
   ::setpgid(0, 0);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   tie_to(given[2]);

@@ -4,6 +4,7 @@
 
 #include "child.hpp"
 
+#include <sched.h>
 #include <sys/types.h>
 
 #include <array>
@@ -22,8 +23,9 @@ namespace bench {
 /// memory had run out.
 class BareForkServer {
  public:
-  /// Workers end by `signal`.
-  BareForkServer(std::size_t slots, int signal);
+  /// Workers end by `signal`. `on_one_core`: there the fork server stays, and its workers are born. Under a hypervisor
+  /// that keeps shadow page tables, two cores at page tables at once are slower than one.
+  BareForkServer(std::size_t slots, int signal, bool on_one_core);
   ~BareForkServer();
   BareForkServer(const BareForkServer&) = delete;
   BareForkServer& operator=(const BareForkServer&) = delete;
@@ -47,6 +49,7 @@ class BareForkServer {
   using Given = std::array<int, 3>;  // memory, pipe and lifeline
 
   void serve();
+  void stay_here();
   void fork_worker(std::uint32_t slot, const Given& given);
   [[noreturn]] void work(std::uint32_t slot, const Given& given);
   void reap(std::uint32_t slot);
@@ -60,11 +63,13 @@ class BareForkServer {
   std::atomic<std::uint32_t>& lane_of(std::uint32_t slot) const;
 
   int signal_;
+  bool on_one_core_;
   int lanes_ = -1;
   void* mapped_lanes_ = nullptr;  // a page for each slot, which its worker waits on
   std::array<int, 2> socket_{-1, -1};
   int poller_ = -1;
   int kills_for_memory_ = -1;
+  cpu_set_t cores_{};              // where a worker may run once it is born, on the fork server's core
   int children_ = -1, rank_ = -1;  // the fork server's, of /proc/self
   std::vector<Slot> slots_;        // the coordinator's, and a copy that the fork server has for itself
   std::vector<pid_t> pids_;        // the fork server's

@@ -62,9 +62,9 @@ double run_bare(std::size_t tasks, std::size_t loops, int signal) {
   return static_cast<double>(tasks / loops * loops) / elapsed;
 }
 
-double run_server(std::size_t tasks, std::size_t slots, int signal) {
+double run_server(std::size_t tasks, std::size_t slots, int signal, bool on_one_core) {
   return static_cast<double>(tasks) /
-         seconds_in_fresh_process([&] { bench::BareForkServer(slots, signal).run(tasks); });
+         seconds_in_fresh_process([&] { bench::BareForkServer(slots, signal, on_one_core).run(tasks); });
 }
 
 bench::Subject crash(const bench::Setting& setting) {
@@ -78,13 +78,18 @@ bench::Subject crash(const bench::Setting& setting) {
       const std::string ours = by + "bulkhead process_stream, " + count + (n == 1 ? " worker" : " workers");
       const std::string bare = by + "bare fork, kill, wait: " + count + (n == 1 ? " loop" : " loops");
       const std::string server = by + "bare fork server, " + count + (n == 1 ? " worker" : " workers");
-      subject.add({bench::one_figure(bare, "crashes/s", [=, s = signal] { return run_bare(tasks, n, s); }),
-                   bench::one_figure(server, "crashes/s", [=, s = signal] { return run_server(tasks, n, s); }),
-                   bench::one_figure(ours, "crashes/s", [=, s = signal] { return run_ours(tasks, n, s); })});
+      const std::string on_one_core = by + "the same on one core, " + count + (n == 1 ? " worker" : " workers");
+      subject.add(
+          {bench::one_figure(bare, "crashes/s", [=, s = signal] { return run_bare(tasks, n, s); }),
+           bench::one_figure(server, "crashes/s", [=, s = signal] { return run_server(tasks, n, s, false); }),
+           bench::one_figure(on_one_core, "crashes/s", [=, s = signal] { return run_server(tasks, n, s, true); }),
+           bench::one_figure(ours, "crashes/s", [=, s = signal] { return run_ours(tasks, n, s); })});
       subject.goals.push_back({by + "process_stream / bare loop, " + count + " at once", ours,
                                bench::Goal::Compare::percent, bare, bench::Goal::Bound::at_least, 70, "%"});
       subject.goals.push_back({by + "process_stream / bare fork server, " + count + " at once", ours,
                                bench::Goal::Compare::percent, server, bench::Goal::Bound::at_least, 70, "%"});
+      subject.goals.push_back({by + "process_stream / the same on one core, " + count + " at once", ours,
+                               bench::Goal::Compare::percent, on_one_core, bench::Goal::Bound::at_least, 70, "%"});
     }
   }
   return subject;
