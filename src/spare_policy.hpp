@@ -20,7 +20,7 @@ class SparePolicy {
   /// Nothing is tried any more: a spare it is from here on.
   void stop_trying() noexcept { may_try_ = false; }
 
-  /// False: all workers die young, and it is better to fork the next only when the one before has ended.
+  /// False: all workers die young, and to fork the next only when the one before has ended is kept, or tried.
   bool wants_spare(std::chrono::nanoseconds now) const noexcept {
     return now >= pressed_until_ || !may_try_ || way_ == Way::ahead;
   }

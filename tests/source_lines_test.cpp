@@ -54,7 +54,7 @@ TEST_CASE("a frame has its source line where there is debug information, and its
     os::close_debug_information();  // what was read of files is read again, or known
   }
   const std::string library = frame_name(reinterpret_cast<std::uint64_t>(&std::abort) + 1);
-  CHECK(library.find("abort+0x1") != std::string::npos);
+  CHECK(library.ends_with("abort+0x1"));  // to unpack its lines, where they are installed, takes too long
 }
 
 TEST_CASE("files that hold no lines are no trouble", "[source_lines]") {

@@ -7,6 +7,7 @@
 
 #include <cxxabi.h>
 #include <dlfcn.h>
+#include <gnu/lib-names.h>
 #include <link.h>
 
 #include <atomic>
@@ -15,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -104,9 +106,14 @@ class NameBook {
   // Of a file that is no longer what was loaded nothing is believed.
   Module& open(const std::string& path, std::uint64_t base) {
     const auto [module, fresh] = modules_.try_emplace({path, base});
-    if (fresh && is_file_as_loaded(path, base)) module->second = {FunctionTable(path), SourceLines(path)};
+    if (fresh && is_file_as_loaded(path, base))
+      module->second = {FunctionTable(path), is_c_library(path) ? SourceLines() : SourceLines(path)};
     return module->second;
   }
+
+  // Its functions say enough; and to unpack its debug file, where that is installed, takes 70 to 110 ms, which the
+  // first crash of a run would wait for.
+  static bool is_c_library(std::string_view path) noexcept { return path.substr(path.rfind('/') + 1) == LIBC_SO; }
 
   // A symbol of the file's own table, or the dynamic linker's, or the file alone.
   static std::string function_at(const FunctionTable& functions, std::uint64_t in_file, std::uint64_t address,

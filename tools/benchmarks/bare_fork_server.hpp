@@ -23,8 +23,9 @@ namespace bench {
 /// memory had run out.
 class BareForkServer {
  public:
-  /// Workers end by `signal`. `on_one_core`: there the fork server stays, and its workers are born. Under a hypervisor
-  /// that keeps shadow page tables, two cores at page tables at once are slower than one.
+  /// Workers end by `signal`. `on_one_core`: the fork server stays on the core where it starts; workers are born there,
+  /// and may run anywhere then. Under a hypervisor that keeps shadow page tables, two cores at page tables at once are
+  /// slower than one.
   BareForkServer(std::size_t slots, int signal, bool on_one_core);
   ~BareForkServer();
   BareForkServer(const BareForkServer&) = delete;

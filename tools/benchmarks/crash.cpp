@@ -78,7 +78,7 @@ bench::Subject crash(const bench::Setting& setting) {
       const std::string ours = by + "bulkhead process_stream, " + count + (n == 1 ? " worker" : " workers");
       const std::string bare = by + "bare fork, kill, wait: " + count + (n == 1 ? " loop" : " loops");
       const std::string server = by + "bare fork server, " + count + (n == 1 ? " worker" : " workers");
-      const std::string on_one_core = by + "the same on one core, " + count + (n == 1 ? " worker" : " workers");
+      const std::string on_one_core = by + "bare fork server on one core, " + count + (n == 1 ? " worker" : " workers");
       subject.add(
           {bench::one_figure(bare, "crashes/s", [=, s = signal] { return run_bare(tasks, n, s); }),
            bench::one_figure(server, "crashes/s", [=, s = signal] { return run_server(tasks, n, s, false); }),
@@ -88,7 +88,7 @@ bench::Subject crash(const bench::Setting& setting) {
                                bench::Goal::Compare::percent, bare, bench::Goal::Bound::at_least, 70, "%"});
       subject.goals.push_back({by + "process_stream / bare fork server, " + count + " at once", ours,
                                bench::Goal::Compare::percent, server, bench::Goal::Bound::at_least, 70, "%"});
-      subject.goals.push_back({by + "process_stream / the same on one core, " + count + " at once", ours,
+      subject.goals.push_back({by + "process_stream / bare fork server on one core, " + count + " at once", ours,
                                bench::Goal::Compare::percent, on_one_core, bench::Goal::Bound::at_least, 70, "%"});
     }
   }
