@@ -1,5 +1,6 @@
 // Which cores a process may run on: the caller's, also for a worker that was born on the fork server's.
 #include "os/cores.hpp"
+#include "can_isolate.hpp"
 #include "catch.hpp"
 #include "left_behind.hpp"
 #include "misbehave.hpp"
@@ -36,16 +37,6 @@ void note_cores_and_leave(void* noted, process::Cradle) {
 process::Cradle cradle_of_nothing() {
   const auto nothing = [] { return os::Fd(::open("/dev/null", O_RDWR | O_CLOEXEC)); };
   return {.memory = nothing(), .pipe = nothing(), .lifeline = nothing()};
-}
-
-bool can_isolate(Isolation isolation) {
-  try {
-    do_process_work(std::vector<int>{1}, [](int n) { return n; }, {.num_workers = 1, .isolation = isolation});
-    return true;
-  } catch (const std::system_error& error) {
-    WARN("skipped: " << error.what());
-    return false;
-  }
 }
 
 int cores_at_init = 0;

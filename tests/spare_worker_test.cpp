@@ -1,4 +1,5 @@
 // Once a worker has ended, the next one's successor is forked ahead: a spare, which nobody notices before it is needed.
+#include "can_isolate.hpp"
 #include "catch.hpp"
 #include "left_behind.hpp"
 #include "let_pass.hpp"
@@ -118,16 +119,6 @@ long take(Step step) {
   return 0;
 }
 
-bool can_be_had(Isolation isolation) {
-  try {
-    do_process_work(std::vector<int>{1}, [](int n) { return n; }, {.num_workers = 1, .isolation = isolation});
-    return true;
-  } catch (const std::system_error& error) {
-    WARN("skipped: " << error.what());
-    return false;
-  }
-}
-
 struct Told {
   std::vector<Outcome<long>> outcomes;
   std::vector<long> started;  // pids, by the events
@@ -201,7 +192,7 @@ TEST_CASE("a spare that somebody stops keeps no task to itself, whatever it had 
 TEST_CASE("spares are isolated as workers are", "[spare]") {
   const NothingLeftBehind check;
   const Isolation isolation = GENERATE(Isolation::pid, Isolation::strict);
-  if (!can_be_had(isolation)) return;
+  if (!can_isolate(isolation)) return;
   WorkOptions options;
   options.isolation = isolation;
   std::vector<Step> steps;
