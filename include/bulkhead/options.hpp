@@ -68,7 +68,8 @@ enum class Isolation : std::uint8_t {
 /// std::invalid_argument naming the field. Plain data: copying it is the only thread safety it needs.
 ///
 /// With processes one more than num_workers may stand by once a worker has ended: the successor of the next, forked
-/// ahead. It runs nothing of the user's, worker_init neither, before it takes that place.
+/// ahead. It runs nothing of the user's, worker_init neither, before it takes that place. While all workers die young
+/// there is one only where the run finds that faster; with Isolation::pid always.
 struct WorkOptions {
   std::size_t num_workers = 0;  ///< 0: processes: the usable cores; threads: one per item, at most max_default_threads
   bool preserve_result_ordering = true;  ///< results in the order of the items; false: in the order they end
