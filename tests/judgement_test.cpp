@@ -47,6 +47,18 @@ TEST_CASE("tiny tasks are dealt deep by steps, long ones one ahead", "[judgement
   CHECK(Pace(1).depth() == 1);
 }
 
+TEST_CASE("however quick the tasks are, large items are dealt by the mebibyte, or two at a time", "[judgement]") {
+  constexpr std::uint64_t mebibyte = 1u << 20;
+  Pace pace;
+  for (int i = 0; i < 10; ++i) pace.learn(1us, 1000);
+  CHECK(pace.depth(mebibyte - 1) == pace.depth());
+  CHECK(pace.depth(mebibyte) == 2);
+  for (int i = 0; i < 10; ++i) pace.learn(50ms, 1);
+  CHECK(pace.depth(mebibyte) == 2);
+  CHECK(Pace(1).depth(mebibyte) == 1);
+  CHECK(Pace(64).depth(mebibyte) == 64);  // as it was asked for
+}
+
 TEST_CASE("many tasks that were short together outweigh a first one that seemed long", "[judgement]") {
   Pace few, many;
   for (Pace* pace : {&few, &many}) pace->learn(100us, 1);

@@ -98,8 +98,10 @@ TEST_CASE("large items go round a lane like small ones, also where nobody asked 
     REQUIRE(lane.front().task() == task);
     REQUIRE(lane.front().in_arena());
     REQUIRE(lane.front().place().offset == task * 8);
+    REQUIRE(lane.large_bytes() == 9000);
     lane.pop();
     REQUIRE_FALSE(lane.front());
+    REQUIRE(lane.large_bytes() == 0);
   }
   CHECK(view_of_next.lane().tail() == next.tail_offset());
   CHECK(view_of_next.lane().at(0).task == 77);

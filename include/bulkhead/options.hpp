@@ -106,6 +106,7 @@ struct WorkOptions {
   std::function<void(const Event&)> on_event{};  ///< called in the thread that drives the work
   std::size_t prefetch = automatic;  ///< tasks a worker holds beyond the one in hand; 0: no task is dealt before the
                                      ///< one before it has been settled; automatic: by the time they take
+                                     ///< and by the size of their items
 
   static constexpr std::size_t automatic = std::numeric_limits<std::size_t>::max();
 };

@@ -53,7 +53,8 @@ void LaneWriter::append_filler(std::uint64_t size) noexcept {
 
 void LaneWriter::put(std::uint64_t task, unsigned attempt, const ArenaPlace& place) noexcept {
   std::memcpy(room(), &place, sizeof place);
-  append(task, attempt, RowForm::in_arena, place.size, 1);
+  const Row& row = append(task, attempt, RowForm::in_arena, place.size, 1);
+  large_bytes_ += row.size;
 }
 
 void LaneWriter::publish() noexcept {

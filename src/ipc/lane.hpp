@@ -75,6 +75,8 @@ class LaneWriter {
     return empty() ? head_ : head_ + sizeof(Row) + answered_ * at(head_)->pitch();
   }
   std::uint64_t tail_offset() const noexcept { return tail_; }
+  /// Of the large items without an answer.
+  std::uint64_t large_bytes() const noexcept { return large_bytes_; }
   /// So many items at the front, of one row, are of first attempts, stand in the lane itself, and were not moved away.
   std::size_t plain_at_front() const noexcept {
     if (empty()) return 0;
@@ -86,6 +88,7 @@ class LaneWriter {
   void pop(std::size_t count = 1) noexcept {
     const Row& row = *at(head_);
     if ((answered_ += count) < row.count) return;
+    if (row.form == RowForm::in_arena) large_bytes_ -= row.size;
     answered_ = 0;
     passed_ = head_ += row.bytes();
     skip_filler();
@@ -110,7 +113,7 @@ class LaneWriter {
  private:
   Row* at(std::uint64_t offset) const noexcept { return reinterpret_cast<Row*>(ring_ + offset % lane_ring_bytes); }
   bool empty() const noexcept { return head_ == tail_; }
-  void append(std::uint64_t task, unsigned attempt, RowForm form, std::size_t size, std::size_t count) noexcept {
+  const Row& append(std::uint64_t task, unsigned attempt, RowForm form, std::size_t size, std::size_t count) noexcept {
     Row* const row = at(tail_);
     row->task = task;
     row->size = static_cast<std::uint32_t>(size);
@@ -119,6 +122,7 @@ class LaneWriter {
     row->kept.store(row->count, std::memory_order_relaxed);
     row->form = form;
     tail_ += row->bytes();
+    return *row;
   }
   void skip_filler() noexcept {
     if (!empty() && at(head_)->form == RowForm::filler) head_ += at(head_)->size;
@@ -130,8 +134,9 @@ class LaneWriter {
   LaneHeader* header_ = nullptr;
   std::byte* ring_ = nullptr;
   std::uint64_t head_ = 0, tail_ = 0, published_ = 0;
-  std::uint64_t passed_ = 0;    // by the worker: head_, but for filler that it may still have to read
-  std::size_t answered_ = 0;    // items of the row at head_
+  std::uint64_t passed_ = 0;  // by the worker: head_, but for filler that it may still have to read
+  std::size_t answered_ = 0;  // items of the row at head_
+  std::uint64_t large_bytes_ = 0;
   std::uint64_t room_end_ = 0;  // rows may be put up to here without looking at what was answered
   std::size_t occupied_ = 0;    // bytes of the ring
   Occupy occupy_;
