@@ -29,10 +29,10 @@ class Pace {
     depth_ = static_cast<std::size_t>(
         std::clamp(fit, double{shallowest}, std::min(4.0 * static_cast<double>(depth_), deepest)));
   }
-  /// Where large items of so many bytes lie before the worker already.
-  std::size_t depth(std::uint64_t large_bytes = 0) const noexcept {
-    if (fixed_ != 0) return fixed_;
-    return large_bytes < enough_bytes ? depth_ : std::min(depth_, shallowest);
+  std::size_t depth() const noexcept { return fixed_ != 0 ? fixed_ : depth_; }
+  /// So many large items, of so many bytes together, are enough before a worker, whatever else is there.
+  bool enough(std::size_t large_items, std::uint64_t bytes) const noexcept {
+    return fixed_ == 0 && large_items >= shallowest && bytes >= enough_bytes;
   }
   std::chrono::nanoseconds mean() const noexcept {
     return std::chrono::nanoseconds(static_cast<std::int64_t>(mean_ns_));
@@ -45,8 +45,8 @@ class Pace {
   static constexpr double deepest = 4096;
   static constexpr std::size_t shallowest = 2;
   // Eight milliseconds of large items are tens of megabytes: they came from memory, not from a cache, and each page of
-  // them was touched for the first time. With a limit of 8 MiB 2 workers echoed 256 KiB at 3.8 to 4.1 GB/s, with 0.5 to
-  // 2 MiB at 4.3 to 5.4, and with none at 0.9 to 1.3.
+  // them was touched for the first time. 2 workers echoed 256 KiB at 0.9 to 1.3 GB/s with no limit, at 3.8 to 4.1 with
+  // one of 8 MiB, and at 4.3 to 6.1 with 0.5 to 2 MiB.
   static constexpr std::uint64_t enough_bytes = 1u << 20;
   static constexpr std::uint64_t many = 8;
 

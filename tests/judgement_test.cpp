@@ -47,16 +47,14 @@ TEST_CASE("tiny tasks are dealt deep by steps, long ones one ahead", "[judgement
   CHECK(Pace(1).depth() == 1);
 }
 
-TEST_CASE("however quick the tasks are, large items are dealt by the mebibyte, or two at a time", "[judgement]") {
+TEST_CASE("of large items a mebibyte is enough ahead, but two always are dealt", "[judgement]") {
   constexpr std::uint64_t mebibyte = 1u << 20;
-  Pace pace;
-  for (int i = 0; i < 10; ++i) pace.learn(1us, 1000);
-  CHECK(pace.depth(mebibyte - 1) == pace.depth());
-  CHECK(pace.depth(mebibyte) == 2);
-  for (int i = 0; i < 10; ++i) pace.learn(50ms, 1);
-  CHECK(pace.depth(mebibyte) == 2);
-  CHECK(Pace(1).depth(mebibyte) == 1);
-  CHECK(Pace(64).depth(mebibyte) == 64);  // as it was asked for
+  CHECK_FALSE(Pace().enough(0, 0));
+  CHECK_FALSE(Pace().enough(16, mebibyte - 1));
+  CHECK(Pace().enough(16, mebibyte));
+  CHECK_FALSE(Pace().enough(1, 64 * mebibyte));
+  CHECK(Pace().enough(2, 64 * mebibyte));
+  CHECK_FALSE(Pace(64).enough(63, 64 * mebibyte));  // as deep as was asked for
 }
 
 TEST_CASE("many tasks that were short together outweigh a first one that seemed long", "[judgement]") {

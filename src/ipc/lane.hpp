@@ -34,6 +34,12 @@ struct LaneHeader {
 };
 static_assert(sizeof(LaneHeader) <= lane_header_bytes);
 
+/// Items that lie in the arena.
+struct LargeItems {
+  std::size_t count = 0;
+  std::uint64_t bytes = 0;  // of all of them
+};
+
 /// The coordinator's hand on one lane. Not thread-safe. Made afresh for every new worker.
 class LaneWriter {
  public:
@@ -75,8 +81,8 @@ class LaneWriter {
     return empty() ? head_ : head_ + sizeof(Row) + answered_ * at(head_)->pitch();
   }
   std::uint64_t tail_offset() const noexcept { return tail_; }
-  /// Of the large items without an answer.
-  std::uint64_t large_bytes() const noexcept { return large_bytes_; }
+  /// Those without an answer, the ones that were moved away included.
+  LargeItems large() const noexcept { return large_; }
   /// So many items at the front, of one row, are of first attempts, stand in the lane itself, and were not moved away.
   std::size_t plain_at_front() const noexcept {
     if (empty()) return 0;
@@ -88,7 +94,10 @@ class LaneWriter {
   void pop(std::size_t count = 1) noexcept {
     const Row& row = *at(head_);
     if ((answered_ += count) < row.count) return;
-    if (row.form == RowForm::in_arena) large_bytes_ -= row.size;
+    if (row.form == RowForm::in_arena) {
+      --large_.count;
+      large_.bytes -= row.size;
+    }
     answered_ = 0;
     passed_ = head_ += row.bytes();
     skip_filler();
@@ -136,7 +145,7 @@ class LaneWriter {
   std::uint64_t head_ = 0, tail_ = 0, published_ = 0;
   std::uint64_t passed_ = 0;  // by the worker: head_, but for filler that it may still have to read
   std::size_t answered_ = 0;  // items of the row at head_
-  std::uint64_t large_bytes_ = 0;
+  LargeItems large_;
   std::uint64_t room_end_ = 0;  // rows may be put up to here without looking at what was answered
   std::size_t occupied_ = 0;    // bytes of the ring
   Occupy occupy_;

@@ -11,12 +11,13 @@ namespace bulkhead::process {
 using namespace std::chrono_literals;
 
 std::size_t Coordinator::quota_of(Worker& worker) const noexcept {
-  if (!worker.accepts()) return 0;
+  const ipc::LargeItems large = worker.lane().large();
+  if (!worker.accepts() || worker.pace().enough(large.count, large.bytes)) return 0;
   // After memory ran out fewer tasks run at once, and none waits behind another.
   if (parallelism_.lowered()) return worker.outstanding == 0 && standing_.busy < parallelism_.allowed() ? 1 : 0;
   // As long as workers can be added, one that has proved nothing gets no second task.
   const bool unproven = worker.pace().mean() == 0ns && live_ < most_workers_;
-  const std::size_t depth = unproven ? 1 : worker.pace().depth(worker.lane().large_bytes());
+  const std::size_t depth = unproven ? 1 : worker.pace().depth();
   std::size_t quota = depth > worker.outstanding ? depth - worker.outstanding : 0;
   if (worker.most_tasks != 0) quota = std::min(quota, worker.most_tasks - worker.dealt);
   return quota != 0 && worker.lane().room() == nullptr ? 0 : quota;
@@ -66,7 +67,10 @@ Worker* Coordinator::idle_worker() {
 }
 
 Worker* Coordinator::half_empty_worker() {
-  const auto half_empty = [](Worker& w) { return w.outstanding * 2 <= w.pace().depth(w.lane().large_bytes() * 2); };
+  const auto half_empty = [](Worker& w) {
+    const ipc::LargeItems large = w.lane().large();
+    return w.outstanding * 2 <= w.pace().depth() && !w.pace().enough(large.count, large.bytes * 2);
+  };
   Worker* const next = first_to_fill(half_empty_, filled_last_ + 1, half_empty);
   return next ? next : first_to_fill(half_empty_, 0, half_empty);
 }
@@ -119,7 +123,7 @@ void Coordinator::add_large(std::uint64_t task) {
   counted_.item_bytes += large_->size;
   filling_->lane().put(task, 1, *std::exchange(large_, std::nullopt));
   note_added(1);
-  if (quota_ != 0) quota_ = std::min(quota_, quota_of(*filling_));
+  if (quota_ != 0) quota_ = std::min(quota_, quota_of(*filling_));  // nought: the lane may be closed already
 }
 
 void Coordinator::note_added(std::size_t count) {
