@@ -129,6 +129,16 @@ TEST_CASE("a lane counts its large items until they are answered", "[lane]") {
     REQUIRE(lane.large().count == count);
     REQUIRE(lane.large().bytes == bytes);
   }
+  lane.for_each_row([&](Row& row, std::uint64_t, std::size_t) { lane.note_moved(row, row.count); });
+  CHECK(lane.large().count == count);
+  lane.for_each_row([&](Row& row, std::uint64_t, std::size_t) {
+    for (int twice = 0; twice < 2; ++twice) lane.note_moved(row, 0);
+  });
+  CHECK(lane.large().count == 0);
+  CHECK(lane.large().bytes == 0);
+  while (lane.front()) lane.pop();
+  CHECK(lane.large().count == 0);
+  CHECK(lane.large().bytes == 0);
 }
 
 TEST_CASE("a full lane has no room until its oldest record is answered", "[lane]") {

@@ -81,7 +81,7 @@ class LaneWriter {
     return empty() ? head_ : head_ + sizeof(Row) + answered_ * at(head_)->pitch();
   }
   std::uint64_t tail_offset() const noexcept { return tail_; }
-  /// Those without an answer, the ones that were moved away included.
+  /// Those without an answer that were not moved away.
   LargeItems large() const noexcept { return large_; }
   /// So many items at the front, of one row, are of first attempts, stand in the lane itself, and were not moved away.
   std::size_t plain_at_front() const noexcept {
@@ -94,13 +94,17 @@ class LaneWriter {
   void pop(std::size_t count = 1) noexcept {
     const Row& row = *at(head_);
     if ((answered_ += count) < row.count) return;
-    if (row.form == RowForm::in_arena) {
-      --large_.count;
-      large_.bytes -= row.size;
-    }
+    if (row.unmoved != 0) forget_large(row);
     answered_ = 0;
     passed_ = head_ += row.bytes();
     skip_filler();
+  }
+
+  /// All items of a row but the first `certain` were moved away.
+  void note_moved(Row& row, std::size_t certain) noexcept {
+    if (certain >= row.unmoved) return;
+    row.unmoved = static_cast<std::uint16_t>(certain);
+    if (certain == 0) forget_large(row);
   }
 
   /// Visits every row that has an item without an answer, oldest first: visit(row, its offset, which item is the
@@ -132,6 +136,11 @@ class LaneWriter {
     row->form = form;
     tail_ += row->bytes();
     return *row;
+  }
+  void forget_large(const Row& row) noexcept {
+    if (row.form != RowForm::in_arena) return;
+    --large_.count;
+    large_.bytes -= row.size;
   }
   void skip_filler() noexcept {
     if (!empty() && at(head_)->form == RowForm::filler) head_ += at(head_)->size;

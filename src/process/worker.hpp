@@ -191,7 +191,7 @@ void Worker::take_back(std::size_t most, Visit&& visit) {
       --dealt;
       visit(ipc::Record(*row, i));
     }
-    row->unmoved = static_cast<std::uint16_t>(std::min<std::size_t>(row->unmoved, certain));
+    lane_.note_moved(*row, certain);
   }
 }
 

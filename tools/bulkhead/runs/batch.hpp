@@ -70,11 +70,11 @@ class Batch {
   int drive(MakeStream&& make_stream, AttemptOf&& attempt_of) {
     return drive_run([&] {
       auto stream = make_stream();
-      const TakeStatistics at_the_end{stream, statistics_};
+      const TakeStatistics<decltype(stream)> at_the_end{stream, statistics_};
       for (auto&& result : stream) {
         Attempt attempt = attempt_of(result);
         attempt.task = source_.take(result.index);
-        settle(std::move(attempt));
+        settle(attempt);
         source_.reuse(std::move(attempt.task.fields));
         if (!stream.ready()) let_output_flow();
       }
@@ -93,8 +93,8 @@ class Batch {
   };
 
   int drive_run(const std::function<void()>& run);
-  /// An attempt has come back: decides what becomes of its task.
-  void settle(Attempt&& attempt);
+  /// An attempt has come back: decides what becomes of its task, and takes what that needs.
+  void settle(Attempt& attempt);
   void on_event(const Event& event);
   void on_task_started(const Event& event);
   /// Calls every listener; one that cannot write is left out from then on.

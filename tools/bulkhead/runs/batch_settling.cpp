@@ -62,7 +62,7 @@ void Batch::give_up(const std::string& why) {
   stop_starting();
 }
 
-void Batch::settle(Attempt&& attempt) {
+void Batch::settle(Attempt& attempt) {
   if (!attempt.given_up.empty()) give_up(attempt.given_up);
   if (attempt.started.count() == 0 && (joblog_ || !listeners_.empty()))
     attempt.started = std::chrono::system_clock::now().time_since_epoch() - attempt.ran;
