@@ -6,9 +6,9 @@
 
 namespace bulkhead::detail {
 
-/// Bounds the memory of a run. A stream's is small, so that its input is pulled no sooner than needed; but tasks that
-/// take less than it costs to wait for them are needed by the thousand. So are more when one that takes long keeps
-/// those behind it from being delivered, and a thread has run out of tasks.
+/// Bounds the memory of a run. A stream's is small, so that its input is pulled no sooner than needed; but of tasks
+/// that are soon done more are needed, lest a wait for them costs more than they take: of the tiniest thousands. So are
+/// more when one that takes long keeps those behind it from being delivered, and a thread has run out of tasks.
 class PullWindow {
  public:
   PullWindow(bool of_stream, std::size_t workers) noexcept
