@@ -108,6 +108,21 @@ TEST_CASE("an endless input is pulled no further than needed", "[threaded_stream
   CHECK(endless.at <= 1000 + needed);
 }
 
+TEST_CASE("a window is widened up to two milliseconds of work for each thread, and to no more than thousands",
+          "[threaded_stream]") {
+  bulkhead::detail::PullWindow window(true, 2);
+  CHECK(window.size() == 72);
+  CHECK_FALSE(window.is_soon_done(0ns, 2));  // nothing is known of them yet
+  CHECK_FALSE(window.is_soon_done(60us, 2));
+  CHECK(window.is_soon_done(50us, 2));
+  CHECK_FALSE(window.is_soon_done(50us, 1));
+  window.widen();
+  CHECK_FALSE(window.is_soon_done(50us, 2));
+  for (int i = 0; i < 20; ++i) window.widen();
+  CHECK(window.size() == 4096);
+  CHECK(window.is_largest());
+}
+
 TEST_CASE("of tiny tasks more are pulled ahead, and not without bound", "[threaded_stream]") {
   Counter endless;
   std::size_t taken = 0;

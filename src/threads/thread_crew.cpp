@@ -50,8 +50,8 @@ class ThreadCrew::State final : private OutputSink {
   Usage usage() const;
   void publish(std::span<const TaskSpan> tasks);
   std::vector<TaskSpan> take_back();
-  bool collect(std::vector<ThreadReport>& into, std::size_t at_least, Clock::time_point no_longer,
-               Clock::time_point until);
+  std::size_t collect(std::vector<ThreadReport>& into, std::size_t at_least, Clock::time_point no_longer,
+                      Clock::time_point until);
   bool has_idle() const;
   void close_and_join();
   void discard() noexcept;
@@ -74,6 +74,7 @@ class ThreadCrew::State final : private OutputSink {
   void wake_workers(std::size_t tasks);
   bool look_round();
   void tell_driver();
+  void nudge_driver();
   bool driver_should_look() const { return ledger_.runs() != 0 || (asleep_ != 0 && ledger_.waiting() != 0); }
 
   const WorkOptions& options_;
@@ -146,8 +147,8 @@ std::vector<TaskSpan> ThreadCrew::State::take_back() {
   return ledger_.take_back();
 }
 
-bool ThreadCrew::State::collect(std::vector<ThreadReport>& into, std::size_t at_least, Clock::time_point no_longer,
-                                Clock::time_point until) {
+std::size_t ThreadCrew::State::collect(std::vector<ThreadReport>& into, std::size_t at_least,
+                                       Clock::time_point no_longer, Clock::time_point until) {
   into.clear();
   Lock lock(mutex_);
   if (Clock::now() - ledger_.looked() > between_looks) look_round();  // who asks seldom
@@ -166,12 +167,13 @@ bool ThreadCrew::State::collect(std::vector<ThreadReport>& into, std::size_t at_
     if (now >= until) break;
   }
   nudged_ = false;
+  const std::size_t news = ledger_.news();
   ledger_.take_reports(into);
   if (output_bytes_ > 0) {
     output_bytes_ = 0;
     output_room_.notify_all();
   }
-  return !into.empty();
+  return news;
 }
 
 // By the driver while it waits, or by a thread that has nothing to do.
@@ -194,6 +196,11 @@ bool ThreadCrew::State::has_idle() const {
 void ThreadCrew::State::request_stop() {
   stop_.request_stop();
   const std::scoped_lock lock(mutex_);
+  nudge_driver();
+}
+
+// It looks at what there is, however little.
+void ThreadCrew::State::nudge_driver() {
   nudged_ = true;
   driver_.notify_one();
 }
@@ -240,8 +247,7 @@ bool ThreadCrew::State::initialise(int slot) {
     const std::scoped_lock lock(mutex_);
     ledger_.report(std::move(report), 1);
     --alive_;
-    nudged_ = true;  // nobody may be left to bring the number of reports that the driver waits for
-    driver_.notify_one();
+    nudge_driver();  // nobody may be left to bring the number of reports that it waits for
     return false;
   }
 }
@@ -313,6 +319,7 @@ void ThreadCrew::State::emit(const ThisTask& task, int channel, std::span<const 
                       .channel = channel,
                       .bytes = {bytes.begin(), bytes.end()}};
   Lock lock(mutex_);
+  if (output_bytes_ >= most_output_bytes) nudge_driver();
   output_room_.wait(lock, [this] { return output_bytes_ < most_output_bytes || discarding_; });
   if (discarding_) return;
   output_bytes_ += bytes.size();
@@ -328,8 +335,8 @@ void ThreadCrew::start_worker() { state_->start_worker(); }
 ThreadCrew::Usage ThreadCrew::usage() const { return state_->usage(); }
 void ThreadCrew::publish(std::span<const TaskSpan> tasks) { state_->publish(tasks); }
 std::vector<TaskSpan> ThreadCrew::take_back() { return state_->take_back(); }
-bool ThreadCrew::collect(std::vector<ThreadReport>& into, std::size_t at_least, Clock::time_point no_longer,
-                         Clock::time_point until) {
+std::size_t ThreadCrew::collect(std::vector<ThreadReport>& into, std::size_t at_least, Clock::time_point no_longer,
+                                Clock::time_point until) {
   return state_->collect(into, at_least, no_longer, until);
 }
 bool ThreadCrew::has_reports() const noexcept { return state_->ledger().has_reports(); }

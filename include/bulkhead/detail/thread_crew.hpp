@@ -48,9 +48,9 @@ class ThreadCrew {
   std::vector<TaskSpan> take_back();
 
   /// Swaps the reports so far into `into` (which is emptied), waiting until they tell of `at_least` things (of one,
-  /// once it is `no_longer`), or a stop is requested, or the time has come. False: there are none.
-  bool collect(std::vector<ThreadReport>& into, std::size_t at_least, Clock::time_point no_longer,
-               Clock::time_point until);
+  /// once it is `no_longer`), or a stop is requested, or the time has come. Returns of how many they tell.
+  std::size_t collect(std::vector<ThreadReport>& into, std::size_t at_least, Clock::time_point no_longer,
+                      Clock::time_point until);
   bool has_reports() const noexcept;
 
   /// Whether a thread has nothing to do.

@@ -126,9 +126,9 @@ class ThreadRun {
 
   static constexpr bool may_batch = elements_are_there<std::remove_reference_t<Items>>;
   static constexpr std::chrono::milliseconds patience{1};  // of a finished result, while more input is being pulled
-  // A wake-up of the driver takes a core 30 to 70 us: each 200 us they were a fifth of what two threads have.
-  static constexpr std::chrono::microseconds gathering{1000};
-  static constexpr std::chrono::milliseconds ahead{2};  // of each thread's work: so none waits while results gather
+  // A wake-up of the driver takes a core 30 to 70 us, and what it brings with it as much again: one each 200 us took a
+  // fifth of what two threads could do.
+  static constexpr std::chrono::microseconds gathering_at_least{200}, gathering_at_most{1000};
 
   static void check(const WorkOptions& options, bool item_survives) {
     check_thread_options(options);
@@ -190,8 +190,7 @@ class ThreadRun {
 
   void widen() {
     if (window_.is_largest()) return;
-    const auto each = crew_.mean();
-    const bool soon_done = each != each.zero() && each * window_.size() < ahead * most_workers_;
+    const bool soon_done = window_.is_soon_done(crew_.mean(), alive_);
     const bool held_up = settling_.ordered() && undelivered() >= window_.size() && crew_.has_idle();
     if (soon_done || held_up) window_.widen();
   }
@@ -291,15 +290,18 @@ class ThreadRun {
     if (options_.stop.stop_requested() && !given_up_) return;  // its nudge may have been spent on an earlier collect()
     const Clock::time_point look_round = deadline_after(options_.per_sync_timeout);
     ++counted_.coordinator_wakeups;
-    if (collect(settling_.retries().first_before(look_round)) || Clock::now() < look_round) return;
+    const std::size_t wanted = worth_waking_for(), came = collect(settling_.retries().first_before(look_round));
+    // Where few come, those in hand may wait for something that these bring about.
+    gathering_ = 2 * came < wanted ? gathering_at_least : gathering_at_most;
+    if (came != 0 || Clock::now() < look_round) return;
     tell_({.kind = EventKind::heartbeat});
     if (!std::exchange(said_waiting_, true))
       log_queue_timeout("threaded work: no result within per_sync_timeout; waiting again (said once a run)");
   }
 
-  bool collect(Clock::time_point until) {
+  std::size_t collect(Clock::time_point until) {
     const auto at_least = worth_waking_for();
-    return crew_.collect(settling_.next_reports(), at_least, prompt_ ? Clock::now() + gathering : until, until);
+    return crew_.collect(settling_.next_reports(), at_least, prompt_ ? Clock::now() + gathering_ : until, until);
   }
 
   // Half of what is in hand, so that no thread runs out of tasks meanwhile. Where each result is wanted soon, what
@@ -309,7 +311,7 @@ class ThreadRun {
     if (!prompt_) return half;
     const auto each = crew_.mean();
     if (each == each.zero()) return 1;
-    return std::clamp<std::size_t>(alive_ * static_cast<std::size_t>(gathering / each), 1, half);
+    return std::clamp<std::size_t>(alive_ * static_cast<std::size_t>(gathering_ / each), 1, half);
   }
 
   void finish() {
@@ -347,6 +349,7 @@ class ThreadRun {
   const bool prompt_;
   std::size_t most_workers_;
   PullWindow window_;  // of what was pulled and not delivered
+  std::chrono::microseconds gathering_ = gathering_at_most;
 
   InputPace input_pace_;
   WorkStatistics counted_;  // what follows from nothing else; of the whole run once that is finished

@@ -140,8 +140,10 @@ class ThreadedStream {
 /// each as soon as it may be had: in the order of the items, or with `preserve_result_ordering = false` in the order
 /// they end. In the place of the generators in the article on threads, queues and processes this is ported from.
 ///
-/// Lazy both ways: at most 64 items plus four a worker are pulled ahead of the result last taken, or 4096 once they
-/// have turned out to take less than 10 us each, so an endless range may feed it. An lvalue range is used where it is
+/// Lazy both ways, so an endless range may feed it: 64 items plus four a worker are pulled ahead of the result last
+/// taken; where that is less than two milliseconds of work for each thread, or one of them runs out of tasks behind a
+/// result whose turn it is, so many more as are needed, up to 4096. Results of short tasks are gathered for up to a
+/// millisecond. An lvalue range is used where it is
 /// and must outlive the stream, an rvalue one is moved in; `func` is copied or moved in. If the range throws, every
 /// result before it is delivered, then the exception comes out of the iterator. Otherwise as do_threaded_work() says,
 /// `options` and what is thrown included; the iterator throws what is found out only on the way.
