@@ -44,9 +44,8 @@ class Pace {
   // order took 36 ns a task with 2048, 34 with 4096 and with 8192.
   static constexpr double deepest = 4096;
   static constexpr std::size_t shallowest = 2;
-  // Eight milliseconds of large items are tens of megabytes: they came from memory, not from a cache, and each page of
-  // them was touched for the first time. 2 workers echoed 256 KiB at 0.9 to 1.3 GB/s with no limit, at 3.8 to 4.1 with
-  // one of 8 MiB, and at 4.3 to 6.1 with 0.5 to 2 MiB.
+  // So much stays in a cache with its copies; eight milliseconds of large items are tens of megabytes (src/README.md).
+  // Half and twice as much were measured to be as fast.
   static constexpr std::uint64_t enough_bytes = 1u << 20;
   static constexpr std::uint64_t many = 8;
 

@@ -53,9 +53,9 @@ void LaneWriter::append_filler(std::uint64_t size) noexcept {
 
 void LaneWriter::put(std::uint64_t task, unsigned attempt, const ArenaPlace& place) noexcept {
   std::memcpy(room(), &place, sizeof place);
-  const Row& row = append(task, attempt, RowForm::in_arena, place.size, 1);
+  append(task, attempt, RowForm::in_arena, place.size, 1);
   ++large_.count;
-  large_.bytes += row.size;
+  large_.bytes += place.size;
 }
 
 void LaneWriter::publish() noexcept {

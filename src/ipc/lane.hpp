@@ -126,7 +126,7 @@ class LaneWriter {
  private:
   Row* at(std::uint64_t offset) const noexcept { return reinterpret_cast<Row*>(ring_ + offset % lane_ring_bytes); }
   bool empty() const noexcept { return head_ == tail_; }
-  const Row& append(std::uint64_t task, unsigned attempt, RowForm form, std::size_t size, std::size_t count) noexcept {
+  void append(std::uint64_t task, unsigned attempt, RowForm form, std::size_t size, std::size_t count) noexcept {
     Row* const row = at(tail_);
     row->task = task;
     row->size = static_cast<std::uint32_t>(size);
@@ -135,12 +135,11 @@ class LaneWriter {
     row->kept.store(row->count, std::memory_order_relaxed);
     row->form = form;
     tail_ += row->bytes();
-    return *row;
   }
   void forget_large(const Row& row) noexcept {
     if (row.form != RowForm::in_arena) return;
     --large_.count;
-    large_.bytes -= row.size;
+    large_.bytes -= Record(row, 0).place().size;
   }
   void skip_filler() noexcept {
     if (!empty() && at(head_)->form == RowForm::filler) head_ += at(head_)->size;

@@ -80,7 +80,7 @@ class ThreadRun {
       begin();
       while (!take_next(into)) {
         if (options_.stop.stop_requested()) give_up(Ending::cancelled, "stopped on request before it was started");
-        if (crew_.has_reports()) collect(Clock::now());
+        if (crew_.has_reports()) collect(worth_waking_for(), Clock::now());
         put_due_retries();
         refill();
         if (settling_.has_come()) continue;
@@ -290,7 +290,8 @@ class ThreadRun {
     if (options_.stop.stop_requested() && !given_up_) return;  // its nudge may have been spent on an earlier collect()
     const Clock::time_point look_round = deadline_after(options_.per_sync_timeout);
     ++counted_.coordinator_wakeups;
-    const std::size_t wanted = worth_waking_for(), came = collect(settling_.retries().first_before(look_round));
+    const std::size_t wanted = worth_waking_for();
+    const std::size_t came = collect(wanted, settling_.retries().first_before(look_round));
     // Where few come, those in hand may wait for something that these bring about.
     gathering_ = 2 * came < wanted ? gathering_at_least : gathering_at_most;
     if (came != 0 || Clock::now() < look_round) return;
@@ -299,8 +300,7 @@ class ThreadRun {
       log_queue_timeout("threaded work: no result within per_sync_timeout; waiting again (said once a run)");
   }
 
-  std::size_t collect(Clock::time_point until) {
-    const auto at_least = worth_waking_for();
+  std::size_t collect(std::size_t at_least, Clock::time_point until) {
     return crew_.collect(settling_.next_reports(), at_least, prompt_ ? Clock::now() + gathering_ : until, until);
   }
 
@@ -318,7 +318,7 @@ class ThreadRun {
     crew_.close_and_join();
     counted_ = statistics();
     finished_ = true;
-    collect(Clock::now());  // a thread whose worker_init failed after all was done
+    collect(worth_waking_for(), Clock::now());  // a thread whose worker_init failed after all was done
     for (Indexed<R> none; settling_.take(none) == Settled::worker_gave_up;) note_loss(settling_.gave_up());
     tell_finished();
     if (undelivered() != 0) throw std::logic_error("bulkhead: the numbers of items and outcomes differ");

@@ -143,10 +143,10 @@ class ThreadedStream {
 /// Lazy both ways, so an endless range may feed it: 64 items plus four a worker are pulled ahead of the result last
 /// taken; where that is less than two milliseconds of work for each thread, or one of them runs out of tasks behind a
 /// result whose turn it is, so many more as are needed, up to 4096. Results of short tasks are gathered for up to a
-/// millisecond. An lvalue range is used where it is
-/// and must outlive the stream, an rvalue one is moved in; `func` is copied or moved in. If the range throws, every
-/// result before it is delivered, then the exception comes out of the iterator. Otherwise as do_threaded_work() says,
-/// `options` and what is thrown included; the iterator throws what is found out only on the way.
+/// millisecond. An lvalue range is used where it is and must outlive the stream, an rvalue one is moved in; `func` is
+/// copied or moved in. If the range throws, every result before it is delivered, then the exception comes out of the
+/// iterator. Otherwise as do_threaded_work() says, `options` and what is thrown included; the iterator throws what is
+/// found out only on the way.
 template <class Items, class F>
 requires detail::ThreadedWork<Items, std::decay_t<F>>
 auto threaded_stream(Items&& items, F&& func, const WorkOptions& options = {}) -> ThreadedStream<Items, F> {
