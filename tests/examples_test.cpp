@@ -48,7 +48,12 @@ TEST_CASE("the URL example answers in the order of the URLs by threads and by pr
 }
 
 TEST_CASE("the symbol count loses no whole file to the damaged ones", "[examples]") {
-  const ExampleRun symbols = run_example("elf_symbols 40 " BULKHEAD_EXAMPLES " 2>/dev/null");
+#if defined(__SANITIZE_ADDRESS__)  // whose files have several times as many symbols
+  const std::string damaged = "10";
+#else
+  const std::string damaged = "40";
+#endif
+  const ExampleRun symbols = run_example("elf_symbols " + damaged + " " BULKHEAD_EXAMPLES " 2>/dev/null");
   CAPTURE(symbols.out);
   CHECK(symbols.status == 0);
   CHECK(symbols.out.find("agree with a plain loop") != std::string::npos);

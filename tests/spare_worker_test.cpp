@@ -95,7 +95,10 @@ long take(Step step) {
     case Step::kill_spare: {
       const long spare = await_spare();
       if (spare > 1) ::kill(static_cast<pid_t>(spare), SIGKILL);
-      return spare > 1 && ends_within(spare, 20s) ? spare : 0;
+      if (spare <= 1 || !ends_within(spare, 20s)) return 0;
+      // Until it is reaped its fork server may not have said so, and it could still be given a slot.
+      for (int looks = 0; state_of(spare) != '\0' && looks < 20'000; ++looks) let_pass(1ms);
+      return spare;
     }
     case Step::stop_spare: {
       const long spare = await_spare();
@@ -106,7 +109,10 @@ long take(Step step) {
     case Step::kill_server: {
       const long spare = await_spare();
       if (::getppid() > 1) ::kill(::getppid(), SIGKILL);
-      return spare > 1 && ends_within(spare, 20s) ? spare : 0;
+      if (spare <= 1 || !ends_within(spare, 20s)) return 0;
+      // Until it is reaped its fork server may not have said so, and it could still be given a slot.
+      for (int looks = 0; state_of(spare) != '\0' && looks < 20'000; ++looks) let_pass(1ms);
+      return spare;
     }
     case Step::tell_pid:
       return ::getpid();

@@ -106,7 +106,7 @@ TEST_CASE("workers killed at random: one outcome a task, all values right", "[st
   const NothingLeftBehind check;
   const unsigned seed = chosen_seed();
   const std::uint64_t spin = GENERATE(std::uint64_t{0}, std::uint64_t{2'000});
-  const auto length = storm_length(20s) / 4;
+  const auto length = storm_length(8s) / 4;
   const Storm charged = run_storm(seed, length, 0, spin);
   report("without retries", charged);
   CHECK(charged.wrong == 0);
