@@ -39,12 +39,12 @@ class Pace {
   }
 
  private:
-  static constexpr std::chrono::milliseconds horizon{8};  // of a few of the batches that results come in
+  static constexpr std::chrono::milliseconds horizon{16};  // two of the batches that results come in
   // Deeper lanes spare no wake-up any more, and push what is under way out of the cache: 2 workers and a reader in
   // order took 36 ns a task with 2048, 34 with 4096 and with 8192.
   static constexpr double deepest = 4096;
   static constexpr std::size_t shallowest = 2;
-  // So much stays in a cache with its copies; eight milliseconds of large items are tens of megabytes (src/README.md).
+  // So much stays in a cache with its copies; milliseconds of large items are tens of megabytes (src/README.md).
   // Half and twice as much were measured to be as fast.
   static constexpr std::uint64_t enough_bytes = 1u << 20;
   static constexpr std::uint64_t many = 8;

@@ -42,6 +42,8 @@ TEST_CASE("tiny tasks are dealt deep by steps, long ones one ahead", "[judgement
   CHECK(pace.depth() == 8);
   for (int i = 0; i < 10; ++i) pace.learn(20us, 1000);
   CHECK(pace.depth() == 4096);  // what stays in the cache, not all the lane could hold
+  for (int i = 0; i < 10; ++i) pace.learn(8ms, 8);
+  CHECK(pace.depth() == 16);  // two batches
   for (int i = 0; i < 10; ++i) pace.learn(50ms, 1);
   CHECK(pace.depth() == 2);
   CHECK(Pace(1).depth() == 1);

@@ -6,9 +6,11 @@
 #include "misbehave.hpp"
 #include "numbers.hpp"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <map>
@@ -381,6 +383,30 @@ TEST_CASE("a result that is finished reaches the caller while its worker is in t
   CHECK(results[1].value() == 1);
   ::close(gate[0]);
   ::close(gate[1]);
+}
+
+TEST_CASE("behind thousands of tiny tasks the results of long ones come while others still run", "[process_work]") {
+  const NothingLeftBehind check;
+  // Of tiny tasks a worker looks at the clock once in a thousand: no worker's long ones may wait for that.
+  const int workers = GENERATE(1, 2);
+  const int tiny = 20'000, longs = 100 * workers;
+  auto* const begun = static_cast<std::atomic<int>*>(
+      ::mmap(nullptr, sizeof(std::atomic<int>), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  REQUIRE(begun != MAP_FAILED);
+  const auto work = [=](int n) {
+    if (n < tiny) return 0;
+    ++*begun;
+    std::this_thread::sleep_for(15ms);
+    return begun->load();
+  };
+  WorkOptions options{.num_workers = static_cast<std::size_t>(workers), .preserve_result_ordering = false};
+  int most = 0;  // begun between a result and its arrival
+  for (auto& [index, outcome] : process_stream(up_to(tiny + longs), work, options))
+    if (index >= tiny) most = std::max(most, *begun - outcome.value());
+  CAPTURE(workers);
+  CHECK(*begun == longs);
+  CHECK(most < longs / 2);
+  ::munmap(begun, sizeof *begun);
 }
 
 TEST_CASE("no worker is idle while another holds tasks it has not started", "[process_work]") {

@@ -32,7 +32,7 @@ Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptio
       queue_(num_workers_ + 1, arena_bytes(options)),
       workers_(num_workers_),
       idle_(num_workers_),
-      half_empty_(num_workers_),
+      may_have_room_(num_workers_),
       most_workers_(num_workers_),
       respawn_(options_.respawn),
       spare_policy_(num_workers_),

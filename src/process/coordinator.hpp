@@ -82,7 +82,7 @@ class Coordinator {
   bool more_may_start() const noexcept;
   Worker* worker_to_fill(bool may_deepen);
   Worker* idle_worker();
-  Worker* half_empty_worker();
+  Worker* worker_with_room();
   template <class Fits>
   Worker* first_to_fill(SlotSet& among, std::size_t from, Fits&& fits);
   void recount(Worker& worker) noexcept;
@@ -224,7 +224,7 @@ class Coordinator {
   // lane. The sets hold too many rather than too few; who turns out to have none is taken out, and comes in again with
   // whatever changes that.
   Standing standing_{};
-  SlotSet idle_, half_empty_;
+  SlotSet idle_, may_have_room_;
   std::size_t filled_last_ = 0;  // slot
   Nanoseconds balanced_{}, next_kill_ = Nanoseconds::max();
   std::uint64_t next_number_ = 0;
@@ -262,6 +262,7 @@ class Coordinator {
   Nanoseconds began_{}, cpu_at_start_{};
   Nanoseconds fork_answered_{};  // when the fork server last said what had become of an order
   Nanoseconds now_{}, next_look_{}, next_look_for_deaths_{}, next_heartbeat_{};
+  std::optional<std::size_t> look_on_from_;  // the slot where a look round broke off: what was found is taken first
   std::minstd_rand random_;
 };
 

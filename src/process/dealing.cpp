@@ -30,7 +30,7 @@ void Coordinator::recount(Worker& worker) noexcept {
   if (!worker.accepts()) return;
   const auto slot = static_cast<std::size_t>(worker.slot());
   if (worker.outstanding == 0) idle_.insert(slot);
-  half_empty_.insert(slot);
+  may_have_room_.insert(slot);
 }
 
 void Coordinator::recount_all() noexcept {
@@ -52,12 +52,13 @@ bool Coordinator::more_may_start() const noexcept {
   return live_ < most_workers_ && (!parallelism_.lowered() || standing_.busy < parallelism_.allowed());
 }
 
-// An idle worker first, then a new one; then the next whose lane is half empty for its depth.
+// An idle worker first, then a new one; then the next in whose lane a quarter of its depth is free: what is left lasts
+// until the next results are heard of, and a batch of them is worth filling up for.
 Worker* Coordinator::worker_to_fill(bool may_deepen) {
   if (Worker* idle = idle_worker()) return idle;
   if (more_may_start())
     if (Worker* fresh = start_worker()) return fresh;
-  Worker* const next = may_deepen ? half_empty_worker() : nullptr;
+  Worker* const next = may_deepen ? worker_with_room() : nullptr;
   if (next) filled_last_ = static_cast<std::size_t>(next->slot());
   return next;
 }
@@ -66,18 +67,18 @@ Worker* Coordinator::idle_worker() {
   return first_to_fill(idle_, 0, [](const Worker& w) { return w.outstanding == 0; });
 }
 
-Worker* Coordinator::half_empty_worker() {
-  const auto half_empty = [](Worker& w) {
+Worker* Coordinator::worker_with_room() {
+  const auto has_room = [](Worker& w) {
     const ipc::LargeItems large = w.lane().large();
-    return w.outstanding * 2 <= w.pace().depth() && !w.pace().enough(large.count, large.bytes * 2);
+    return w.outstanding * 4 <= w.pace().depth() * 3 && !w.pace().enough(large.count, large.bytes * 2);
   };
-  Worker* const next = first_to_fill(half_empty_, filled_last_ + 1, half_empty);
-  return next ? next : first_to_fill(half_empty_, 0, half_empty);
+  Worker* const next = first_to_fill(may_have_room_, filled_last_ + 1, has_room);
+  return next ? next : first_to_fill(may_have_room_, 0, has_room);
 }
 
 // Starts nobody: who asks may be at the end of its input, and only not know it yet.
 bool Coordinator::wants_task() {
-  return can_fill_on() || (may_deal_new() && (idle_worker() || more_may_start() || half_empty_worker()));
+  return can_fill_on() || (may_deal_new() && (idle_worker() || more_may_start() || worker_with_room()));
 }
 
 // What was admitted earlier goes first.

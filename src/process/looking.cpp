@@ -6,6 +6,8 @@
 #include "process/poll_keys.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <optional>
 #include <utility>
 
 namespace bulkhead::process {
@@ -14,7 +16,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto batch_look = 20ms;  // a finished result reaches the caller within this, whatever its worker does next
+constexpr auto batch_look = 20ms;  // twice this, and a finished result is taken, whatever its worker does next
 constexpr auto idle_look = 2ms;    // no worker stays idle longer while another holds tasks it has not started
 
 }  // namespace
@@ -22,6 +24,7 @@ constexpr auto idle_look = 2ms;    // no worker stays idle longer while another 
 Coordinator::Nanoseconds Coordinator::patience() const {
   Nanoseconds most = std::min(next_heartbeat_, may_ask_again_at_) - now_;
   const bool idle = live_ < most_workers_ || standing_.busy < live_;
+  if (look_on_from_) return Nanoseconds(0);
   if (next_kill_ != Nanoseconds::max()) most = std::min(most, next_kill_ - now_);
   if (standing_.several != 0) most = std::min<Nanoseconds>(most, idle && !closed() ? idle_look : batch_look);
   for (const auto limit : {options_.task_timeout, options_.cpu_time})
@@ -43,12 +46,19 @@ void Coordinator::look_round() {
     most_workers_ = num_workers_;
   }
   next_kill_ = Nanoseconds::max();
-  for (const auto& worker : workers_) {
-    if (worker && completions_.empty()) look_at(*worker);
+  const std::size_t first = std::exchange(look_on_from_, std::nullopt).value_or(0);
+  for (std::size_t n = 0; n < workers_.size(); ++n) {
+    const std::size_t slot = (first + n) % workers_.size();
+    const auto& worker = workers_[slot];
+    if (worker && completions_.empty())
+      look_at(*worker);
+    else if (worker && !look_on_from_)
+      look_on_from_ = slot;
     if (worker && !worker->dying) next_kill_ = std::min(next_kill_, worker->kill_at);
     if (worker && std::exchange(worker->words_wait, false))
       poller_.watch(worker->words.from().get(), key_of(static_cast<std::size_t>(worker->slot()), Sign::words));
   }
+  if (look_on_from_) next_look_ = now_;
 }
 
 void Coordinator::look_at(Worker& worker) {
@@ -93,10 +103,11 @@ void Coordinator::look_at_birth(Worker& worker) {
     end_late(worker, stopped ? KillReason::unresponsive : KillReason::init_timed_out, 0ns);
 }
 
-// Finished results sit in the ring while their worker is busy with a long task: fetch them.
+// Finished results sit in the ring while their worker is busy with a long task, or with a few that it took for tiny
+// ones and reads no clock between: fetch them.
 void Coordinator::look_at_ring(Worker& worker) {
   const bool stranded = worker.outstanding != 0 && worker.inbox().ring_is_ahead();
-  if (!stranded || worker.suspect || now_ - worker.hand_since() < batch_look / 2) return;
+  if (!stranded || worker.suspect || now_ - worker.last_taken < batch_look / 2) return;
   if (take_chunk(worker) || !worker.inbox().pull_from_ring(scratch_)) return;
   if (!take_frames(worker)) distrust(worker);
 }

@@ -29,6 +29,12 @@ class WorkerLoop final : public detail::OutputSink, public detail::LargeRoom {
   [[noreturn]] void run() noexcept;
 
  private:
+  // Of a task, or of a group of tiny ones.
+  struct Lap {
+    std::chrono::nanoseconds end{};   // when
+    std::chrono::nanoseconds took{};  // without what it waited for room
+  };
+
   void start();
   void set_up();
   [[noreturn]] void leave_with_words(const Failure& failure);
@@ -40,10 +46,13 @@ class WorkerLoop final : public detail::OutputSink, public detail::LargeRoom {
   void do_tiny(const ipc::Record& record);
   void answer_tiny(const ipc::Record& record);
   bool may_have_left_some();
-  void do_measured(const ipc::Record& record);
+  Lap do_measured(const ipc::Record& record);
   void answer(const ipc::Record& record);
   void after(std::size_t tasks);
-  void end_group();
+  void after_measured(Lap lap);
+  void end_group(Lap lap);
+  void flush_if_much();
+  void flush_if_little_is_left(std::uint64_t done, std::uint64_t left);
   void end_what_was_left(std::uint64_t task, unsigned attempt);
   void look_after_fork(const ipc::Record& record);
   void flush();

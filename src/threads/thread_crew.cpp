@@ -65,7 +65,7 @@ class ThreadCrew::State final : private OutputSink {
   void live(int slot, Hand& hand);
   bool initialise(int slot);
   void serve(Hand& hand, CurrentTask& current);
-  std::optional<std::uint32_t> claim(Lock& lock, Hand& hand);
+  std::optional<std::uint32_t> claim(Lock& lock, Hand& hand, Clock::time_point& now);
   bool sleep(Lock& lock, bool watch);
   void emit(const ThisTask& task, int channel, std::span<const std::byte> bytes) override;
   void request_stop();  // of any thread
@@ -255,13 +255,17 @@ bool ThreadCrew::State::initialise(int slot) {
 void ThreadCrew::State::serve(Hand& hand, CurrentTask& current) {
   {
     Lock lock(mutex_);
-    while (const auto place = claim(lock, hand)) {
+    Clock::time_point now = Clock::now();
+    while (const auto place = claim(lock, hand, now)) {
       TaskNumbers& block = *hand.block;
+      const Clock::time_point began = now;
       lock.unlock();
-      const Clock::time_point began = Clock::now();
       const std::uint32_t done = loop_.run(block, *place, hand.claimed, current);
-      const Clock::time_point ended = Clock::now();
-      lock.lock();
+      const Clock::time_point ended = now = Clock::now();
+      if (!lock.try_lock()) {  // what it waits now is no task's time
+        lock.lock();
+        now = Clock::now();
+      }
       ledger_.finish(hand, done, began, ended);
       tell_driver();
     }
@@ -273,11 +277,11 @@ void ThreadCrew::State::serve(Hand& hand, CurrentTask& current) {
   }
 }
 
-// The first place of what was claimed; nothing if there will be nothing any more.
-std::optional<std::uint32_t> ThreadCrew::State::claim(Lock& lock, Hand& hand) {
+// The first place of what was claimed; nothing if there will be nothing any more. `now` is when: later where it slept.
+std::optional<std::uint32_t> ThreadCrew::State::claim(Lock& lock, Hand& hand, Clock::time_point& now) {
   std::optional<std::uint32_t> first;
-  for (bool watch = true;;) {
-    if (!stop_.stop_requested()) first = ledger_.claim(hand, alive_, Clock::now());
+  for (bool watch = true;; now = Clock::now()) {
+    if (!stop_.stop_requested()) first = ledger_.claim(hand, alive_, now);
     if (first) break;
     if (closed_) return std::nullopt;
     watch = sleep(lock, watch);
@@ -319,8 +323,10 @@ void ThreadCrew::State::emit(const ThisTask& task, int channel, std::span<const 
                       .channel = channel,
                       .bytes = {bytes.begin(), bytes.end()}};
   Lock lock(mutex_);
-  if (output_bytes_ >= most_output_bytes) nudge_driver();
-  output_room_.wait(lock, [this] { return output_bytes_ < most_output_bytes || discarding_; });
+  while (output_bytes_ >= most_output_bytes && !discarding_) {
+    nudge_driver();  // each time: of several that wait for room, the first may fill it again
+    output_room_.wait(lock);
+  }
   if (discarding_) return;
   output_bytes_ += bytes.size();
   ledger_.report(std::move(report), 1);

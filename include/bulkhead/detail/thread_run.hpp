@@ -292,8 +292,9 @@ class ThreadRun {
     ++counted_.coordinator_wakeups;
     const std::size_t wanted = worth_waking_for();
     const std::size_t came = collect(wanted, settling_.retries().first_before(look_round));
-    // Where few come, those in hand may wait for something that these bring about.
-    gathering_ = 2 * came < wanted ? gathering_at_least : gathering_at_most;
+    // Where those that came were not even half of one thread's work, those in hand may wait for what these bring about.
+    const bool few = came < wanted && 2 * came * crew_.mean() < gathering_;
+    gathering_ = few ? gathering_at_least : gathering_at_most;
     if (came != 0 || Clock::now() < look_round) return;
     tell_({.kind = EventKind::heartbeat});
     if (!std::exchange(said_waiting_, true))
