@@ -37,6 +37,7 @@ Coordinator::Nanoseconds Coordinator::patience() const {
 }
 
 void Coordinator::look_round() {
+  const std::size_t first = std::exchange(look_on_from_, std::nullopt).value_or(0);
   recount_all();
   next_look_ = now_ + std::min<Nanoseconds>(batch_look, std::max<Nanoseconds>(patience(), 1ms));
   look_at_server();  // first: if we were stopped for long, what it said meanwhile was said in time
@@ -46,7 +47,6 @@ void Coordinator::look_round() {
     most_workers_ = num_workers_;
   }
   next_kill_ = Nanoseconds::max();
-  const std::size_t first = std::exchange(look_on_from_, std::nullopt).value_or(0);
   for (std::size_t n = 0; n < workers_.size(); ++n) {
     const std::size_t slot = (first + n) % workers_.size();
     const auto& worker = workers_[slot];

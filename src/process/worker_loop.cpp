@@ -133,15 +133,13 @@ BULKHEAD_AT_BIRTH void WorkerLoop::serve() {
       idle(head);
       continue;
     }
-    std::uint64_t done = 0;  // bytes of rows, since results were sent
     while (head != tail) {
-      if (unsent_ == 0) done = 0;
       const ipc::Row& row = lane_.at(head);
       const std::uint64_t bytes = row.bytes();  // once all of it is answered, something else may stand there
-      if (row.count != 0) done += bytes;
+      const bool is_filler = row.count == 0;
       answer_row(row, head);
       head += bytes;
-      flush_if_little_is_left(done, lane_.tail() - head);
+      if (!is_filler) flush_if_little_is_left(bytes, lane_.tail() - head);
     }
   }
   page_.move_to(0, Phase::between, place_.seed);
@@ -260,7 +258,8 @@ BULKHEAD_AT_BIRTH WorkerLoop::Lap WorkerLoop::do_measured(const ipc::Record& rec
   body_.run(place_.queue.item(record), result_);
   const auto now = os::now();
   const auto ran = now - group_start_ - outbox_.take_waited();
-  if (ran >= fastest_start || os::forked_meanwhile()) end_what_was_left(record.task(), record.attempt());
+  const bool may_have_left = ran >= fastest_start || os::forked_meanwhile();
+  if (may_have_left) end_what_was_left(record.task(), record.attempt());
   if (ran >= tiny_task) {
     if (now - peak_read_ >= peak_time) {
       peak_rss_kib_ = os::peak_rss_kib();
@@ -273,7 +272,11 @@ BULKHEAD_AT_BIRTH WorkerLoop::Lap WorkerLoop::do_measured(const ipc::Record& rec
     outbox_.put_copy(FrameKind::value, record.task(), record.attempt(), apart.first(result_.size));
   else
     answer(record);
-  return {now, ran};
+  // Where a short task ended the next begins, and no clock is read between them; what else there was to do after this
+  // one is not the next one's time.
+  if (!may_have_left) return {now, ran};
+  outbox_.take_waited();
+  return {os::now(), ran};
 }
 
 void WorkerLoop::answer(const ipc::Record& record) {
@@ -302,14 +305,9 @@ void WorkerLoop::after(std::size_t tasks) {
   flush_if_much();
 }
 
-// It was a group by itself. Where a short one ended the next begins, and no clock is read between them; what a long one
-// left to do is not the next one's time.
+// It was a group by itself.
 void WorkerLoop::after_measured(Lap lap) {
   ++unsent_;
-  if (lap.took >= fastest_start) {
-    lap.end = os::now();
-    outbox_.take_waited();
-  }
   end_group(lap);
   flush_if_much();
 }
@@ -320,9 +318,10 @@ void WorkerLoop::flush_if_much() {
   last_flush_ = group_start_;
 }
 
-// In bytes of the lane. Before the rest is done, more can be there.
+// After a row, in bytes of the lane. Before the rest is done, more can be there.
 void WorkerLoop::flush_if_little_is_left(std::uint64_t done, std::uint64_t left) {
-  if (left == 0 || 3 * left >= done || unsent_ == 0 || group_start_ - last_flush_ < worth_a_wakeup) return;
+  unsent_rows_ += done;
+  if (left == 0 || 3 * left >= unsent_rows_ || unsent_ == 0 || group_start_ - last_flush_ < worth_a_wakeup) return;
   flush();
   last_flush_ = group_start_;
 }
@@ -366,6 +365,7 @@ void WorkerLoop::flush() {
   end_what_was_left(0, 0);
   outbox_.flush();
   unsent_ = 0;
+  unsent_rows_ = 0;
 }
 
 void WorkerLoop::idle(std::uint64_t head) {
@@ -379,6 +379,7 @@ void WorkerLoop::idle(std::uint64_t head) {
   }
   page_.set_asleep(ipc::Sleep::awake);
   group_start_ = last_end_ = last_flush_ = os::now();
+  outbox_.take_waited();
   group_left_ = group_;
 }
 

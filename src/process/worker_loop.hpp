@@ -73,8 +73,9 @@ class WorkerLoop final : public detail::OutputSink, public detail::LargeRoom {
 
   // The clock is read once per group of tasks, and a group of one is measured exactly.
   std::uint32_t group_ = 1, group_left_ = 1;
-  std::uint32_t unsent_ = 0;  // tasks
-  bool slept_ = false;        // since it looked for children: what a task left may have had some meanwhile
+  std::uint32_t unsent_ = 0;       // tasks
+  std::uint64_t unsent_rows_ = 0;  // bytes of the lane
+  bool slept_ = false;             // since it looked for children: what a task left may have had some meanwhile
   std::chrono::nanoseconds group_start_{}, last_flush_{};
   std::chrono::nanoseconds last_end_{};  // of a task, in groups of few; or when the group began
   std::chrono::nanoseconds peak_read_{};

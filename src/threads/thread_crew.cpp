@@ -73,7 +73,7 @@ class ThreadCrew::State final : private OutputSink {
   // With the mutex held.
   void wake_workers(std::size_t tasks);
   bool look_round();
-  void tell_driver();
+  bool tell_driver();
   void nudge_driver();
   bool driver_should_look() const { return ledger_.runs() != 0 || (asleep_ != 0 && ledger_.waiting() != 0); }
 
@@ -184,8 +184,11 @@ bool ThreadCrew::State::look_round() {
   return true;
 }
 
-void ThreadCrew::State::tell_driver() {
-  if (ledger_.news() >= wanted_) driver_.notify_one();
+// Whether it was worth it.
+bool ThreadCrew::State::tell_driver() {
+  if (ledger_.news() < wanted_) return false;
+  driver_.notify_one();
+  return true;
 }
 
 bool ThreadCrew::State::has_idle() const {
@@ -267,7 +270,7 @@ void ThreadCrew::State::serve(Hand& hand, CurrentTask& current) {
         now = Clock::now();
       }
       ledger_.finish(hand, done, began, ended);
-      tell_driver();
+      if (tell_driver()) now = Clock::now();
     }
   }
   try {
@@ -277,7 +280,7 @@ void ThreadCrew::State::serve(Hand& hand, CurrentTask& current) {
   }
 }
 
-// The first place of what was claimed; nothing if there will be nothing any more. `now` is when: later where it slept.
+// The first place of what was claimed; nothing if there will be nothing any more. `now` is when it may begin.
 std::optional<std::uint32_t> ThreadCrew::State::claim(Lock& lock, Hand& hand, Clock::time_point& now) {
   std::optional<std::uint32_t> first;
   for (bool watch = true;; now = Clock::now()) {
@@ -286,9 +289,16 @@ std::optional<std::uint32_t> ThreadCrew::State::claim(Lock& lock, Hand& hand, Cl
     if (closed_) return std::nullopt;
     watch = sleep(lock, watch);
   }
-  tell_driver();
-  if (hand.is_run && !std::exchange(driver_looks_, true)) driver_.notify_one();
-  if (hand.is_run && asleep_ != 0 && !watching_) work_.notify_one();
+  bool told = tell_driver();
+  if (hand.is_run && !std::exchange(driver_looks_, true)) {
+    driver_.notify_one();
+    told = true;
+  }
+  if (hand.is_run && asleep_ != 0 && !watching_) {
+    work_.notify_one();
+    told = true;
+  }
+  if (told) now = Clock::now();  // to wake somebody takes longer than a tiny task
   return first;
 }
 
