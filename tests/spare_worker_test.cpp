@@ -37,6 +37,14 @@ char state_of(long pid) {
   return name_end != line.npos && name_end + 2 < line.size() ? line[name_end + 2] : '\0';
 }
 
+// Until then its fork server may not have said that it ended, and it could still be given a slot.
+bool is_reaped_within(long pid, std::chrono::seconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  if (!ends_within(pid, limit)) return false;
+  while (state_of(pid) != '\0' && std::chrono::steady_clock::now() < deadline) let_pass(1ms);
+  return state_of(pid) == '\0';
+}
+
 // In the only worker of a run: the other child of its fork server. 0: there is none within a time that is ample.
 long await_spare() {
   const auto deadline = std::chrono::steady_clock::now() + 20s;
@@ -95,10 +103,7 @@ long take(Step step) {
     case Step::kill_spare: {
       const long spare = await_spare();
       if (spare > 1) ::kill(static_cast<pid_t>(spare), SIGKILL);
-      if (spare <= 1 || !ends_within(spare, 20s)) return 0;
-      // Until it is reaped its fork server may not have said so, and it could still be given a slot.
-      for (int looks = 0; state_of(spare) != '\0' && looks < 20'000; ++looks) let_pass(1ms);
-      return spare;
+      return is_reaped_within(spare, 20s) ? spare : 0;
     }
     case Step::stop_spare: {
       const long spare = await_spare();
@@ -109,10 +114,7 @@ long take(Step step) {
     case Step::kill_server: {
       const long spare = await_spare();
       if (::getppid() > 1) ::kill(::getppid(), SIGKILL);
-      if (spare <= 1 || !ends_within(spare, 20s)) return 0;
-      // Until it is reaped its fork server may not have said so, and it could still be given a slot.
-      for (int looks = 0; state_of(spare) != '\0' && looks < 20'000; ++looks) let_pass(1ms);
-      return spare;
+      return spare > 1 && ends_within(spare, 20s) ? spare : 0;
     }
     case Step::tell_pid:
       return ::getpid();

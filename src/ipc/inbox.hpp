@@ -1,5 +1,5 @@
 // The coordinator's end of one worker's outbox: the same stream of frames, by the pipe as a rule, from the ring where
-// the pipe does not carry it (a worker that died, or that sits in a long task before it has written its batch).
+// the pipe does not carry it (a worker that died, or that has long not written its batch).
 #pragma once
 
 #include "ipc/frame.hpp"

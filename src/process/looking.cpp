@@ -16,15 +16,15 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto batch_look = 20ms;  // twice this, and a finished result is taken, whatever its worker does next
+constexpr auto batch_look = 20ms;  // two and a half times this, and a finished result is taken, whatever comes next
 constexpr auto idle_look = 2ms;    // no worker stays idle longer while another holds tasks it has not started
 
 }  // namespace
 
 Coordinator::Nanoseconds Coordinator::patience() const {
+  if (look_on_from_) return Nanoseconds(0);
   Nanoseconds most = std::min(next_heartbeat_, may_ask_again_at_) - now_;
   const bool idle = live_ < most_workers_ || standing_.busy < live_;
-  if (look_on_from_) return Nanoseconds(0);
   if (next_kill_ != Nanoseconds::max()) most = std::min(most, next_kill_ - now_);
   if (standing_.several != 0) most = std::min<Nanoseconds>(most, idle && !closed() ? idle_look : batch_look);
   for (const auto limit : {options_.task_timeout, options_.cpu_time})
@@ -103,8 +103,8 @@ void Coordinator::look_at_birth(Worker& worker) {
     end_late(worker, stopped ? KillReason::unresponsive : KillReason::init_timed_out, 0ns);
 }
 
-// Finished results sit in the ring while their worker is busy with a long task, or with a few that it took for tiny
-// ones and reads no clock between: fetch them.
+// Finished results sit in the ring while their worker is busy with a long task, or in a group that it took for tiny and
+// reads no clock in: fetch them.
 void Coordinator::look_at_ring(Worker& worker) {
   const bool stranded = worker.outstanding != 0 && worker.inbox().ring_is_ahead();
   if (!stranded || worker.suspect || now_ - worker.last_taken < batch_look / 2) return;

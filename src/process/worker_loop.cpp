@@ -33,7 +33,8 @@ constexpr std::uint32_t batch_tasks = 4096;  // all that a lane holds of the tin
 constexpr std::uint32_t quarter_of_lane = 1024;
 constexpr auto worth_a_wakeup = 80us;
 // A finished result waits for its batch until the first task that ends after a multiple of this. Every worker's clock
-// says the same: one wake-up of the coordinator, 60 to 100 us here, finds what several have done where tasks are short.
+// says the same: one wake-up of the coordinator, 60 to 100 us here with what it brings, finds what several have done
+// where tasks are short.
 constexpr auto batch_time = 8ms;
 constexpr auto tiny_task = 10us;    // below this a clock read and a write of its own cost too much
 constexpr auto group_time = 100us;  // what a group of tiny tasks should take
@@ -136,8 +137,8 @@ BULKHEAD_AT_BIRTH void WorkerLoop::serve() {
     while (head != tail) {
       const ipc::Row& row = lane_.at(head);
       const std::uint64_t bytes = row.bytes();  // once all of it is answered, something else may stand there
-      const bool is_filler = row.count == 0;
-      answer_row(row, head);
+      const bool is_filler = row.form == ipc::RowForm::filler;
+      if (!is_filler) answer_row(row, head);
       head += bytes;
       if (!is_filler) flush_if_little_is_left(bytes, lane_.tail() - head);
     }
@@ -170,9 +171,9 @@ BULKHEAD_AT_BIRTH void WorkerLoop::answer_row(const ipc::Row& row, std::uint64_t
     current_.task.index = record.task();
     current_.active = true;
     if (group_ == 1) {
-      const Lap lap = do_measured(record);
+      const Timing timing = do_measured(record);
       current_.active = false;
-      after_measured(lap);
+      after_measured(timing);
     } else {
       do_tiny(record);
       current_.active = false;
@@ -252,7 +253,7 @@ bool WorkerLoop::may_have_left_some() {
 }
 
 // The time must stand before the result in the stream, so the result is composed apart: such tasks can afford a copy.
-BULKHEAD_AT_BIRTH WorkerLoop::Lap WorkerLoop::do_measured(const ipc::Record& record) {
+BULKHEAD_AT_BIRTH WorkerLoop::Timing WorkerLoop::do_measured(const ipc::Record& record) {
   const std::span<std::byte> apart = ipc::Outbox::apart();
   result_.encode_at(apart);
   body_.run(place_.queue.item(record), result_);
@@ -272,8 +273,8 @@ BULKHEAD_AT_BIRTH WorkerLoop::Lap WorkerLoop::do_measured(const ipc::Record& rec
     outbox_.put_copy(FrameKind::value, record.task(), record.attempt(), apart.first(result_.size));
   else
     answer(record);
-  // Where a short task ended the next begins, and no clock is read between them; what else there was to do after this
-  // one is not the next one's time.
+  // Where a short task ended the next begins, and no clock is read between them; what there was to look after behind
+  // this one is not the next one's time.
   if (!may_have_left) return {now, ran};
   outbox_.take_waited();
   return {os::now(), ran};
@@ -306,29 +307,28 @@ void WorkerLoop::after(std::size_t tasks) {
 }
 
 // It was a group by itself.
-void WorkerLoop::after_measured(Lap lap) {
+void WorkerLoop::after_measured(Timing timing) {
   ++unsent_;
-  end_group(lap);
+  end_group(timing);
   flush_if_much();
 }
 
 void WorkerLoop::flush_if_much() {
   if (unsent_ < batch_tasks && outbox_.unsent() < batch_bytes) return;
   flush();
-  last_flush_ = group_start_;
 }
 
-// After a row, in bytes of the lane. Before the rest is done, more can be there.
+// A row of `done` bytes was answered, `left` bytes are published behind it (with filler, if it goes round there). Sent
+// when three quarters are done, so that more is dealt before the rest is.
 void WorkerLoop::flush_if_little_is_left(std::uint64_t done, std::uint64_t left) {
   unsent_rows_ += done;
   if (left == 0 || 3 * left >= unsent_rows_ || unsent_ == 0 || group_start_ - last_flush_ < worth_a_wakeup) return;
   flush();
-  last_flush_ = group_start_;
 }
 
-void WorkerLoop::end_group(Lap lap) {
-  const auto now = lap.end;
-  const auto mean = lap.took / group_;
+void WorkerLoop::end_group(Timing timing) {
+  const auto now = timing.ended;
+  const auto mean = timing.took / group_;
   group_start_ = last_end_ = now;
   if (mean >= tiny_task)
     group_ = 1;
@@ -339,7 +339,6 @@ void WorkerLoop::end_group(Lap lap) {
   if (now - last_flush_ < worth_a_wakeup) return;
   if (now / batch_time == last_flush_ / batch_time && unsent_ < quarter_of_lane) return;
   flush();
-  last_flush_ = now;
 }
 
 // Whatever escaped from its parents came to us, a subreaper. A task that called fork(), or took as long as it takes to
@@ -364,6 +363,7 @@ void WorkerLoop::flush() {
   slept_ = false;
   end_what_was_left(0, 0);
   outbox_.flush();
+  last_flush_ = group_start_;
   unsent_ = 0;
   unsent_rows_ = 0;
 }

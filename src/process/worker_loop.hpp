@@ -30,9 +30,9 @@ class WorkerLoop final : public detail::OutputSink, public detail::LargeRoom {
 
  private:
   // Of a task, or of a group of tiny ones.
-  struct Lap {
-    std::chrono::nanoseconds end{};   // when
-    std::chrono::nanoseconds took{};  // without what it waited for room
+  struct Timing {
+    std::chrono::nanoseconds ended{};  // when
+    std::chrono::nanoseconds took{};   // without what it waited for room
   };
 
   void start();
@@ -46,11 +46,11 @@ class WorkerLoop final : public detail::OutputSink, public detail::LargeRoom {
   void do_tiny(const ipc::Record& record);
   void answer_tiny(const ipc::Record& record);
   bool may_have_left_some();
-  Lap do_measured(const ipc::Record& record);
+  Timing do_measured(const ipc::Record& record);
   void answer(const ipc::Record& record);
   void after(std::size_t tasks);
-  void after_measured(Lap lap);
-  void end_group(Lap lap);
+  void after_measured(Timing timing);
+  void end_group(Timing timing);
   void flush_if_much();
   void flush_if_little_is_left(std::uint64_t done, std::uint64_t left);
   void end_what_was_left(std::uint64_t task, unsigned attempt);
@@ -74,7 +74,7 @@ class WorkerLoop final : public detail::OutputSink, public detail::LargeRoom {
   // The clock is read once per group of tasks, and a group of one is measured exactly.
   std::uint32_t group_ = 1, group_left_ = 1;
   std::uint32_t unsent_ = 0;       // tasks
-  std::uint64_t unsent_rows_ = 0;  // bytes of the lane
+  std::uint64_t unsent_rows_ = 0;  // bytes of the rows answered since flush()
   bool slept_ = false;             // since it looked for children: what a task left may have had some meanwhile
   std::chrono::nanoseconds group_start_{}, last_flush_{};
   std::chrono::nanoseconds last_end_{};  // of a task, in groups of few; or when the group began

@@ -184,9 +184,10 @@ bool ThreadCrew::State::look_round() {
   return true;
 }
 
-// Whether it was worth it.
+// Once, where there is enough for it. Whether it was woken.
 bool ThreadCrew::State::tell_driver() {
   if (ledger_.news() < wanted_) return false;
+  wanted_ = nobody_waits;
   driver_.notify_one();
   return true;
 }
@@ -264,13 +265,11 @@ void ThreadCrew::State::serve(Hand& hand, CurrentTask& current) {
       const Clock::time_point began = now;
       lock.unlock();
       const std::uint32_t done = loop_.run(block, *place, hand.claimed, current);
-      const Clock::time_point ended = now = Clock::now();
-      if (!lock.try_lock()) {  // what it waits now is no task's time
-        lock.lock();
-        now = Clock::now();
-      }
+      const Clock::time_point ended = Clock::now();
+      const bool waited = !lock.try_lock();
+      if (waited) lock.lock();
       ledger_.finish(hand, done, began, ended);
-      if (tell_driver()) now = Clock::now();
+      now = tell_driver() || waited ? Clock::now() : ended;  // that was no task's time
     }
   }
   try {
@@ -280,7 +279,8 @@ void ThreadCrew::State::serve(Hand& hand, CurrentTask& current) {
   }
 }
 
-// The first place of what was claimed; nothing if there will be nothing any more. `now` is when it may begin.
+// The first place of what was claimed; nothing if there will be nothing any more. `now` is brought up to date where it
+// slept or woke somebody.
 std::optional<std::uint32_t> ThreadCrew::State::claim(Lock& lock, Hand& hand, Clock::time_point& now) {
   std::optional<std::uint32_t> first;
   for (bool watch = true;; now = Clock::now()) {
@@ -298,7 +298,7 @@ std::optional<std::uint32_t> ThreadCrew::State::claim(Lock& lock, Hand& hand, Cl
     work_.notify_one();
     told = true;
   }
-  if (told) now = Clock::now();  // to wake somebody takes longer than a tiny task
+  if (told) hand.began = now = Clock::now();  // to wake somebody takes longer than a tiny task
   return first;
 }
 

@@ -103,7 +103,7 @@ std::vector<Peers> peers() {
 bench::Subject speedup(const bench::Setting& setting) {
   const std::vector<std::pair<std::string, Lengths>> loads{
       {"10 us", bench::same_lengths(setting.count(100'000), 10)},
-      {"10 us for two seconds", bench::same_lengths(setting.count(400'000), 10)},  // start and end are the less of it
+      {"10 us for two seconds", bench::same_lengths(setting.count(400'000), 10)},  // where start and end weigh less
       {"100 us", bench::same_lengths(setting.count(10'000), 100)},
       {"1 ms", bench::same_lengths(setting.count(1'000), 1000)},
       {"100 us and 8 of 100 ms", bench::mixed_lengths(setting.count(8'000))}};
