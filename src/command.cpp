@@ -190,7 +190,7 @@ LimitHit limit_at_end(const CommandLimits& limits, const CommandResult& result, 
 
 }  // namespace
 
-CommandResult run_command(const Command& command, std::stop_token stop) {
+CommandResult run_command(const Command& command, const StopRequest& stop) {
   CommandResult result;
   result.started_ns = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
 

@@ -84,7 +84,7 @@ class Coprocess::Program {
   /// More words on that; may be empty.
   const std::string& problem() const noexcept { return prepared_.problem; }
 
-  void ask(std::string_view record, const std::stop_token& stop, Answer& answer) {
+  void ask(std::string_view record, const StopRequest& stop, Answer& answer) {
     line_.assign(record);
     line_ += '\n';
     streams_.count_anew();
@@ -136,7 +136,7 @@ class Coprocess::Program {
 
  private:
   // Until the one line is there, or something that is not it.
-  void listen(const std::stop_token& stop, Answer& answer) {
+  void listen(const StopRequest& stop, Answer& answer) {
     const os::StopDescriptor stopped(stop);
     const auto deadline = command_.timeout.count() > 0 ? Clock::now() + command_.timeout : never;
     std::size_t looked_at = 0;
@@ -265,7 +265,7 @@ void Coprocess::finish() {
   program_.reset();
 }
 
-Answer Coprocess::ask(std::string_view record, std::stop_token stop) {
+Answer Coprocess::ask(std::string_view record, const StopRequest& stop) {
   Answer answer;
   const auto started = Clock::now();
   answer.started_ns = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bulkhead/options.hpp>
+#include <bulkhead/stop_request.hpp>
 #include <bulkhead/task_output.hpp>
 
 #include <chrono>
@@ -11,7 +12,6 @@
 #include <functional>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -114,7 +114,7 @@ struct CommandResult {
 /// Runs it to its end: as the leader of its own process group, bound to die with this
 /// thread. At the end, whatever is left in that group is killed. Everything that can go wrong with the program is in
 /// the result; throws std::system_error only where this process itself is out of descriptors or memory.
-CommandResult run_command(const Command& command, std::stop_token stop = {});
+CommandResult run_command(const Command& command, const StopRequest& stop = {});
 
 /// Tries what `command.isolation` and `writable_paths` ask for, in a process that ends at once. Throws
 /// std::system_error with the reason and the remedy where it cannot be had here, and std::invalid_argument where all of
@@ -132,8 +132,7 @@ std::vector<std::string> try_isolation(const Command& command);
 std::size_t room_for_arguments(const Command& command);
 
 /// Where execvp() would find it; empty: nowhere. A name with a slash is returned as it is. As in a shell, what was
-/// found last is remembered in each thread for as long as it is there, also if another comes to stand before it in
-/// PATH.
+/// found last is remembered for as long as it is there, also if another comes to stand before it in PATH.
 std::string find_program(const std::string& name);
 
 }  // namespace bulkhead

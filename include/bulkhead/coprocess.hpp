@@ -2,13 +2,13 @@
 #pragma once
 
 #include <bulkhead/command.hpp>
+#include <bulkhead/stop_request.hpp>
 #include <bulkhead/task_output.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -78,7 +78,7 @@ class Coprocess {
   /// than the one that reads; one before an empty record, where nothing comes before the newline; half a line, which is
   /// taken for the beginning of the answer of a program that answers while it reads. Throws std::system_error only
   /// where this process itself is out of descriptors or memory.
-  Answer ask(std::string_view record, std::stop_token stop = {});
+  Answer ask(std::string_view record, const StopRequest& stop = {});
 
   /// Closes its input and waits `kill_grace` for it to end by itself; then TERM, and KILL after another `kill_grace`.
   /// The next ask() starts a fresh one.

@@ -38,7 +38,7 @@ class ProcessPool<R(Item)> {
 
  public:
   /// Throws std::invalid_argument for options that cannot be meant, std::system_error where set-up fails. `func` may
-  /// take a std::stop_token second: then it is told before it is killed.
+  /// take a std::stop_token second, or a StopRequest: then it is told before it is killed.
   template <class F>
   explicit ProcessPool(F&& func, const WorkOptions& options = {}) {
     using Body = detail::CodedTask<Value, R, std::decay_t<F>>;

@@ -221,7 +221,8 @@ void spare_child_no_more(int pid) noexcept {
 }
 
 void forget_spared_children() noexcept {
-  for (std::atomic<int>& place : always_spared) place = 0;
+  for (std::atomic<int>& place : always_spared)
+    if (place != 0) place = 0;  // as good as never: its page stays the parent's
 }
 
 std::atomic<bool> noted_fork{false};

@@ -3,7 +3,7 @@
 
 #include "os/fd.hpp"
 
-#include <string>
+#include <array>
 
 namespace bulkhead::os {
 
@@ -29,8 +29,8 @@ class OutOfMemoryRank {
   };
 
  private:
-  Fd file_;  // stays open
-  std::string usual_, raised_;
+  Fd file_;                                  // stays open
+  std::array<char, 16> usual_{}, raised_{};  // in words, ended by a 0
 };
 
 }  // namespace bulkhead::os

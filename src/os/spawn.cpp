@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <memory>
+#include <mutex>
 #include <string_view>
 #include <system_error>
 
@@ -20,9 +20,8 @@ namespace bulkhead::os {
 namespace {
 
 Spawned spawn_here(ProgramStart& start) {
-  thread_local const std::unique_ptr<std::max_align_t[]> stack(
-      new std::max_align_t[ProgramStart::stack_size / sizeof(std::max_align_t)]);
-  const ProgramStart::Started started = start.start(reinterpret_cast<char*>(stack.get()) + ProgramStart::stack_size);
+  alignas(std::max_align_t) char stack[ProgramStart::stack_size];
+  const ProgramStart::Started started = start.start(stack + sizeof stack);
   if (started.pid < 0) return {.error = started.error};
   Fd pidfd(started.pidfd);
   if (started.error == 0) return {.pid = started.pid, .pidfd = above_standard_streams(std::move(pidfd))};
@@ -126,11 +125,16 @@ std::string find_program(const std::string& name, const char* path, const std::s
   if (name.empty() || name.find('/') != std::string::npos) return name;
   const std::string_view places = path ? path : "/bin:/usr/bin";
   // Most programs are started again and again, and each search asks the kernel about every place before the right one.
-  thread_local ProgramSearch last;
-  if (last.name == name && last.places == places && last.directory == directory && is_program(last.found, directory))
+  static std::mutex guards_last;
+  static ProgramSearch& last = *new ProgramSearch;  // for good: threads may still search while the process ends
+  // Not waited for: who is busy with it may be a thread that is not there any more, after a fork.
+  const std::unique_lock<std::mutex> lock(guards_last, std::try_to_lock);
+  if (lock && last.name == name && last.places == places && last.directory == directory &&
+      is_program(last.found, directory))
     return last.found;
-  last = {name, std::string(places), directory, search_program(name, places, directory)};
-  return last.found;
+  std::string found = search_program(name, places, directory);
+  if (lock) last = {name, std::string(places), directory, found};
+  return found;
 }
 
 }  // namespace bulkhead::os

@@ -96,7 +96,8 @@ void prepare_for_suspension() {
 }
 
 void follow_suspensions_of_parent() {
-  for (Place& place : places) place.socket = -1, place.taken = false;  // its servers are not ours
+  for (Place& place : places)  // its servers are not ours
+    if (place.taken) place.socket = -1, place.taken = false;
   if (clock_owner == 0 || !memory || !memory->fd()) return;
   void* const at = suspended_ns.load();
   if (::mmap(at, clock_page, PROT_READ, MAP_SHARED | MAP_FIXED, memory->fd().get(), 0) == MAP_FAILED)

@@ -2,8 +2,10 @@
 
 #include "os/child.hpp"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/signalfd.h>
 
 #include <cstdint>
 #include <thread>
@@ -17,39 +19,53 @@ std::stop_source& source() noexcept {
   return all;
 }
 
-// Of the process that made it: a copy of that process has closed the descriptor, and may have another by its number.
-const WakeUp* terminated = nullptr;
+// Readable while SIGTERM is pending, and nobody takes it. Of the process that made it: a copy of that process has
+// closed it, and may have another by its number.
+int held = -1;
 std::uint64_t owner = 0;
 
-int descriptor_of(const std::stop_token& stop) noexcept {
-  const bool ours = terminated && owner == process_identity() && stop == source().get_token();
-  return ours ? terminated->fd().get() : -1;
+bool is_readable(int descriptor, int timeout_ms) noexcept {
+  pollfd one{.fd = descriptor, .events = POLLIN, .revents = 0};
+  return ::poll(&one, 1, timeout_ms) > 0;
 }
 
 }  // namespace
 
-void stop_on_terminate() {
+void hold_terminate() {
   sigset_t terminate;
   sigemptyset(&terminate);
   sigaddset(&terminate, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &terminate, nullptr);
-  terminated = new WakeUp;  // for good
+  Fd fd(::signalfd(-1, &terminate, SFD_CLOEXEC));
+  if (!fd) throw_errno("signalfd");
+  held = kept_from_children(std::move(fd)).release();  // for good
   owner = process_identity();
-  std::thread([terminate] {
-    for (int sig = 0;;) {
-      if (sigwait(&terminate, &sig) != 0) continue;
-      terminated->notify();  // first: what the function has asked to be called may take long
-      source().request_stop();
+}
+
+void stop_on_terminate() {
+  hold_terminate();
+  std::thread([] {
+    while (!is_readable(held, -1)) {
     }
+    source().request_stop();
   }).detach();
 }
 
+StopRequest terminate_request() noexcept { return StopRequest(owner == process_identity() ? held : -1); }
 std::stop_token terminate_token() noexcept { return source().get_token(); }
 
-StopDescriptor::StopDescriptor(const std::stop_token& stop) : number_(descriptor_of(stop)) {
-  if (number_ >= 0 || !stop.stop_possible()) return;
+StopDescriptor::StopDescriptor(const StopRequest& stop) : number_(stop.descriptor()) {
+  if (!stop.token().stop_possible()) return;
   number_ = own_.emplace().fd().get();
-  on_stop_.emplace(stop, Notify{*own_});
+  on_stop_.emplace(stop.token(), Notify{*own_});
 }
 
 }  // namespace bulkhead::os
+
+namespace bulkhead {
+
+bool StopRequest::requested() const noexcept {
+  return token_.stop_requested() || (descriptor_ >= 0 && os::is_readable(descriptor_, 0));
+}
+
+}  // namespace bulkhead

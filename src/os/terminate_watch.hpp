@@ -1,6 +1,8 @@
 // SIGTERM as a request to stop, instead of this process' end.
 #pragma once
 
+#include <bulkhead/stop_request.hpp>
+
 #include "os/fd.hpp"
 
 #include <optional>
@@ -8,18 +10,22 @@
 
 namespace bulkhead::os {
 
-/// From here on SIGTERM is blocked in this thread and in those it starts; it is heard by a thread of its own, where,
-/// unlike in a signal handler, a stop may be requested. For a process that never undoes it. Throws std::system_error.
+/// From here on SIGTERM is blocked in this thread and in those it starts, and terminate_request() tells of it. For a
+/// process that never undoes it. Throws std::system_error.
+void hold_terminate();
+/// The same, and it is heard by a thread of its own where, unlike in a signal handler, a stop may be requested: of
+/// terminate_token().
 void stop_on_terminate();
 
-/// Of the stop that SIGTERM requests.
+/// Never comes in a process that does not hold SIGTERM itself.
+StopRequest terminate_request() noexcept;
 std::stop_token terminate_token() noexcept;
 
-/// Becomes readable with a token's stop, and stays so. For terminate_token() nothing is made: there is one already.
+/// Becomes readable with a request, and stays so.
 class StopDescriptor {
  public:
   /// Throws std::system_error where we are out of descriptors.
-  explicit StopDescriptor(const std::stop_token& stop);
+  explicit StopDescriptor(const StopRequest& stop);
   /// -1: it never will be.
   int number() const noexcept { return number_; }
 

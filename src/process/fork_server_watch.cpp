@@ -18,7 +18,6 @@ void Coordinator::start() {
                                          std::vector<int>{queue_.file().fd().get()}, options_);
   poller_.watch(server_->socket().get(), server_key);
   poller_.watch(server_->pidfd().get(), server_death_key);
-  kills_for_memory_.begin();  // now, since it is some time until there is a worker
   notify({.kind = EventKind::fork_server_started, .process = server_->pid()});
 }
 
@@ -84,6 +83,7 @@ void Coordinator::take_report(const Report& report, os::Fd pidfd) {
 
 // It is born, and has a slot.
 void Coordinator::welcome(Worker& worker) {
+  kills_for_memory_.begin();  // before its first task, and while it is busy with its own birth
   if (worker.outstanding != 0 || filling_ == &worker)
     worker.admit();
   else

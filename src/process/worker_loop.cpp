@@ -91,7 +91,15 @@ BULKHEAD_AT_BIRTH void WorkerLoop::start() {
     });
   }
   try {
-    if (body_.takes_stop_token()) os::stop_on_terminate();
+    switch (body_.stop_form()) {
+      case detail::StopForm::none:
+        break;
+      case detail::StopForm::request:
+        os::hold_terminate();
+        break;
+      case detail::StopForm::token:
+        os::stop_on_terminate();
+    }
     os::limit_this_process({options_.memory_limit, options_.file_size, options_.open_files});
     if (options_.worker_init) set_up();
   } catch (...) {
@@ -419,4 +427,5 @@ std::vector<std::byte> WorkerLoop::composed_in_outbox() const {
 
 namespace bulkhead::detail {
 std::stop_token worker_stop_token() noexcept { return os::terminate_token(); }
+StopRequest worker_stop_request() noexcept { return os::terminate_request(); }
 }  // namespace bulkhead::detail

@@ -1,5 +1,5 @@
-// What it costs to isolate one program, without a library: a process that would fork replacements, two workers forked
-// by it, the program in one of them, and an orderly end. Usage: bare_start PROGRAM [ARG...]
+// What it costs to isolate one program, without a library: a process that would fork replacements, a worker forked by
+// it, the program in that, and an orderly end. Usage: bare_start PROGRAM [ARG...]
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,7 +51,6 @@ int main(int argc, char** argv) {
       if (::write(result[1], &byte, 1) != 1) ::_exit(3);
       wait_for_end(end);
     });
-    fork_off([&] { wait_for_end(end); });
     wait_for_end(end);
     bury_all();
   });

@@ -42,6 +42,7 @@ Started spawn(const Command& command, Group group) {
     ::posix_spawn_file_actions_adddup2(&files, pipe[1], 1);
   else
     ::posix_spawn_file_actions_addopen(&files, 1, command.output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  if (command.quiet) ::posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
   if (group == Group::its_own) ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);

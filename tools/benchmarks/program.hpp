@@ -14,6 +14,7 @@ struct Command {
   std::string output = "/dev/null";
   std::function<void(std::string_view)> reader{};  ///< gets its standard output instead, piece by piece
   bool watch_peak = false;                         ///< looks every 5 ms; what it needs in its last 5 ms is not seen
+  bool quiet = false;                              ///< nobody reads its standard error
 };
 
 struct Run {
@@ -21,7 +22,8 @@ struct Run {
   double peak_mib = 0;  ///< of the process itself, not of its children; 0 unless it is watched
 };
 
-/// Runs it and waits. Its standard error is passed on. Throws std::runtime_error unless it leaves with 0.
+/// Runs it and waits. Its standard error is passed on unless it is quiet. Throws std::runtime_error unless it leaves
+/// with 0.
 Run run(const Command& command);
 
 /// Starts it in a process group of its own and returns its process id. Throws std::runtime_error where it cannot.

@@ -56,7 +56,7 @@ std::vector<double> first_task(bench::ScratchDirectory& scratch, Words words, co
 
 double start_to_end_ms(const Words& words, std::size_t times) {
   const double elapsed = bench::seconds([&] {
-    for (std::size_t i = 0; i < times; ++i) bench::run({words});
+    for (std::size_t i = 0; i < times; ++i) bench::run({.words = words, .quiet = true});
   });
   return elapsed * 1e3 / static_cast<double>(times);
 }
@@ -81,14 +81,14 @@ void add_first_tasks(bench::Subject& subject, const bench::Setting& setting) {
 
 constexpr const char* ours = "start to end: bulkhead run true ::: 1";
 constexpr const char* floor = "start to end: sh that forks /bin/true (the floor)";
-constexpr const char* bare = "start to end: a bare fork server and two workers";
+constexpr const char* bare = "start to end: a bare fork server and its worker";
 
 void add_single_records(bench::Subject& subject, const bench::Setting& setting) {
   const std::size_t times = setting.count(50, 3);
   const auto add = [&](const std::string& name, const Words& words) {
     subject.add({bench::one_figure(name, "ms", [=] { return start_to_end_ms(words, times); })});
   };
-  add(ours, {bench::bulkhead_program(), "run", "-q", "true", ":::", "1"});
+  add(ours, {bench::bulkhead_program(), "run", "true", ":::", "1"});
   add("start to end: sh -c true", {"sh", "-c", "true"});
   add(floor, {"sh", "-c", "/bin/true 1; exit $?"});
   add(bare, {bench::beside("bare_start"), "/bin/true", "1"});

@@ -93,7 +93,10 @@ class CodedTask final : public TaskWithResult<R> {
  public:
   CodedTask(F func, const TaskLimits& limits) : TaskWithResult<R>(limits, first_stage), func_(std::forward<F>(func)) {}
 
-  bool takes_stop_token() const noexcept override { return StoppableFunction<F, Item>; }
+  StopForm stop_form() const noexcept override {
+    if constexpr (TokenFunction<F, Item>) return StopForm::token;
+    return StoppableFunction<F, Item> ? StopForm::request : StopForm::none;
+  }
 
   std::size_t run(std::span<const std::byte> bytes, ResultSlot& result) override {
     std::size_t size = TaskBody::not_in_place;
@@ -102,10 +105,10 @@ class CodedTask final : public TaskWithResult<R> {
       Item item = decode<Item>(bytes);
       if constexpr (!of_numbers) this->stage(Ending::exception);
       if constexpr (std::is_void_v<R>) {
-        invoke_task(func_, std::move(item), stop_token());
+        invoke_task(func_, std::move(item), stop());
         size = result.size = 0;
       } else {
-        const R value = invoke_task(func_, std::move(item), stop_token());
+        const R value = invoke_task(func_, std::move(item), stop());
         if constexpr (of_numbers)
           size = this->encode(value, result);
         else
@@ -125,9 +128,14 @@ class CodedTask final : public TaskWithResult<R> {
   static constexpr bool of_numbers = PlainNumber<Item> && (PlainNumber<R> || std::is_void_v<R>);
   static constexpr Ending first_stage = of_numbers ? Ending::exception : Ending::not_serializable;
 
-  static std::stop_token stop_token() noexcept {
-    if constexpr (StoppableFunction<F, Item>) return worker_stop_token();
-    return {};
+  static auto stop() noexcept {
+    if constexpr (TokenFunction<F, Item>) {
+      return worker_stop_token();
+    } else if constexpr (StoppableFunction<F, Item>) {
+      return worker_stop_request();
+    } else {
+      return std::stop_token();
+    }
   }
 
   F func_;

@@ -3,6 +3,7 @@
 
 #include <bulkhead/options.hpp>
 #include <bulkhead/outcome.hpp>
+#include <bulkhead/stop_request.hpp>
 #include <bulkhead/work_statistics.hpp>
 
 #include <cstddef>
@@ -39,6 +40,9 @@ struct ResultSlot {
   void encode_at(std::span<std::byte> bytes) noexcept { place = bytes.data(), room = bytes.size(); }
 };
 
+/// What a work function takes to be told of a stop. Only for one that takes something does a worker handle TERM.
+enum class StopForm : std::uint8_t { none, request, token };
+
 /// What is done with one item, in a worker: decode, call, encode. Whatever it throws is caught inside.
 class TaskBody {
  public:
@@ -46,12 +50,12 @@ class TaskBody {
   /// Returns the value's size where it stands at `result.place`, not_in_place where `result` says more.
   virtual std::size_t run(std::span<const std::byte> item, ResultSlot& result) = 0;
   static constexpr std::size_t not_in_place = static_cast<std::size_t>(-1);
-  /// Whether the function takes a std::stop_token: only then does the worker handle TERM.
-  virtual bool takes_stop_token() const noexcept = 0;
+  virtual StopForm stop_form() const noexcept = 0;
 };
 
-/// In a worker process: the token of the task in hand.
+/// In a worker process: the stop of the task in hand, in either form.
 std::stop_token worker_stop_token() noexcept;
+StopRequest worker_stop_request() noexcept;
 
 /// Places for encoded items, one behind the other.
 struct ItemRow {

@@ -87,10 +87,11 @@ class ProcessStream {
 /// and nothing else.
 ///
 /// `func` is any callable, captures included; it runs in forked children of the calling thread and may take a
-/// std::stop_token second. Items and results are what cereal can serialize; void results too. Fork-safe only as far as
-/// `func` is: it must not need a lock that another thread of the host may hold (in hosts with threads use a
-/// ProcessPool). Blocks until all is done. Throws std::invalid_argument for options that cannot be meant,
-/// std::system_error where set-up fails, and what the items' range throws, once the work that had started is done.
+/// std::stop_token second, or a StopRequest, which costs a worker less. Items and results are what cereal can
+/// serialize; void results too. Fork-safe only as far as `func` is: it must not need a lock that another thread of the
+/// host may hold (in hosts with threads use a ProcessPool). Blocks until all is done. Throws std::invalid_argument for
+/// options that cannot be meant, std::system_error where set-up fails, and what the items' range throws, once the work
+/// that had started is done.
 ///
 /// The process twin of `do_threaded_work` of the article on threads, queues and processes.
 template <class Items, class F>

@@ -1,4 +1,4 @@
-// How a work function is called: what it returns, whether it wants a std::stop_token, whether it leaves its item whole.
+// How a work function is called: what it returns, how it wants to be told of a stop, whether it leaves its item whole.
 #pragma once
 
 #include <bulkhead/outcome.hpp>
@@ -11,7 +11,7 @@
 
 namespace bulkhead::detail {
 
-/// F takes a std::stop_token after the item.
+/// F takes a std::stop_token after the item, or a StopRequest, which is made from one.
 template <class F, class Item>
 concept StoppableFunction = std::is_invocable_v<F&, Item, std::stop_token>;
 
@@ -29,8 +29,9 @@ struct TaskResultOf<F, Item> : std::invoke_result<F&, Item, std::stop_token> {
 template <class F, class Item>
 using TaskResult = std::remove_cvref_t<typename TaskResultOf<F, Item>::type>;
 
-template <class F, class Item>
-decltype(auto) invoke_task(F& func, Item&& item, const std::stop_token& stop) {
+/// `stop`: a std::stop_token, or for what is no TokenFunction a StopRequest.
+template <class F, class Item, class Stop>
+decltype(auto) invoke_task(F& func, Item&& item, const Stop& stop) {
   if constexpr (StoppableFunction<F, Item>) {
     return std::invoke(func, std::forward<Item>(item), stop);
   } else {
@@ -43,6 +44,24 @@ template <class F>
 concept OneSignature = std::is_function_v<std::remove_pointer_t<F>> || std::is_member_pointer_v<F> || requires {
   &F::operator();
 };
+
+/// Becomes a std::stop_token, and nothing that is made from one: no more than one conversion is.
+struct AsToken {
+  operator std::stop_token() const;
+};
+
+template <class F, class Item>
+constexpr bool takes_token() {
+  if constexpr (OneSignature<std::remove_cvref_t<F>>) {
+    return std::is_invocable_v<F&, Item, AsToken>;
+  } else {
+    return StoppableFunction<F, Item>;
+  }
+}
+
+/// F needs a std::stop_token after the item: a StopRequest will not do.
+template <class F, class Item>
+concept TokenFunction = takes_token<F, Item>();
 
 template <class F, class Item>
 constexpr bool takes_const_item() {

@@ -20,9 +20,9 @@ concept ThreadedWork = std::ranges::input_range<Items> && TaskFunction<F, ItemOf
 /// article on threads, queues and processes this is ported from.
 ///
 /// `results[i]` belongs to the i-th item; with `preserve_result_ordering = false` they are in the order they ended.
-/// `func(item)`, or `func(item, std::stop_token)` to be told of a stop, is called by several threads at once, on one
-/// object, each time with an item of its own. What it throws is that item's outcome. A reference it returns is copied
-/// from: an outcome owns its value.
+/// `func(item)`, or `func(item, std::stop_token)` or `func(item, StopRequest)` to be told of a stop, is called by
+/// several threads at once, on one object, each time with an item of its own. What it throws is that item's outcome. A
+/// reference it returns is copied from: an outcome owns its value.
 ///
 /// `items`: any input range; pulled in the calling thread, at most 16,384 items (or four a worker) ahead of the work.
 /// Elements are copied out of lvalues and views, moved out of an rvalue container or a single-pass range of what cannot

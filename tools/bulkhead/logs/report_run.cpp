@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <fstream>
 #include <string_view>
 #include <utility>
@@ -24,7 +23,9 @@ std::string cut(std::string text, std::size_t limit) {
   return text + "… (cut)";
 }
 
-std::int64_t microseconds(double seconds) { return std::llround(std::clamp(seconds, 0.0, 1e9) * 1e6); }
+std::int64_t microseconds(double seconds) {
+  return static_cast<std::int64_t>(std::clamp(seconds, 0.0, 1e9) * 1e6 + 0.5);
+}
 
 class RunReader {
  public:

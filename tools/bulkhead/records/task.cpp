@@ -8,7 +8,7 @@ namespace bulkhead::tool {
 namespace {
 
 const TaskExtras& no_extras() noexcept {
-  static const TaskExtras none;
+  static const TaskExtras& none = *new TaskExtras;  // one that ends at exit has to be signed up for that
   return none;
 }
 

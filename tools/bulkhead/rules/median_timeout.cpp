@@ -13,12 +13,12 @@ static_assert(Shared::is_always_lock_free);
 
 }  // namespace
 
-MedianTimeout::MedianTimeout(double percent) : percent_(percent), shared_(sizeof(Shared)) {
-  new (shared_.bytes().data()) Shared(0);
+MedianTimeout::MedianTimeout(double percent) : percent_(percent) {
+  if (wanted()) new (shared_.emplace(sizeof(Shared)).bytes().data()) Shared(0);
 }
 
 void MedianTimeout::add(std::chrono::nanoseconds ran) {
-  if (percent_ <= 0) return;
+  if (!wanted()) return;
   if (sample_.size() < sample_size)
     sample_.push_back(ran.count());
   else if (const std::uint64_t place = random_() % (seen_ + 1); place < sample_size)
@@ -29,11 +29,13 @@ void MedianTimeout::add(std::chrono::nanoseconds ran) {
   const auto middle = sample_.begin() + static_cast<std::ptrdiff_t>(sample_.size() / 2);
   std::nth_element(sample_.begin(), middle, sample_.end());
   const double limit = static_cast<double>(*middle) / 1e6 * percent_ / 100;
-  reinterpret_cast<Shared*>(shared_.bytes().data())->store(std::max<std::int64_t>(1, static_cast<std::int64_t>(limit)));
+  reinterpret_cast<Shared*>(shared_->bytes().data())
+      ->store(std::max<std::int64_t>(1, static_cast<std::int64_t>(limit)));
 }
 
 std::chrono::milliseconds MedianTimeout::current() const {
-  return std::chrono::milliseconds(reinterpret_cast<const Shared*>(shared_.bytes().data())->load());
+  if (!wanted()) return std::chrono::milliseconds(0);
+  return std::chrono::milliseconds(reinterpret_cast<const Shared*>(shared_->bytes().data())->load());
 }
 
 }  // namespace bulkhead::tool

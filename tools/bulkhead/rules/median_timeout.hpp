@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -24,8 +25,8 @@ class MedianTimeout {
 
  private:
   double percent_;
-  SharedRegion shared_;
-  std::vector<std::int64_t> sample_;  // of all run times, so that memory stays bounded
+  std::optional<SharedRegion> shared_;  // where there is a limit to follow
+  std::vector<std::int64_t> sample_;    // of all run times, so that memory stays bounded
   std::uint64_t seen_ = 0;
   std::minstd_rand random_;
 };

@@ -11,6 +11,7 @@
 
 #include <bulkhead/coprocess.hpp>
 #include <bulkhead/signals.hpp>
+#include <bulkhead/stop_request.hpp>
 #include <bulkhead/task.hpp>
 #include <bulkhead/work.hpp>
 
@@ -35,9 +36,9 @@ class Asker {
     base_.environment.push_back("BULKHEAD_RUN_ID=" + run_id);
   }
 
-  Answer operator()(const Task& task, std::stop_token stop) {
+  Answer operator()(const Task& task, const StopRequest& stop) {
     if (!coprocess_) begin(this_task().value_or(ThisTask{}).worker);
-    Answer answer = coprocess_->ask(joined_record(task), std::move(stop));
+    Answer answer = coprocess_->ask(joined_record(task), stop);
     if (recycle_ > 0 && ++asked_ % recycle_ == 0) coprocess_->finish();
     return answer;
   }
@@ -176,7 +177,7 @@ int coprocess(const Settings& settings) {
   if (settings.crash_limit > 0) options.prefetch = 0;  // a record that is dealt already would be asked after the limit
   options.max_result_bytes = Coprocess::longest_answer + (1u << 20);
   options.worker_exit = [&] { asker.finish(); };
-  const auto ask = [&asker](const Task& task, std::stop_token stop) { return asker(task, std::move(stop)); };
+  const auto ask = [&asker](const Task& task, const StopRequest& stop) { return asker(task, stop); };
   return batch.drive([&] { return process_stream(batch.source().tasks(), ask, options); },
                      [&](auto& result) { return attempt_of(result, settings, batch.printer()); });
 }

@@ -11,6 +11,7 @@
 #include <bulkhead/byte_sink.hpp>
 #include <bulkhead/command.hpp>
 #include <bulkhead/signals.hpp>
+#include <bulkhead/stop_request.hpp>
 #include <bulkhead/task.hpp>
 #include <bulkhead/work.hpp>
 
@@ -45,7 +46,7 @@ class CommandRunner {
         live_(settings.output == OutputMode::lines),
         run_id_(std::move(run_id)) {}
 
-  CommandResult operator()(const Task& task, std::stop_token stop) const {
+  CommandResult operator()(const Task& task, const StopRequest& stop) const {
     if (!task.extras().problem.empty()) throw NotATask("no task: " + task.extras().problem);
     const int slot = this_task().value_or(ThisTask{}).worker;
     Command command = base_;
@@ -63,7 +64,7 @@ class CommandRunner {
       command.error = &printer_.files(slot).error;
     }
     if (median_.wanted()) command.current_timeout = [this] { return median_.current(); };
-    return run_command(command, std::move(stop));
+    return run_command(command, stop);
   }
 
  private:

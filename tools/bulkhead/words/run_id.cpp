@@ -1,6 +1,5 @@
 #include "words/run_id.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <chrono>
@@ -12,8 +11,13 @@ namespace bulkhead::tool {
 std::string make_run_id() {
   std::random_device random;
   const std::uint64_t bits = (std::uint64_t{random()} << 32 | random()) & 0xffff'ffff'ffff;
-  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  return fmt::format("{:%Y%m%dT%H%M%S}-{:012x}", fmt::gmtime(now), bits);
+  // Not by gmtime(): that reads the local time zone's file, for nothing.
+  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  const auto midnight = std::chrono::floor<std::chrono::days>(now);
+  const std::chrono::year_month_day day(midnight);
+  const std::chrono::hh_mm_ss time(now - midnight);
+  return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}-{:012x}", int{day.year()}, unsigned{day.month()},
+                     unsigned{day.day()}, time.hours().count(), time.minutes().count(), time.seconds().count(), bits);
 }
 
 }  // namespace bulkhead::tool
