@@ -84,6 +84,7 @@ TEST_CASE("in a container the mount itself is the group", "[options]") {
   CHECK(groups.quota("0::/docker/1234\n") == 2);
   CHECK(groups.quota("0::/\n") == 2);
   CHECK(groups.quota("0::/../outside\n") == 2);
+  CHECK(groups.quota("0::no/path\n") == std::nullopt);
 }
 
 TEST_CASE("a version 1 quota counts for the cpu controller only", "[options]") {

@@ -193,6 +193,13 @@ TEST_CASE("sequences and sizes as people write them", "[limits-of-programs]") {
   CHECK(tool::parse_size("2GiB") == std::uint64_t{2} << 30);
   CHECK(tool::parse_size("10KB") == 10'000);
   CHECK(tool::parse_size("1.5k") == 1536);
+  CHECK(tool::parse_size("0.0005k") == 1);  // to the nearest
+  CHECK(tool::parse_size("4503599627370497") == 4503599627370497);
+  CHECK(tool::format_size(1023) == "1023 bytes");
+  CHECK(tool::format_size(1536) == "1.5 KiB");
+  CHECK(tool::format_size((1u << 20) - 1) == "1024 KiB");
+  CHECK(tool::format_size(std::uint64_t{3} << 30) == "3 GiB");
+  CHECK_FALSE(tool::parse_size(std::string(400, '9')));
   for (const char* wrong : {"", "M", "1X", "1 M", "-1", "1MiBs", "1e3", "99999P"}) CHECK_FALSE(tool::parse_size(wrong));
   CHECK(tool::format_size(2'254'857'830) == "2.1 GiB");
   CHECK(tool::format_size(1 << 20) == "1 MiB");

@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -32,11 +33,15 @@ namespace {
 
 using Token = int(int, std::stop_token);
 using Request = int(int, StopRequest);
+struct MadeFromToken {
+  MadeFromToken(std::stop_token) {}
+};
 const auto generic = [](auto item, auto stop) { return stop.stop_requested() ? 0 : item; };
 
 template <class F>
 constexpr bool needs_token = detail::TokenFunction<F, int>;
 static_assert(needs_token<Token> && needs_token<std::function<Token>> && needs_token<decltype(generic)>);
+static_assert(needs_token<int(int, MadeFromToken)> && needs_token<int(int, StopRequest&&)>);
 static_assert(!needs_token<Request> && !needs_token<std::function<Request>> && !needs_token<int(int)>);
 static_assert(detail::StoppableFunction<Request, int> && detail::StoppableFunction<std::function<Request>, int>);
 static_assert(std::is_convertible_v<std::stop_token, StopRequest> && !std::is_convertible_v<int, StopRequest>);
@@ -97,6 +102,16 @@ TEST_CASE("a program in a worker is ended by the worker's StopRequest", "[stop_r
   CHECK(said == std::vector<std::string>{"cancelled"});
 }
 
+TEST_CASE("a StopRequest that a pool's worker has from its parent is not a stop", "[stop_request]") {
+  const auto outer = [](int, const StopRequest& stop) {
+    const auto inner = [stop](int) {
+      return !stop.requested() && !run_command({.arguments = {"true"}}, stop).cancelled;
+    };
+    return do_process_work(std::vector{0}, inner, {.num_workers = 1}).at(0).value();
+  };
+  CHECK(do_process_work(std::vector{0}, outer, {.num_workers = 1}).at(0).value());
+}
+
 TEST_CASE("in threads a StopRequest is the run's token", "[stop_request]") {
   std::stop_source source;
   const auto results = do_threaded_work(std::vector{0, 1},
@@ -114,10 +129,19 @@ TEST_CASE("a ThreadedWorker's function may take a StopRequest", "[stop_request]"
   WorkQueue<int> work;
   WorkQueue<Outcome<bool>> results;
   work.put(1);
-  ThreadedWorker<int, bool> worker(work, results, [](int, const StopRequest& stop) { return stop.requested(); });
+  std::atomic<bool> began = false, told_before = true;
+  ThreadedWorker<int, bool> worker(work, results, [&](int, const StopRequest& stop) {
+    told_before = stop.requested();
+    began = true;
+    while (!stop.requested()) std::this_thread::yield();
+    return true;
+  });
   worker.start();
+  while (!began) std::this_thread::yield();
+  worker.stop();
   worker.join();
-  CHECK_FALSE(results.get(1s).value().value());
+  CHECK_FALSE(told_before);
+  CHECK(results.get(1s).value().value());
 }
 
 TEST_CASE("run_command() is stopped by a descriptor of the caller's", "[stop_request]") {

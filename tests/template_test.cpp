@@ -131,9 +131,14 @@ TEST_CASE("durations", "[quantity]") {
   CHECK(parse_duration("1m30s") == 90s);
   CHECK(parse_duration("2h") == 2h);
   CHECK(parse_duration("1.5") == 1500ms);
+  CHECK(parse_duration(".5") == 500ms);
+  CHECK(parse_duration("1.") == 1s);
+  CHECK(parse_duration("1.1s") == 1100ms);  // not the 1101 that a sum of tenths would be
+  CHECK(parse_duration("0.1ms") == 1ms);    // never less than was asked for
+  CHECK(parse_duration("0.33333333333333333333s") == 334ms);
   CHECK(parse_duration("0") == 0ms);
-  for (const char* bad :
-       {"", "-1", "1x", "s", "1m30", "1e3", "1..2", "nan", "inf", "10 s", "99999999999999999999h", "+1"}) {
+  for (const char* bad : {"", "-1", "1x", "s", "1m30", "1e3", "1..2", "nan", "inf", "10 s", "99999999999999999999h",
+                          "+1", ".", "1.2.3s"}) {
     INFO(bad);
     CHECK_FALSE(parse_duration(bad).has_value());
   }

@@ -148,8 +148,9 @@ class WorkQueue {
 /// again; only an item that was really taken is reported task_done(), after its outcome is in the result queue. A
 /// result counts whatever its value. What `func` throws becomes that item's outcome (Ending::exception).
 ///
-/// `func(item)`, or `func(item, std::stop_token)` to be told of stop(), must return what converts to R; it is called
-/// by the worker's thread only. Both queues must outlive the worker. Not for use across fork.
+/// `func(item)`, or `func(item, std::stop_token)` or `func(item, StopRequest)` to be told of stop(), must return what
+/// converts to R; it is called by the worker's thread only. Both queues must outlive the worker. Not for use across
+/// fork.
 template <class Item, class R>
 class ThreadedWorker {
  public:

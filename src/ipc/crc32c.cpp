@@ -1,6 +1,7 @@
 #include "ipc/crc32c.hpp"
 
 #include "os/at_birth.hpp"
+#include "os/processor.hpp"
 
 #include <boost/crc.hpp>
 #include <cstring>
@@ -168,7 +169,7 @@ __attribute__((target("sse4.2"))) std::uint32_t values_by_instruction(std::uint3
   return seed;
 }
 
-[[maybe_unused]] const bool chosen = crc32c_is_an_instruction = __builtin_cpu_supports("sse4.2") != 0;
+[[maybe_unused]] const bool chosen = crc32c_is_an_instruction = os::has_sse4_2();
 #endif
 
 }  // namespace

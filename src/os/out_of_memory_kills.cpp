@@ -49,8 +49,9 @@ Fd find_counter() {
 }  // namespace
 
 void OutOfMemoryKills::begin() noexcept try {
-  if (file_) return;
+  if (looked_) return;
   Fd counter = find_counter();
+  looked_ = true;
   claimed_ = counted_ = kills_in(counter).value_or(0);
   file_ = std::move(counter);
 } catch (...) {  // no memory, or no descriptor

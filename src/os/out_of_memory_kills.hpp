@@ -11,7 +11,7 @@ namespace bulkhead::os {
 /// SIGKILL, and finding it costs more than reading it.
 class OutOfMemoryKills {
  public:
-  /// From here on, or none where that cannot be had. Called again, it forgets nothing.
+  /// From here on, or none where that cannot be had. Called again, it does nothing.
   void begin() noexcept;
 
   /// Whether there was one that no death was told to be yet: this one is. False where no group counts.
@@ -22,6 +22,7 @@ class OutOfMemoryKills {
 
  private:
   Fd file_;
+  bool looked_ = false;  // also where there is none
   std::uint64_t claimed_ = 0, counted_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include "os/child.hpp"
 #include "os/program_sandbox.hpp"
+#include "os/small_file.hpp"
 #include "os/spawn.hpp"
 
 #include <sched.h>
@@ -12,39 +13,61 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace bulkhead::os {
 
 namespace {
 
-std::vector<int>& ignored_at_start() {
-  static std::vector<int> signals = [] {
-    std::vector<int> ignored;
-    for (int sig = 1; sig < NSIG; ++sig) {
-      struct sigaction action {};
-      if (::sigaction(sig, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) ignored.push_back(sig);
-    }
-    return ignored;
-  }();
-  return signals;
+// A bit for each signal, 1 the lowest.
+struct SignalActions {
+  std::uint64_t ignored = 0, handled = 0;
+};
+constexpr std::uint64_t signal_bit(int sig) noexcept { return std::uint64_t{1} << (sig - 1); }
+
+// The kernel's own words: one file, where asking for each takes 64 system calls.
+std::optional<std::uint64_t> mask_after(std::string_view text, std::string_view label) noexcept {
+  const std::size_t at = text.find(label);
+  if (at == text.npos) return std::nullopt;
+  const std::string_view digits = text.substr(at + label.size());
+  std::uint64_t mask = 0;
+  if (std::from_chars(digits.data(), digits.data() + digits.size(), mask, 16).ec != std::errc()) return std::nullopt;
+  return mask;
+}
+
+SignalActions signal_actions() {
+  const std::string status = read_small_file("/proc/self/status");
+  const auto ignored = mask_after(status, "\nSigIgn:\t"), handled = mask_after(status, "\nSigCgt:\t");
+  if (ignored && handled) return {*ignored, *handled};
+  SignalActions actions;
+  for (int sig = 1; sig < NSIG; ++sig) {
+    struct sigaction action {};
+    if (::sigaction(sig, nullptr, &action) != 0 || action.sa_handler == SIG_DFL) continue;
+    (action.sa_handler == SIG_IGN ? actions.ignored : actions.handled) |= signal_bit(sig);
+  }
+  return actions;
+}
+
+std::uint64_t ignored_at_start() {
+  static const std::uint64_t ignored = signal_actions().ignored;
+  return ignored;
 }
 
 // Signals whose action the child must put back: a handler of ours must not run in memory it shares with us. Looked up
-// once a process, because asking for all of them costs 64 system calls.
+// once a process.
 const std::vector<int>& signals_to_reset() {
   static std::uint64_t owner = 0;
   static std::vector<int> signals;
   if (owner == process_identity()) return signals;
   signals.clear();
-  for (int sig = 1; sig < NSIG; ++sig) {
-    struct sigaction action {};
-    if (::sigaction(sig, nullptr, &action) != 0 || action.sa_handler == SIG_DFL) continue;
-    bool keep = false;
-    for (int ignored : ignored_at_start()) keep = keep || ignored == sig;
-    if (!keep) signals.push_back(sig);
-  }
+  const std::uint64_t before = ignored_at_start();
+  const auto [ignored, handled] = signal_actions();
+  for (int sig = 1; sig < NSIG; ++sig)
+    if (((ignored | handled) & ~before & signal_bit(sig)) != 0) signals.push_back(sig);
   owner = process_identity();
   return signals;
 }

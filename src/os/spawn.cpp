@@ -126,15 +126,15 @@ std::string find_program(const std::string& name, const char* path, const std::s
   const std::string_view places = path ? path : "/bin:/usr/bin";
   // Most programs are started again and again, and each search asks the kernel about every place before the right one.
   static std::mutex guards_last;
-  static ProgramSearch& last = *new ProgramSearch;  // for good: threads may still search while the process ends
+  static ProgramSearch* last = nullptr;  // for good: threads may still search while the process ends
   // Not waited for: who is busy with it may be a thread that is not there any more, after a fork.
   const std::unique_lock<std::mutex> lock(guards_last, std::try_to_lock);
-  if (lock && last.name == name && last.places == places && last.directory == directory &&
-      is_program(last.found, directory))
-    return last.found;
-  std::string found = search_program(name, places, directory);
-  if (lock) last = {name, std::string(places), directory, found};
-  return found;
+  if (!lock) return search_program(name, places, directory);
+  if (last == nullptr) last = new ProgramSearch;
+  if (last->name != name || last->places != places || last->directory != directory ||
+      !is_program(last->found, directory))
+    *last = {name, std::string(places), directory, search_program(name, places, directory)};
+  return last->found;
 }
 
 }  // namespace bulkhead::os

@@ -19,14 +19,14 @@ std::stop_source& source() noexcept {
   return all;
 }
 
-// Readable while SIGTERM is pending, and nobody takes it. Of the process that made it: a copy of that process has
-// closed it, and may have another by its number.
+// Readable while SIGTERM is pending in the process that asks, and nobody takes it. Forked children keep it: what a task
+// has captured goes on to mean this number, and tells them of their own.
 int held = -1;
-std::uint64_t owner = 0;
+std::uint64_t owner = 0;  // the process that holds SIGTERM
 
 bool is_readable(int descriptor, int timeout_ms) noexcept {
   pollfd one{.fd = descriptor, .events = POLLIN, .revents = 0};
-  return ::poll(&one, 1, timeout_ms) > 0;
+  return ::poll(&one, 1, timeout_ms) > 0 && (one.revents & POLLIN) != 0;
 }
 
 }  // namespace
@@ -38,7 +38,7 @@ void hold_terminate() {
   pthread_sigmask(SIG_BLOCK, &terminate, nullptr);
   Fd fd(::signalfd(-1, &terminate, SFD_CLOEXEC));
   if (!fd) throw_errno("signalfd");
-  held = kept_from_children(std::move(fd)).release();  // for good
+  held = above_standard_streams(std::move(fd)).release();  // for good
   owner = process_identity();
 }
 
@@ -51,11 +51,15 @@ void stop_on_terminate() {
   }).detach();
 }
 
-StopRequest terminate_request() noexcept { return StopRequest(owner == process_identity() ? held : -1); }
+StopRequest terminate_request() noexcept { return StopRequest(held); }
 std::stop_token terminate_token() noexcept { return source().get_token(); }
 
 StopDescriptor::StopDescriptor(const StopRequest& stop) : number_(stop.descriptor()) {
   if (!stop.token().stop_possible()) return;
+  if (owner == process_identity() && stop.token() == source().get_token()) {  // that comes by the same signal
+    number_ = held;
+    return;
+  }
   number_ = own_.emplace().fd().get();
   on_stop_.emplace(stop.token(), Notify{*own_});
 }

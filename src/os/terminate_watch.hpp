@@ -17,11 +17,11 @@ void hold_terminate();
 /// terminate_token().
 void stop_on_terminate();
 
-/// Never comes in a process that does not hold SIGTERM itself.
+/// For a process that holds SIGTERM: each task asks, so it is not looked at who does.
 StopRequest terminate_request() noexcept;
 std::stop_token terminate_token() noexcept;
 
-/// Becomes readable with a request, and stays so.
+/// Becomes readable with a request, and stays so. For terminate_token() nothing is made: there is one already.
 class StopDescriptor {
  public:
   /// Throws std::system_error where we are out of descriptors.

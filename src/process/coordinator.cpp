@@ -2,6 +2,7 @@
 
 #include "os/clock.hpp"
 #include "os/frame_names.hpp"
+#include "os/random.hpp"
 #include "os/sandbox.hpp"
 #include "process/poll_keys.hpp"
 #include "process/process_options.hpp"
@@ -37,7 +38,7 @@ Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptio
       respawn_(options_.respawn),
       spare_policy_(num_workers_),
       parallelism_(num_workers_),
-      random_(std::random_device{}()) {
+      random_(static_cast<std::minstd_rand::result_type>(os::random_number())) {
   if (options_.isolation == Isolation::pid) spare_policy_.stop_trying();  // a server that is lost costs tasks there
   completions_.reserve(4096);
   if (options_.stop.stop_possible() || options_.drain.stop_possible()) poller_.watch(stop_wake_.fd().get(), stop_key);

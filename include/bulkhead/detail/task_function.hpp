@@ -53,13 +53,14 @@ struct AsToken {
 template <class F, class Item>
 constexpr bool takes_token() {
   if constexpr (OneSignature<std::remove_cvref_t<F>>) {
-    return std::is_invocable_v<F&, Item, AsToken>;
+    const bool takes_request = std::is_invocable_v<F&, Item, const StopRequest&>;
+    return std::is_invocable_v<F&, Item, AsToken> || (StoppableFunction<F, Item> && !takes_request);
   } else {
     return StoppableFunction<F, Item>;
   }
 }
 
-/// F needs a std::stop_token after the item: a StopRequest will not do.
+/// F is to get a std::stop_token after the item: a StopRequest will not do, or it is not known which it takes.
 template <class F, class Item>
 concept TokenFunction = takes_token<F, Item>();
 
