@@ -64,7 +64,7 @@ std::vector<std::string> said_by(F func) {
   };
   const auto results = do_process_work(std::vector{0}, func, options);
   CHECK(results.at(0));  // it came to its end within the grace
-  CHECK(results.at(0).stats().ran >= 100ms);
+  CHECK(results.at(0).stats().ran >= 50ms);
   return said;
 }
 

@@ -113,7 +113,8 @@ struct CommandResult {
 
 /// Runs it to its end: as the leader of its own process group, bound to die with this
 /// thread. At the end, whatever is left in that group is killed. Everything that can go wrong with the program is in
-/// the result; throws std::system_error only where this process itself is out of descriptors or memory.
+/// the result; throws std::system_error only where this process itself is out of descriptors or memory. Takes 64 KiB of
+/// the calling thread's stack, and more with an output limit.
 CommandResult run_command(const Command& command, const StopRequest& stop = {});
 
 /// Tries what `command.isolation` and `writable_paths` ask for, in a process that ends at once. Throws

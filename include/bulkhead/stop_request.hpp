@@ -21,7 +21,8 @@ class StopRequest {
   /// Never comes.
   StopRequest() noexcept = default;
   StopRequest(std::stop_token token) noexcept : token_(std::move(token)) {}  // implicit: it is one
-  /// Comes when `descriptor`, which stays the caller's, becomes readable, and is not read from; -1: never.
+  /// Comes when `descriptor`, which stays the caller's and is not read from, becomes readable or loses its other end;
+  /// -1: never.
   explicit StopRequest(int descriptor) noexcept : descriptor_(descriptor) {}
 
   /// Whether it has come. Of a descriptor it takes a system call to say.

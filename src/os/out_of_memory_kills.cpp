@@ -54,7 +54,7 @@ void OutOfMemoryKills::begin() noexcept try {
   looked_ = true;
   claimed_ = counted_ = kills_in(counter).value_or(0);
   file_ = std::move(counter);
-} catch (...) {  // no memory, or no descriptor
+} catch (...) {  // no memory to look for it: next time
 }
 
 bool OutOfMemoryKills::claim() {

@@ -23,6 +23,7 @@ namespace bulkhead::os {
 
 namespace {
 
+constexpr int last_signal = std::min(NSIG - 1, 64);
 // A bit for each signal, 1 the lowest.
 struct SignalActions {
   std::uint64_t ignored = 0, handled = 0;
@@ -44,7 +45,7 @@ SignalActions signal_actions() {
   const auto ignored = mask_after(status, "\nSigIgn:\t"), handled = mask_after(status, "\nSigCgt:\t");
   if (ignored && handled) return {*ignored, *handled};
   SignalActions actions;
-  for (int sig = 1; sig < NSIG; ++sig) {
+  for (int sig = 1; sig <= last_signal; ++sig) {
     struct sigaction action {};
     if (::sigaction(sig, nullptr, &action) != 0 || action.sa_handler == SIG_DFL) continue;
     (action.sa_handler == SIG_IGN ? actions.ignored : actions.handled) |= signal_bit(sig);
@@ -66,7 +67,7 @@ const std::vector<int>& signals_to_reset() {
   signals.clear();
   const std::uint64_t before = ignored_at_start();
   const auto [ignored, handled] = signal_actions();
-  for (int sig = 1; sig < NSIG; ++sig)
+  for (int sig = 1; sig <= last_signal; ++sig)
     if (((ignored | handled) & ~before & signal_bit(sig)) != 0) signals.push_back(sig);
   owner = process_identity();
   return signals;

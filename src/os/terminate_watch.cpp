@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <thread>
@@ -24,17 +25,23 @@ std::stop_source& source() noexcept {
 int held = -1;
 std::uint64_t owner = 0;  // the process that holds SIGTERM
 
-bool is_readable(int descriptor, int timeout_ms) noexcept {
+sigset_t only_terminate() noexcept {
+  sigset_t terminate;
+  sigemptyset(&terminate);
+  sigaddset(&terminate, SIGTERM);
+  return terminate;
+}
+
+// Also where the other end has gone, as run_command() sees it; not where there is no such descriptor.
+bool is_readable(int descriptor) noexcept {
   pollfd one{.fd = descriptor, .events = POLLIN, .revents = 0};
-  return ::poll(&one, 1, timeout_ms) > 0 && (one.revents & POLLIN) != 0;
+  return ::poll(&one, 1, 0) > 0 && (one.revents & (POLLIN | POLLHUP | POLLERR)) != 0;
 }
 
 }  // namespace
 
 void hold_terminate() {
-  sigset_t terminate;
-  sigemptyset(&terminate);
-  sigaddset(&terminate, SIGTERM);
+  const sigset_t terminate = only_terminate();
   pthread_sigmask(SIG_BLOCK, &terminate, nullptr);
   Fd fd(::signalfd(-1, &terminate, SFD_CLOEXEC));
   if (!fd) throw_errno("signalfd");
@@ -45,8 +52,9 @@ void hold_terminate() {
 void stop_on_terminate() {
   hold_terminate();
   std::thread([] {
-    while (!is_readable(held, -1)) {
-    }
+    const sigset_t terminate = only_terminate();
+    for (int sig = 0; sigwait(&terminate, &sig) != 0;) continue;
+    ::kill(::getpid(), SIGTERM);  // for whoever polls: it stays there now
     source().request_stop();
   }).detach();
 }
@@ -69,7 +77,7 @@ StopDescriptor::StopDescriptor(const StopRequest& stop) : number_(stop.descripto
 namespace bulkhead {
 
 bool StopRequest::requested() const noexcept {
-  return token_.stop_requested() || (descriptor_ >= 0 && os::is_readable(descriptor_, 0));
+  return token_.stop_requested() || (descriptor_ >= 0 && os::is_readable(descriptor_));
 }
 
 }  // namespace bulkhead

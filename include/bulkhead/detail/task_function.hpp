@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bulkhead/outcome.hpp>
+#include <bulkhead/stop_request.hpp>
 
 #include <concepts>
 #include <functional>
