@@ -1,6 +1,7 @@
 #include "os/processor.hpp"
 
-#if defined(__x86_64__) && __has_include(<sys/platform/x86.h>)
+// glibc's header speaks C, which clang takes for C alone.
+#if defined(__x86_64__) && !defined(__clang__) && __has_include(<sys/platform/x86.h>)
 #include <sys/platform/x86.h>
 #endif
 

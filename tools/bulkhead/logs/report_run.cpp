@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <fstream>
 #include <string_view>
 #include <utility>
@@ -24,7 +25,8 @@ std::string cut(std::string text, std::size_t limit) {
 }
 
 std::int64_t microseconds(double seconds) {
-  return static_cast<std::int64_t>(std::clamp(seconds, 0.0, 1e9) * 1e6 + 0.5);
+  const std::chrono::duration<double> time(std::clamp(seconds, 0.0, 1e9));
+  return std::chrono::round<std::chrono::microseconds>(time).count();
 }
 
 class RunReader {

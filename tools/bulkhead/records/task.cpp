@@ -1,6 +1,8 @@
 #include "records/task.hpp"
 
+#include <cstddef>
 #include <cstring>
+#include <new>
 #include <stdexcept>
 
 namespace bulkhead::tool {
@@ -8,7 +10,9 @@ namespace bulkhead::tool {
 namespace {
 
 const TaskExtras& no_extras() noexcept {
-  static const TaskExtras& none = *new TaskExtras;  // one that ends at exit has to be signed up for that
+  // Never ended: what ends at exit has to be signed up for that, in each worker as well.
+  alignas(TaskExtras) static std::byte room[sizeof(TaskExtras)];
+  static const TaskExtras& none = *::new (room) TaskExtras;
   return none;
 }
 

@@ -44,6 +44,11 @@ std::optional<double> take_number(std::string_view& text) {
   return number / scale;
 }
 
+std::uint64_t to_nearest(double number) noexcept {
+  const auto whole = static_cast<std::uint64_t>(number);
+  return number - static_cast<double>(whole) < 0.5 ? whole : whole + 1;
+}
+
 std::optional<double> take_unit(std::string_view& text) {
   const std::size_t length = std::min(text.find_first_of("0123456789."), text.size());
   const std::string_view name = text.substr(0, length);
@@ -68,8 +73,7 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
     total += *number * *unit;
     if (!(total < longest)) return std::nullopt;
   }
-  const auto whole = static_cast<std::int64_t>(total);
-  return std::chrono::milliseconds(static_cast<double>(whole) < total ? whole + 1 : whole);
+  return std::chrono::ceil<std::chrono::milliseconds>(std::chrono::duration<double, std::milli>(total));
 }
 
 std::string format_duration(std::chrono::milliseconds duration) {
@@ -114,8 +118,7 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
     for (std::size_t i = 0; i <= power; ++i) size *= rest == "b" ? 1000.0 : 1024.0;
   }
   if (!(size < 9e18)) return std::nullopt;
-  const auto whole = static_cast<std::uint64_t>(size);
-  return size - static_cast<double>(whole) < 0.5 ? whole : whole + 1;
+  return to_nearest(size);
 }
 
 std::string format_size(std::uint64_t bytes) {
@@ -124,7 +127,7 @@ std::string format_size(std::uint64_t bytes) {
   double size = static_cast<double>(bytes) / 1024;
   std::size_t name = 0;
   for (; size >= 1024 && name + 1 < names.size(); ++name) size /= 1024;
-  const auto tenths = static_cast<std::uint64_t>(size * 10 + 0.5);
+  const std::uint64_t tenths = to_nearest(size * 10);
   if (tenths % 10 == 0) return fmt::format("{} {}", tenths / 10, names[name]);
   return fmt::format("{}.{} {}", tenths / 10, tenths % 10, names[name]);
 }
