@@ -60,7 +60,7 @@ std::optional<std::size_t> quota_cores(const std::string& membership, const std:
     const auto first = line.find(':'), second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1), group = line.substr(second + 1);
-    if (!group.starts_with('/')) continue;  // none that the kernel would name
+    if (!group.starts_with('/')) continue;  // the way up would not end
     if (controllers.empty()) {
       tighten_upwards(tightest, root, group, unified_quota);
       tighten_upwards(tightest, root + "/unified", group, unified_quota);

@@ -1,6 +1,7 @@
 // A request to stop as a descriptor: who takes a StopRequest is told like who takes a std::stop_token, without a
 // thread.
 #include <bulkhead/command.hpp>
+#include <bulkhead/coprocess.hpp>
 #include <bulkhead/stop_request.hpp>
 #include <bulkhead/task.hpp>
 #include <bulkhead/threaded_worker.hpp>
@@ -9,19 +10,24 @@
 #include "catch.hpp"
 #include "left_behind.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -102,14 +108,52 @@ TEST_CASE("a program in a worker is ended by the worker's StopRequest", "[stop_r
   CHECK(said == std::vector<std::string>{"cancelled"});
 }
 
-TEST_CASE("a StopRequest that a pool's worker has from its parent is not a stop", "[stop_request]") {
+TEST_CASE("in a worker's own workers a StopRequest means their SIGTERM, not the parent's", "[stop_request]") {
+  const NothingLeftBehind check;
   const auto outer = [](int, const StopRequest& stop) {
-    const auto inner = [stop](int) {
-      return !stop.requested() && !run_command({.arguments = {"true"}}, stop).cancelled;
+    while (!stop.requested()) std::this_thread::yield();  // the parent's has come
+    const auto inner = [stop](int, const StopRequest& own) {
+      const bool told_before = stop.requested() || own.requested();
+      ::kill(::getpid(), SIGTERM);
+      const bool told = stop.requested() && own.requested();
+      return !told_before && told && run_command({.arguments = {"sleep", "60"}}, stop).cancelled;
     };
-    return do_process_work(std::vector{0}, inner, {.num_workers = 1}).at(0).value();
+    const auto results = do_process_work(std::vector{0}, inner, {.num_workers = 1});
+    say(results.at(0) && results[0].value() ? "its own" : "not its own");
   };
-  CHECK(do_process_work(std::vector{0}, outer, {.num_workers = 1}).at(0).value());
+  CHECK(said_by(outer) == std::vector<std::string>{"its own"});
+}
+
+TEST_CASE("a worker's std::stop_token ends a program, also once it has been told", "[stop_request]") {
+  const NothingLeftBehind check;
+  const auto said = said_by([](int, const std::stop_token& stop) {
+    while (!stop.stop_requested()) std::this_thread::yield();
+    say(run_command({.arguments = {"sleep", "60"}}, stop).cancelled ? "cancelled" : "not cancelled");
+  });
+  CHECK(said == std::vector<std::string>{"cancelled"});
+}
+
+TEST_CASE("a std::stop_token is told also where the task has closed SIGTERM's descriptor", "[stop_request]") {
+  const NothingLeftBehind check;
+  const auto said = said_by([](int, const std::stop_token& stop) {
+    std::vector<int> found;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code gone;  // the directory's own descriptor
+      if (std::filesystem::read_symlink(entry, gone) == "anon_inode:[signalfd]")
+        found.push_back(std::stoi(entry.path().filename()));
+    }
+    for (const int one : found) ::close(one);
+    while (!stop.stop_requested()) std::this_thread::yield();
+    say(std::to_string(found.size()));
+  });
+  CHECK(said == std::vector<std::string>{"1"});
+}
+
+TEST_CASE("a generic function's StopRequest holds a token", "[stop_request]") {
+  const auto descriptor = [](auto item, const StopRequest& stop) { return item + stop.descriptor(); };
+  const auto has_token = [](auto, const StopRequest& stop) { return stop.token().stop_possible(); };
+  CHECK(do_process_work(std::vector{0}, descriptor, {.num_workers = 1}).at(0).value() == -1);
+  CHECK(do_process_work(std::vector{0}, has_token, {.num_workers = 1}).at(0).value());
 }
 
 TEST_CASE("in threads a StopRequest is the run's token", "[stop_request]") {
@@ -148,11 +192,34 @@ TEST_CASE("run_command() is stopped by a descriptor of the caller's", "[stop_req
   const Command sleeps{.arguments = {"sleep", "60"}};
   const int wish = ::eventfd(1, EFD_CLOEXEC);
   REQUIRE(wish >= 0);
+  CHECK(StopRequest(wish).requested());
   CHECK(run_command(sleeps, StopRequest(wish)).cancelled);
   std::uint64_t count = 0;
   CHECK(::read(wish, &count, sizeof count) == sizeof count);  // it was not read from
   CHECK_FALSE(run_command({.arguments = {"true"}}, StopRequest(wish)).cancelled);
   CHECK_FALSE(run_command({.arguments = {"true"}}, {}).cancelled);
+  ::close(wish);
+}
+
+TEST_CASE("the end of a descriptor's other end is a request", "[stop_request]") {
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+  const StopRequest stop(ends[0]);
+  CHECK_FALSE(stop.requested());
+  ::close(ends[1]);
+  CHECK(stop.requested());
+  CHECK(run_command({.arguments = {"sleep", "60"}}, stop).cancelled);
+  ::close(ends[0]);
+}
+
+TEST_CASE("a co-process is not waited for once a StopRequest has come", "[stop_request]") {
+  const int wish = ::eventfd(0, EFD_CLOEXEC);
+  REQUIRE(wish >= 0);
+  Coprocess silent({.arguments = {"sh", "-c", "read line; echo \"$line\"; exec sleep 60"}});
+  CHECK(silent.ask("first", StopRequest(wish)).ending == AnswerEnding::answered);
+  const std::uint64_t one = 1;
+  REQUIRE(::write(wish, &one, sizeof one) == sizeof one);
+  CHECK(silent.ask("second", StopRequest(wish)).ending == AnswerEnding::cancelled);
   ::close(wish);
 }
 

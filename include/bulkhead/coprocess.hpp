@@ -77,7 +77,8 @@ class Coprocess {
   /// it; a line that is there by then is nobody's answer. What is not seen: a late line of another thread or process
   /// than the one that reads; one before an empty record, where nothing comes before the newline; half a line, which is
   /// taken for the beginning of the answer of a program that answers while it reads. Throws std::system_error only
-  /// where this process itself is out of descriptors or memory.
+  /// where this process itself is out of descriptors or memory. Where it starts the program it takes 64 KiB of the
+  /// calling thread's stack.
   Answer ask(std::string_view record, const StopRequest& stop = {});
 
   /// Closes its input and waits `kill_grace` for it to end by itself; then TERM, and KILL after another `kill_grace`.

@@ -1,4 +1,4 @@
-// A request to stop, as it reaches what waits in poll(2).
+// A request to stop: a std::stop_token, or a descriptor that becomes readable.
 #pragma once
 
 #include <stop_token>
@@ -6,16 +6,17 @@
 
 namespace bulkhead {
 
-/// What run_command(), Coprocess::ask() and a work function can be told to stop by: a std::stop_token, or a descriptor.
+/// What run_command(), Coprocess::ask() and a work function can be told to stop by.
 ///
-/// A work function may take one in the place of a std::stop_token: `func(item, StopRequest)`. In a worker process it is
-/// a descriptor then, SIGTERM's, and no thread is made. A std::stop_token has to be told by a thread that hears
-/// SIGTERM; whoever only hands the request on, or polls, does without. That goes for functions with one signature: a
-/// generic or overloaded one gets a token in it, with its thread. In threads it is the run's token.
+/// A work function may take one in the place of a std::stop_token: `func(item, const StopRequest&)`. Take a StopRequest
+/// to ask requested() now and then, or to hand it to run_command() or Coprocess::ask(); a std::stop_token for
+/// std::stop_callback and std::condition_variable_any. In a worker process the first is a descriptor, SIGTERM's; the
+/// second costs each worker a thread that hears SIGTERM. Where the work is done in threads, and where `func` is generic
+/// or overloaded, a StopRequest holds a token and has no descriptor.
 ///
-/// Safe to copy and to use in several threads. A child of a worker, forked by hand or as a worker of a pool in it, is
-/// told of its own SIGTERM by a copy that it inherits, where it has that signal blocked. A task that takes SIGTERM from
-/// the kernel itself (sigwait) takes the request away.
+/// Safe to copy, and to use in several threads. In a process that a worker forks a copy tells of SIGTERM to that
+/// process, for as long as it keeps the signal blocked. A task must not unblock SIGTERM, accept it (sigwait) or close
+/// the descriptor: it would not be told, or be told of something else.
 class StopRequest {
  public:
   /// Never comes.
@@ -28,9 +29,10 @@ class StopRequest {
   /// Whether it has come. Of a descriptor it takes a system call to say.
   bool requested() const noexcept;
 
-  /// For poll(2): readable once it has come, and for good; not to be read from. -1: there is none, look at token().
+  /// For poll(2), not for epoll_ctl(2) before a fork: readable once it has come; a worker's for good. -1: there is
+  /// none, ask token().
   int descriptor() const noexcept { return descriptor_; }
-  /// Without a state: there is none, look at descriptor().
+  /// Its stop_possible() is false where there is none: ask descriptor().
   const std::stop_token& token() const noexcept { return token_; }
 
  private:

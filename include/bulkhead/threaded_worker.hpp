@@ -208,9 +208,9 @@ class ThreadedWorker {
     return stop_when_work_queue_empty_ ? !work_queue_.empty() : true;
   }
 
-  /// Asks the worker to end after the item in hand, whose `func` is told through its std::stop_token. Returns at once;
-  /// any thread may call it, also before start(). If the result queue stays full, the last outcome is put above its
-  /// capacity.
+  /// Asks the worker to end after the item in hand, whose `func` is told through its std::stop_token or StopRequest.
+  /// Returns at once; any thread may call it, also before start(). If the result queue stays full, the last outcome is
+  /// put above its capacity.
   void stop() {
     stop_.request_stop();
     work_queue_.nudge();

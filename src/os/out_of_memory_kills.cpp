@@ -51,9 +51,9 @@ Fd find_counter() {
 void OutOfMemoryKills::begin() noexcept try {
   if (looked_) return;
   Fd counter = find_counter();
-  looked_ = true;
   claimed_ = counted_ = kills_in(counter).value_or(0);
   file_ = std::move(counter);
+  looked_ = true;
 } catch (...) {  // no memory to look for it: next time
 }
 

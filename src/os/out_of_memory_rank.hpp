@@ -30,7 +30,7 @@ class OutOfMemoryRank {
 
  private:
   Fd file_;                                  // stays open
-  std::array<char, 16> usual_{}, raised_{};  // in words, ended by a 0
+  std::array<char, 16> usual_{}, raised_{};  // in digits, ended by a NUL: nothing is allocated
 };
 
 }  // namespace bulkhead::os

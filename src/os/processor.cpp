@@ -1,6 +1,6 @@
 #include "os/processor.hpp"
 
-// glibc's header speaks C, which clang takes for C alone.
+// glibc's header says _Bool, which clang does not know in strict C++.
 #if defined(__x86_64__) && !defined(__clang__) && __has_include(<sys/platform/x86.h>)
 #include <sys/platform/x86.h>
 #endif

@@ -30,7 +30,6 @@ struct SignalActions {
 };
 constexpr std::uint64_t signal_bit(int sig) noexcept { return std::uint64_t{1} << (sig - 1); }
 
-// The kernel's own words: one file, where asking for each takes 64 system calls.
 std::optional<std::uint64_t> mask_after(std::string_view text, std::string_view label) noexcept {
   const std::size_t at = text.find(label);
   if (at == text.npos) return std::nullopt;
@@ -40,6 +39,7 @@ std::optional<std::uint64_t> mask_after(std::string_view text, std::string_view 
   return mask;
 }
 
+// From one file. To ask for each takes 64 system calls: for where there is no /proc.
 SignalActions signal_actions() {
   const std::string status = read_small_file("/proc/self/status");
   const auto ignored = mask_after(status, "\nSigIgn:\t"), handled = mask_after(status, "\nSigCgt:\t");

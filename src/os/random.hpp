@@ -1,4 +1,4 @@
-// Numbers that nobody can foresee.
+// A number that no other process has.
 #pragma once
 
 #include <cstdint>

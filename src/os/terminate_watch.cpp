@@ -2,7 +2,6 @@
 
 #include "os/child.hpp"
 
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -22,7 +21,7 @@ std::stop_source& source() noexcept {
 
 // Readable while SIGTERM is pending in the process that asks, and nobody takes it. Forked children keep it: what a task
 // has captured goes on to mean this number, and tells them of their own.
-int held = -1;
+int terminate_descriptor = -1;
 std::uint64_t owner = 0;  // the process that holds SIGTERM
 
 sigset_t only_terminate() noexcept {
@@ -32,12 +31,6 @@ sigset_t only_terminate() noexcept {
   return terminate;
 }
 
-// Also where the other end has gone, as run_command() sees it; not where there is no such descriptor.
-bool is_readable(int descriptor) noexcept {
-  pollfd one{.fd = descriptor, .events = POLLIN, .revents = 0};
-  return ::poll(&one, 1, 0) > 0 && (one.revents & (POLLIN | POLLHUP | POLLERR)) != 0;
-}
-
 }  // namespace
 
 void hold_terminate() {
@@ -45,7 +38,7 @@ void hold_terminate() {
   pthread_sigmask(SIG_BLOCK, &terminate, nullptr);
   Fd fd(::signalfd(-1, &terminate, SFD_CLOEXEC));
   if (!fd) throw_errno("signalfd");
-  held = above_standard_streams(std::move(fd)).release();  // for good
+  terminate_descriptor = above_standard_streams(std::move(fd)).release();  // for good
   owner = process_identity();
 }
 
@@ -53,19 +46,19 @@ void stop_on_terminate() {
   hold_terminate();
   std::thread([] {
     const sigset_t terminate = only_terminate();
-    for (int sig = 0; sigwait(&terminate, &sig) != 0;) continue;
-    ::kill(::getpid(), SIGTERM);  // for whoever polls: it stays there now
+    for (int sig = 0; sigwait(&terminate, &sig) != 0;) continue;  // not by the descriptor: a task may have closed it
+    ::kill(::getpid(), SIGTERM);  // what was taken is gone; this one stays, for whoever polls
     source().request_stop();
   }).detach();
 }
 
-StopRequest terminate_request() noexcept { return StopRequest(held); }
+StopRequest terminate_request() noexcept { return StopRequest(terminate_descriptor); }
 std::stop_token terminate_token() noexcept { return source().get_token(); }
 
 StopDescriptor::StopDescriptor(const StopRequest& stop) : number_(stop.descriptor()) {
   if (!stop.token().stop_possible()) return;
   if (owner == process_identity() && stop.token() == source().get_token()) {  // that comes by the same signal
-    number_ = held;
+    number_ = terminate_descriptor;
     return;
   }
   number_ = own_.emplace().fd().get();
@@ -73,11 +66,3 @@ StopDescriptor::StopDescriptor(const StopRequest& stop) : number_(stop.descripto
 }
 
 }  // namespace bulkhead::os
-
-namespace bulkhead {
-
-bool StopRequest::requested() const noexcept {
-  return token_.stop_requested() || (descriptor_ >= 0 && os::is_readable(descriptor_));
-}
-
-}  // namespace bulkhead

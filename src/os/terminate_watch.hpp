@@ -17,7 +17,7 @@ void hold_terminate();
 /// terminate_token().
 void stop_on_terminate();
 
-/// For a process that holds SIGTERM: each task asks, so it is not looked at who does.
+/// Only in a process that holds SIGTERM. Not checked: every task asks.
 StopRequest terminate_request() noexcept;
 std::stop_token terminate_token() noexcept;
 

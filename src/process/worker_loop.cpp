@@ -70,15 +70,8 @@ BULKHEAD_AT_BIRTH void WorkerLoop::start() {
     });
   }
   try {
-    switch (body_.stop_form()) {
-      case detail::StopForm::none:
-        break;
-      case detail::StopForm::request:
-        os::hold_terminate();
-        break;
-      case detail::StopForm::token:
-        os::stop_on_terminate();
-    }
+    if (body_.stop_form() == detail::StopForm::request) os::hold_terminate();
+    if (body_.stop_form() == detail::StopForm::token) os::stop_on_terminate();
     os::limit_this_process({options_.memory_limit, options_.file_size, options_.open_files});
     if (options_.worker_init) set_up();
   } catch (...) {

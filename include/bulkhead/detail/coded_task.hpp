@@ -93,10 +93,7 @@ class CodedTask final : public TaskWithResult<R> {
  public:
   CodedTask(F func, const TaskLimits& limits) : TaskWithResult<R>(limits, first_stage), func_(std::forward<F>(func)) {}
 
-  StopForm stop_form() const noexcept override {
-    if constexpr (TokenFunction<F, Item>) return StopForm::token;
-    return StoppableFunction<F, Item> ? StopForm::request : StopForm::none;
-  }
+  StopForm stop_form() const noexcept override { return form; }
 
   std::size_t run(std::span<const std::byte> bytes, ResultSlot& result) override {
     std::size_t size = TaskBody::not_in_place;
@@ -128,13 +125,17 @@ class CodedTask final : public TaskWithResult<R> {
   static constexpr bool of_numbers = PlainNumber<Item> && (PlainNumber<R> || std::is_void_v<R>);
   static constexpr Ending first_stage = of_numbers ? Ending::exception : Ending::not_serializable;
 
+  static constexpr StopForm form = TokenFunction<F, Item>     ? StopForm::token
+                                   : RequestFunction<F, Item> ? StopForm::request
+                                                              : StopForm::none;
+
   static auto stop() noexcept {
-    if constexpr (TokenFunction<F, Item>) {
-      return worker_stop_token();
-    } else if constexpr (StoppableFunction<F, Item>) {
+    if constexpr (form == StopForm::request) {
       return worker_stop_request();
+    } else if constexpr (form == StopForm::token) {
+      return worker_stop_token();
     } else {
-      return std::stop_token();
+      return std::stop_token();  // not looked at
     }
   }
 

@@ -46,24 +46,13 @@ concept OneSignature = std::is_function_v<std::remove_pointer_t<F>> || std::is_m
   &F::operator();
 };
 
-/// Becomes a std::stop_token, and nothing that is made from one: no more than one conversion is.
-struct AsToken {
-  operator std::stop_token() const;
-};
-
+/// F takes a StopRequest after the item, as far as it says what it takes.
 template <class F, class Item>
-constexpr bool takes_token() {
-  if constexpr (OneSignature<std::remove_cvref_t<F>>) {
-    const bool takes_request = std::is_invocable_v<F&, Item, const StopRequest&>;
-    return std::is_invocable_v<F&, Item, AsToken> || (StoppableFunction<F, Item> && !takes_request);
-  } else {
-    return StoppableFunction<F, Item>;
-  }
-}
+concept RequestFunction = OneSignature<std::remove_cvref_t<F>> && std::is_invocable_v<F&, Item, const StopRequest&>;
 
-/// F is to get a std::stop_token after the item: a StopRequest will not do, or it is not known which it takes.
+/// F is to get a std::stop_token after the item.
 template <class F, class Item>
-concept TokenFunction = takes_token<F, Item>();
+concept TokenFunction = StoppableFunction<F, Item> && !RequestFunction<F, Item>;
 
 template <class F, class Item>
 constexpr bool takes_const_item() {

@@ -143,7 +143,7 @@ class Batch {
   RunEnd end_;
   std::unordered_map<std::uint64_t, Attempt> retrying_;  // the last failure of each task that waits for another attempt
   std::minstd_rand random_{
-      static_cast<std::minstd_rand::result_type>(std::hash<std::string>()(run_id_))};  // its end is random
+      static_cast<std::minstd_rand::result_type>(std::hash<std::string>()(run_id_))};  // which ends in random digits
   Clock::time_point started_ = Clock::now();
   std::uint64_t running_ = 0;
   std::uint64_t deaths_ = 0;  // of workers in a row, no task having succeeded since

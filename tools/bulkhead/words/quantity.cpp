@@ -20,10 +20,7 @@ struct Unit {
 constexpr std::array<Unit, 5> units{{{"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}, {"d", 86400e3}}};
 constexpr double longest = 1e14;  // three thousand years, and sums stay far from overflow
 
-// The program does without libm, which would be a fiftieth of a short run to load: no std::from_chars for double, no
-// std::pow, no std::ceil.
-
-// Takes "12", "12.5" or ".5" from the front; no sign, no exponent.
+// Takes "12", "12.5" or ".5" from the front; no sign, no exponent. Not by std::from_chars, which brings libm along.
 std::optional<double> take_number(std::string_view& text) {
   constexpr double most = 1e300, finest = 1e15;
   double number = 0, scale = 1;
