@@ -5,6 +5,7 @@
 #include "os/lifeline.hpp"
 #include "os/program_streams.hpp"
 #include "os/spawn.hpp"
+#include "os/suspension_watch.hpp"
 #include "os/terminate_watch.hpp"
 #include "os/tree_usage.hpp"
 #include "program_image.hpp"
@@ -38,11 +39,13 @@ class Watch {
     allowed_ = command.timeout;
   }
 
-  void until_it_ends(int stop_descriptor, int parent_descriptor) {
+  void until_it_ends(int stop_descriptor, int parent_descriptor, os::SuspensionWatch& suspensions) {
     for (;;) {
       const int stop = ending_ ? -1 : stop_descriptor;  // once told it stays readable
       const int pidfd = ended_ ? -1 : program_.pidfd.get();
-      const os::ProgramEvents events = streams_.wait(pidfd, stop, parent_descriptor, time_left());
+      const os::ProgramEvents events =
+          streams_.wait(pidfd, stop, parent_descriptor, suspensions.descriptor(), time_left());
+      if (events.suspension) suspensions.follow(parent_descriptor);
       ended_ = ended_ || events.ended;
       if (ended_ && !others_may_finish()) return;
       if (events.parent_gone) {
@@ -199,6 +202,7 @@ CommandResult run_command(const Command& command, const StopRequest& stop) {
 
   const os::KeepChildStatuses keep;
   if (command.owns_children) os::adopt_orphans();
+  os::SuspensionWatch suspensions;  // first: while the other lives, nobody else may stop us
   std::optional<os::LifelineWatch> coordinator;
   if (command.owns_children) coordinator.emplace();
   os::ProgramStreams streams(command.output, command.error, command.on_lines, command.input);
@@ -210,7 +214,7 @@ CommandResult run_command(const Command& command, const StopRequest& stop) {
   os::Spawned program = os::spawn(prepared.image);
   if (program.pid == 0) return not_started(result, program.error, program.problem);
   Watch watch(command, program, streams, result);
-  watch.until_it_ends(stopped.number(), coordinator ? coordinator->descriptor() : -1);
+  watch.until_it_ends(stopped.number(), coordinator ? coordinator->descriptor() : -1, suspensions);
   result.ran_ns = std::chrono::nanoseconds(Clock::now() - started).count();
   const std::uint64_t private_peak = collect(command, program, result);
   const os::StoredRanges stored = streams.finish();

@@ -32,7 +32,7 @@ bool judge_limits(const Death& death, Failure& failure) {
 
 std::string describe_death(const Death& death) {
   if (death.reason == KillReason::init_timed_out) return judge_death(death).what;
-  if (!death.status_known) return "ended, and how is not known: its fork server was lost before it could say";
+  if (!death.status_known) return "ended, and how is not known: nobody is left who could say";
   if (death.signaled) return "ended by " + os::signal_name(death.number);
   return "exited with code " + std::to_string(death.number);
 }

@@ -11,7 +11,7 @@ BULKHEAD_AT_BIRTH detail::CurrentTask& detail::current_task() noexcept {
   return slot;
 }
 
-std::optional<ThisTask> this_task() noexcept {
+BULKHEAD_AT_BIRTH std::optional<ThisTask> this_task() noexcept {
   const detail::CurrentTask& slot = detail::current_task();
   return slot.active ? std::optional(slot.task) : std::nullopt;
 }

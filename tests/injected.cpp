@@ -65,9 +65,9 @@ int try_it(const char* name, Do do_it) {
 int main(int argc, char** argv) {
   const std::string which = argc > 1 ? argv[1] : "";
   if (which == "nothing") return 0;
-  const WorkOptions options{.num_workers = 2};
+  const WorkOptions options{.num_workers = 2, .first_worker_directly = which == "first worker directly"};
   try {
-    if (which == "batch") return try_it("do_process_work", [&] { return do_process_work(items(), work, options); });
+    if (which != "pool") return try_it("do_process_work", [&] { return do_process_work(items(), work, options); });
     return try_it("ProcessPool", [&] {
       ProcessPool<int(std::string)> pool(work, options);
       return pool.map(items());

@@ -86,7 +86,7 @@ TEST_CASE("system calls fail one by one: a clear error or right results, in boun
     return;
   }
   const NothingLeftBehind check;
-  const std::string which = GENERATE(as<std::string>{}, "batch", "pool");
+  const std::string which = GENERATE(as<std::string>{}, "batch", "pool", "first worker directly");
   for (const Injection& injection :
        {Injection{"clone", "EAGAIN"}, Injection{"clone3", "EAGAIN"}, Injection{"memfd_create", "ENOMEM"},
         Injection{"ftruncate", "ENOMEM"}, Injection{"fallocate", "ENOMEM"}, Injection{"socketpair", "EMFILE"},

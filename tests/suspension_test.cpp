@@ -3,6 +3,7 @@
 #include "let_pass.hpp"
 #include "os/descendants.hpp"
 #include "os/small_file.hpp"
+#include "parent_of.hpp"
 #include "terminal.hpp"
 
 #include <bulkhead/signals.hpp>
@@ -38,21 +39,20 @@ char state_of(int pid) {
 
 bool lives(int pid) { return state_of(pid) != '-' && state_of(pid) != 'Z' && state_of(pid) != 'X'; }
 
-// All below the program but the process that forks the workers, its one child.
-std::vector<int> workers_and_below(int program) {
-  std::vector<int> all;
-  for (const int server : bulkhead::os::descendants_of(program))
-    if (bulkhead::os::read_small_file("/proc/" + std::to_string(server) + "/comm").find("bulkhead-") != 0)
-      all.push_back(server);
+bool is_server(int pid) {
+  return bulkhead::os::read_small_file("/proc/" + std::to_string(pid) + "/comm").find("bulkhead-") == 0;
+}
+
+// All below the program but its children, the fork server and a worker that has none: these see to the others.
+std::vector<int> all_that_stand_still(int program) {
+  std::vector<int> all = bulkhead::os::descendants_of(program);
+  std::erase_if(all, [&](int pid) { return is_server(pid) || parent_of(pid) == program; });
   return all;
 }
 
 std::vector<int> children_of(int program) {
   std::vector<int> all = bulkhead::os::descendants_of(program);
-  std::erase_if(all, [&](int pid) {
-    const std::string status = bulkhead::os::read_small_file("/proc/" + std::to_string(pid) + "/status");
-    return !contains(status, "\nPPid:\t" + std::to_string(program) + "\n");
-  });
+  std::erase_if(all, [&](int pid) { return parent_of(pid) != program; });
   return all;
 }
 
@@ -68,7 +68,7 @@ bool all_stand_still(const std::vector<int>& pids) { return std::all_of(pids.beg
 void suspend(TerminalJob& job) {
   job.type(suspend_key);
   REQUIRE(job.wait_until_stopped());
-  REQUIRE(becomes_true([&] { return all_stand_still(workers_and_below(job.pid())); }));
+  REQUIRE(becomes_true([&] { return all_stand_still(all_that_stand_still(job.pid())); }));
 }
 
 }  // namespace
@@ -86,14 +86,14 @@ TEST_CASE("Ctrl-Z stops workers and tasks with all they have started, and fg let
        "setsid sleep 1000 & (sleep 1000 & sleep 1000) & echo up {}; read x < '" + directory / "go" + "'; echo done {}",
        ":::", "a"});
   REQUIRE(job.wait_for("up a"));
-  constexpr std::size_t all = 5;  // the worker, the shell, and who sleeps: its subshell has become one of these
-  REQUIRE(becomes_true([&] { return workers_and_below(job.pid()).size() >= all; }));
+  constexpr std::size_t all = 4;  // the shell, and who sleeps: its subshell has become one of these
+  REQUIRE(becomes_true([&] { return all_that_stand_still(job.pid()).size() >= all; }));
   for (int round = 0; round < 3; ++round) {
     suspend(job);
-    CHECK(workers_and_below(job.pid()).size() >= all);
+    CHECK(all_that_stand_still(job.pid()).size() >= all);
     job.foreground();
     REQUIRE(becomes_true([&] {
-      const std::vector<int> pids = workers_and_below(job.pid());
+      const std::vector<int> pids = all_that_stand_still(job.pid());
       return std::none_of(pids.begin(), pids.end(), [](int pid) { return state_of(pid) == 'T'; });
     }));
   }
@@ -104,10 +104,11 @@ TEST_CASE("Ctrl-Z stops workers and tasks with all they have started, and fg let
 
 TEST_CASE("killed while it is suspended, the program takes all along", "[suspension]") {
   const NothingLeftBehind check;
-  const std::string how = GENERATE("run", "coprocess");
-  CAPTURE(how);
-  TerminalJob job({how, "-j2", "--line-buffer", "--", "sh", "-c",
-                   "trap '' TERM HUP; setsid sleep 1000 & echo up >&2; sleep 1000 & wait", ":::", "1"});
+  const auto [how, jobs] =
+      GENERATE(table<std::string, std::string>({{"run", "-j1"}, {"run", "-j2"}, {"coprocess", "-j2"}}));
+  CAPTURE(how, jobs);
+  TerminalJob job({how, jobs, "--line-buffer", "--", "sh", "-c",
+                   "trap '' TERM HUP; setsid sleep 1000 & sleep 1000 & echo up >&2; wait", ":::", "1"});
   REQUIRE(job.wait_for("up"));
   suspend(job);
   const std::vector<int> pids = bulkhead::os::descendants_of(job.pid());
@@ -121,15 +122,33 @@ TEST_CASE("killed while it is suspended, the program takes all along", "[suspens
 // The kernel hangs up on a stopped group whose shell is gone, as the workers' seems to be now: that ends the task.
 TEST_CASE("a fork server that is killed while all is suspended leaves nobody standing still", "[suspension]") {
   const NothingLeftBehind check;
-  TerminalJob job({"run", "-j1", "--line-buffer", "-c", "echo up {}; sleep 0.2; echo done {}", ":::", "a", "b"});
-  REQUIRE(job.wait_for("up a"));
+  TerminalJob job({"run", "-j2", "--line-buffer", "-c", "echo up {}; sleep 1; echo done {}", ":::", "a", "b", "c"});
+  REQUIRE(job.wait_for("up b"));
   suspend(job);
-  const std::vector<int> servers = children_of(job.pid());
+  std::vector<int> servers = children_of(job.pid());
+  std::erase_if(servers, [](int pid) { return !is_server(pid); });
   REQUIRE(servers.size() == 1);
   ::kill(servers.front(), SIGKILL);
   job.foreground();
-  REQUIRE(job.wait_for("done b"));
+  REQUIRE(job.wait_for("done c"));
   CHECK(job.wait_for_end() <= 1);
+}
+
+TEST_CASE("a worker without a fork server that is killed while all is suspended costs its task", "[suspension]") {
+  const NothingLeftBehind check;
+  TerminalJob job({"run", "-j1", "--line-buffer", "-c",
+                   "setsid sleep 1000 & echo up {}; [ {} = b ] || wait; echo done {}", ":::", "a", "b"});
+  REQUIRE(job.wait_for("up a"));
+  suspend(job);
+  const std::vector<int> children = children_of(job.pid());
+  REQUIRE(children.size() == 1);
+  REQUIRE_FALSE(is_server(children.front()));
+  const std::vector<int> pids = bulkhead::os::descendants_of(job.pid());
+  ::kill(children.front(), SIGKILL);
+  job.foreground();
+  REQUIRE(job.wait_for("done b"));
+  CHECK(job.wait_for_end() == 1);
+  CHECK(std::none_of(pids.begin(), pids.end(), lives));
 }
 
 namespace {

@@ -97,6 +97,13 @@ struct WorkOptions {
                                 ///< standard error themselves. Processes only
   bool crash_notes = true;  ///< workers handle the signals of crashes, unless somebody does already, to note where they
                             ///< were. The signal still ends them. Processes only
+  /// This process forks the first worker itself, and a fork server only when there is to be another: what needs no
+  /// other starts and ends sooner. Only for a process whose tasks are programs (run_command() with owns_children; no
+  /// threads), and which meanwhile neither starts children of its own nor waits for any: what that worker leaves behind
+  /// becomes its child (PR_SET_CHILD_SUBREAPER, for good), and all its children are ended then, when the run is driven.
+  /// SIGCHLD that is ignored is not while that worker lives. Without effect with Isolation::pid, in a worker, in a
+  /// process that has children already or the number 1, and for ProcessPool. Processes only
+  bool first_worker_directly = false;
   Isolation isolation = Isolation::contained;
   std::vector<std::string> writable_paths{};  ///< strict: files, or directories with all below, that tasks may write
   std::function<void()> worker_init{}, worker_exit{};  ///< run in each worker before its first and after its last task

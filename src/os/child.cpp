@@ -46,18 +46,6 @@ void flush_standard_output() noexcept {
     if (::__fpending(stream) != 0) std::fflush(stream);
 }
 
-// As far as no other thread holds stdout: that one may be blocked for ever in a pipe that nobody reads.
-// False: what it holds is not flushed.
-bool flush_before_fork() noexcept {
-  const bool free = ::ftrylockfile(stdout) == 0;
-  if (free) {
-    ::fflush_unlocked(stdout);
-    ::funlockfile(stdout);
-  }
-  if (!writes_to_stdio(std::cout)) std::cout.flush();  // else it would wait for the lock
-  return free;
-}
-
 void send(const Fd& pidfd, int number) noexcept {
   if (pidfd) ::syscall(SYS_pidfd_send_signal, pidfd.get(), number, nullptr, 0);
 }
@@ -101,7 +89,18 @@ std::optional<ExitStatus> Child::collect(int flags) {
                     .dumped = info.si_code == CLD_DUMPED};
 }
 
-std::optional<Child> fork_child() {
+// Another thread that holds it may be blocked for ever in a pipe that nobody reads.
+bool flush_before_fork() noexcept {
+  const bool free = ::ftrylockfile(stdout) == 0;
+  if (free) {
+    ::fflush_unlocked(stdout);
+    ::funlockfile(stdout);
+  }
+  if (!writes_to_stdio(std::cout)) std::cout.flush();  // else it would wait for the lock
+  return free;
+}
+
+BULKHEAD_AT_BIRTH std::optional<Child> fork_child() {
   const bool flushed = flush_before_fork();
   auto child = fork_silently();
   if (!child && !flushed) ::__fpurge(stdout);  // the parent still has it
@@ -113,20 +112,18 @@ BULKHEAD_AT_BIRTH std::optional<Child> fork_silently() {
   if (pid < 0) throw_errno("fork");
   if (pid == 0) return std::nullopt;
   ::setpgid(pid, pid);  // both sides do it: whoever comes first, the group stands before anyone signals it
-  Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!pidfd) {
-    const int error = errno;
+  try {
+    return Child(pid, watch_process(pid));
+  } catch (...) {
     ::kill(pid, SIGKILL);
     ::waitpid(pid, nullptr, 0);
-    errno = error;
-    throw_errno("pidfd_open");
+    throw;
   }
-  return Child(pid, kept_from_children(std::move(pidfd)));
 }
 
 BULKHEAD_AT_BIRTH void lead_own_group() noexcept { ::setpgid(0, 0); }
 
-void take_default_signal_actions() noexcept {
+BULKHEAD_AT_BIRTH void take_default_signal_actions() noexcept {
   for (const int sig : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2, SIGCHLD, SIGXCPU, SIGXFSZ, SIGTSTP,
                         SIGTTIN, SIGTTOU})
     ::signal(sig, SIG_DFL);
@@ -142,7 +139,7 @@ BULKHEAD_AT_BIRTH std::uint64_t process_identity() noexcept {
 }
 void enter_generation() noexcept { ++generation; }
 
-Fd watch_process(int pid) {
+BULKHEAD_AT_BIRTH Fd watch_process(int pid) {
   Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd) throw_errno("pidfd_open");
   return kept_from_children(std::move(pidfd));

@@ -17,7 +17,7 @@ struct ExitStatus {
   bool dumped = false;  ///< a core was written
 };
 
-/// A process that somebody else forked and reaps, as far as a pidfd reaches: it can be watched, and signalled.
+/// A process, as far as a pidfd reaches: it can be watched, and signalled. Who forked it reaps it.
 class ProcessHandle {
  public:
   ProcessHandle() noexcept = default;
@@ -53,6 +53,8 @@ class Child {
   void kill() const noexcept;
   /// Lets it go on if it was stopped.
   void proceed() const noexcept;
+  /// It is to be reaped by its pidfd then: reap_with_usage().
+  ProcessHandle release() && noexcept { return {std::exchange(pid_, 0), std::move(pidfd_)}; }
   /// Collects the status if the child has ended; afterwards this owns nothing.
   std::optional<ExitStatus> try_reap();
   ExitStatus reap();
@@ -63,6 +65,9 @@ class Child {
   int pid_ = 0;
   Fd pidfd_;
 };
+
+/// The host's buffered standard output, as far as no other thread holds it. False: not all of it.
+bool flush_before_fork() noexcept;
 
 /// fork(). In the child returns an empty optional. Throws std::system_error where the kernel refuses.
 ///

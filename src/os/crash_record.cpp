@@ -57,14 +57,14 @@ _Unwind_Reason_Code stop_at_once(_Unwind_Context*, void*) { return _URC_END_OF_S
 
 }  // namespace
 
-void prepare_to_handle_crashes() noexcept {
+BULKHEAD_AT_BIRTH void prepare_to_handle_crashes() noexcept {
   static std::atomic<bool> prepared = false;  // two threads may do it twice, which changes nothing
   if (prepared) return;
   _Unwind_Backtrace(stop_at_once, nullptr);
   prepared = true;
 }
 
-void handle_crashes() noexcept {
+BULKHEAD_AT_BIRTH void handle_crashes() noexcept {
   prepare_to_handle_crashes();
   stack_t alternate{};
   alternate.ss_sp = alternate_stack.data();

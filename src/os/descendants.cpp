@@ -96,11 +96,13 @@ bool all_stand_still(std::vector<int>& told) {
 
 // No lock, and no list that could be met half changed: another thread may be forking at any moment.
 BULKHEAD_APART std::array<std::atomic<int>, 1024> always_spared;
+std::atomic<std::size_t> spared_count = 0;  // at least so many; 0: their page need not be looked at
 
 void erase_spared(std::vector<int>& found, std::span<const int> spared) {
+  const auto always = std::span(always_spared).first(spared_count == 0 ? 0 : always_spared.size());
   std::erase_if(found, [&](int pid) {
     return std::find(spared.begin(), spared.end(), pid) != spared.end() ||
-           std::find(always_spared.begin(), always_spared.end(), pid) != always_spared.end();
+           std::find(always.begin(), always.end(), pid) != always.end();
   });
 }
 
@@ -132,7 +134,7 @@ std::size_t end_all_except(std::span<const int> spared, List&& list) noexcept {
       for (const int pid : found) ::kill(pid, SIGKILL);
       for (std::size_t i = 0; i < ours; ++i) living += reap_killed(found[i]) ? 1 : 0;
     }
-  } catch (...) {  // no memory for the list: what was found is ended, and the fork server looks again
+  } catch (...) {  // no memory for the list: what was found is ended, and at the next end is looked again
     return living;
   }
 }
@@ -211,29 +213,32 @@ bool has_children() noexcept {
 }
 
 void spare_child(int pid) noexcept {
+  ++spared_count;  // first
   for (std::atomic<int>& place : always_spared)
     if (int none = 0; place.compare_exchange_strong(none, pid)) return;
 }
 
 void spare_child_no_more(int pid) noexcept {
   for (std::atomic<int>& place : always_spared)
-    if (int same = pid; place.compare_exchange_strong(same, 0)) return;
+    if (int same = pid; place.compare_exchange_strong(same, 0)) return void(--spared_count);
 }
 
-void forget_spared_children() noexcept {
+BULKHEAD_AT_BIRTH void forget_spared_children() noexcept {
+  if (spared_count == 0) return;
   for (std::atomic<int>& place : always_spared)
-    if (place != 0) place = 0;  // as good as never: its page stays the parent's
+    if (place != 0) place = 0;
+  spared_count = 0;
 }
 
 std::atomic<bool> noted_fork{false};
 
-void prepare_to_note_forks() noexcept {
+BULKHEAD_AT_BIRTH void prepare_to_note_forks() noexcept {
   // Two threads may do it twice, which changes nothing. A lock might be held by another at the moment of a fork.
   static std::atomic<bool> prepared = false;
   if (!prepared && ::pthread_atfork(nullptr, note_child, note_birth) == 0) prepared = true;
 }
 
-void note_forks() noexcept {
+BULKHEAD_AT_BIRTH void note_forks() noexcept {
   prepare_to_note_forks();
   noted_fork = false;
 }

@@ -26,7 +26,7 @@ BULKHEAD_AT_BIRTH void Fd::reset(int fd) noexcept {
   fd_ = fd;
 }
 
-Fd above_standard_streams(Fd fd) {
+BULKHEAD_AT_BIRTH Fd above_standard_streams(Fd fd) {
   if (fd.get() > STDERR_FILENO) return fd;
   Fd moved(::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
   if (!moved) throw_errno("fcntl(F_DUPFD_CLOEXEC)");

@@ -58,10 +58,12 @@ void ProgramStreams::give_to(ProgramImage& image) const {
   image.error = error_.pipe.write_end.get();
 }
 
-ProgramEvents ProgramStreams::wait(int pidfd, int stop, int parent, std::optional<std::chrono::nanoseconds> timeout) {
-  std::array<pollfd, 5> waiting{{{pidfd, POLLIN, 0},
+ProgramEvents ProgramStreams::wait(int pidfd, int stop, int parent, int suspension,
+                                   std::optional<std::chrono::nanoseconds> timeout) {
+  std::array<pollfd, 6> waiting{{{pidfd, POLLIN, 0},
                                  {stop, POLLIN, 0},
                                  {parent, POLLIN, 0},
+                                 {suspension, POLLIN, 0},
                                  {output_.pipe.read_end.get(), POLLIN, 0},
                                  {error_.pipe.read_end.get(), POLLIN, 0}}};
   const timespec limit = to_timespec(timeout.value_or(std::chrono::nanoseconds(0)));
@@ -69,11 +71,12 @@ ProgramEvents ProgramStreams::wait(int pidfd, int stop, int parent, std::optiona
   if (ready <= 0) return {};
   // Our own copies of the write ends stay open: that a program has closed its output says nothing about its end, and
   // would wake us twice for each.
-  if (waiting[3].revents != 0) move(output_);
-  if (waiting[4].revents != 0) move(error_);
+  if (waiting[4].revents != 0) move(output_);
+  if (waiting[5].revents != 0) move(error_);
   return {.ended = waiting[0].revents != 0,
           .stop = waiting[1].revents != 0,
           .parent_gone = waiting[2].revents != 0,
+          .suspension = waiting[3].revents != 0,
           .store_error = store_error_};
 }
 

@@ -26,7 +26,7 @@ inline constexpr std::size_t longest_held_line = 1 << 20;
 
 /// What wait() came back with; none of them: a piece of output was moved, or the time is up.
 struct ProgramEvents {
-  bool ended = false, stop = false, parent_gone = false;
+  bool ended = false, stop = false, parent_gone = false, suspension = false;
   int store_error = 0;  ///< errno: the output has nowhere to go any more
 };
 
@@ -49,7 +49,7 @@ class ProgramStreams {
 
   void give_to(ProgramImage& image) const;
   /// Waits for the program's end, its output or one of the other descriptors (-1: none), at most `timeout`.
-  ProgramEvents wait(int pidfd, int stop, int parent, std::optional<std::chrono::nanoseconds> timeout);
+  ProgramEvents wait(int pidfd, int stop, int parent, int suspension, std::optional<std::chrono::nanoseconds> timeout);
   /// After the program's end: moves what its pipes still hold, then says where everything is.
   StoredRanges finish();
 

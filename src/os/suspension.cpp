@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,14 +34,15 @@ std::atomic<Word*> suspended_ns{nullptr};   // shared with the workers, once the
 std::optional<MemoryFile> memory;           // where that word stands, for children to map again
 std::atomic<std::uint64_t> clock_owner{0};  // the process that may write it
 
-// One place a listener; free while its socket is -1. No lock: the handler may interrupt anything.
+// One place a listener; free while its descriptor is -1. No lock: the handler may interrupt anything.
 struct Place {
-  std::atomic<int> socket{-1};
+  std::atomic<int> listener{-1};
   std::atomic<bool> taken{false};
+  bool is_process = false;  // by its pidfd; else a socket, which gets
   std::span<const std::byte> pause, proceed;
 };
 std::array<Place, 64> places;
-std::atomic<int> telling{0};  // handlers that are looking at sockets: none may be closed meanwhile
+std::atomic<int> telling{0};  // handlers that are looking at listeners: none may be closed meanwhile
 
 std::chrono::nanoseconds time_that_passes() noexcept {
   timespec t{};
@@ -59,10 +61,16 @@ void send(int socket, std::span<const std::byte> message) noexcept {
   }
 }
 
-void tell(std::span<const std::byte> Place::*message) noexcept {
+void tell(std::span<const std::byte> Place::*message, int signal) noexcept {
   ++telling;
-  for (const Place& place : places)
-    if (const int socket = place.socket; socket >= 0) send(socket, place.*message);
+  for (const Place& place : places) {
+    const int listener = place.listener;
+    if (listener < 0) continue;
+    if (place.is_process)
+      ::syscall(SYS_pidfd_send_signal, listener, signal, nullptr, 0);
+    else
+      send(listener, place.*message);
+  }
   --telling;
 }
 
@@ -95,9 +103,9 @@ void prepare_for_suspension() {
   clock_owner = process_identity();
 }
 
-void follow_suspensions_of_parent() {
+BULKHEAD_AT_BIRTH void follow_suspensions_of_parent() {
   for (Place& place : places)  // its servers are not ours
-    if (place.taken) place.socket = -1, place.taken = false;
+    if (place.taken) place.listener = -1, place.taken = false;
   if (clock_owner == 0 || !memory || !memory->fd()) return;
   void* const at = suspended_ns.load();
   if (::mmap(at, clock_page, PROT_READ, MAP_SHARED | MAP_FIXED, memory->fd().get(), 0) == MAP_FAILED)
@@ -108,11 +116,11 @@ void follow_suspensions_of_parent() {
 void suspend_by(int signal) noexcept {
   if (clock_owner != process_identity()) return;  // a child that has just been forked: its parent stops it
   const int error = errno;
-  tell(&Place::pause);
+  tell(&Place::pause, SIGTSTP);
   const auto before = time_that_passes();
   stop_by(signal);
   *suspended_ns.load() += (time_that_passes() - before).count();
-  tell(&Place::proceed);
+  tell(&Place::proceed, SIGCONT);
   errno = error;
 }
 
@@ -121,22 +129,25 @@ BULKHEAD_AT_BIRTH std::chrono::nanoseconds time_suspended() noexcept {
   return std::chrono::nanoseconds(word != nullptr ? word->load() : 0);
 }
 
-SuspensionListener::SuspensionListener(int socket, std::span<const std::byte> pause,
+SuspensionListener::SuspensionListener(int listener, std::span<const std::byte> pause,
                                        std::span<const std::byte> proceed) noexcept
     : place_(0) {
   for (; place_ < places.size(); ++place_) {
     Place& place = places[place_];
     if (bool no = false; !place.taken.compare_exchange_strong(no, true)) continue;
+    place.is_process = pause.empty();
     place.pause = pause;
     place.proceed = proceed;
-    place.socket = socket;
+    place.listener = listener;
     return;
   }
 }
 
+SuspensionListener::SuspensionListener(const Fd& pidfd) noexcept : SuspensionListener(pidfd.get(), {}, {}) {}
+
 SuspensionListener::~SuspensionListener() {
   if (place_ == places.size()) return;
-  places[place_].socket = -1;
+  places[place_].listener = -1;
   while (telling != 0) ::poll(nullptr, 0, 1);
   places[place_].taken = false;
 }

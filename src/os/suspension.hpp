@@ -5,6 +5,8 @@
 // along with it may never come back before it.
 #pragma once
 
+#include "os/fd.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <span>
@@ -24,11 +26,14 @@ void follow_suspensions_of_parent();
 /// How long this program, or the one that this worker belongs to, has been suspended so far.
 std::chrono::nanoseconds time_suspended() noexcept;
 
-/// While one lives, its socket is sent `pause` before this process is suspended and `proceed` afterwards: whole
-/// messages, which must live for ever. At most 64 at a time; more are not told.
+/// While one lives, its listener is told before this process is suspended and afterwards. At most 64 at a time; more
+/// are not told.
 class SuspensionListener {
  public:
+  /// Sends the socket whole messages, which must live for ever.
   SuspensionListener(int socket, std::span<const std::byte> pause, std::span<const std::byte> proceed) noexcept;
+  /// Sends the process SIGTSTP and SIGCONT: see suspension_watch.hpp.
+  explicit SuspensionListener(const Fd& pidfd) noexcept;
   ~SuspensionListener();
   SuspensionListener(const SuspensionListener&) = delete;
   SuspensionListener& operator=(const SuspensionListener&) = delete;

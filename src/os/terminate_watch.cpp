@@ -1,5 +1,6 @@
 #include "os/terminate_watch.hpp"
 
+#include "os/at_birth.hpp"
 #include "os/child.hpp"
 
 #include <pthread.h>
@@ -33,7 +34,7 @@ sigset_t only_terminate() noexcept {
 
 }  // namespace
 
-void hold_terminate() {
+BULKHEAD_AT_BIRTH void hold_terminate() {
   const sigset_t terminate = only_terminate();
   pthread_sigmask(SIG_BLOCK, &terminate, nullptr);
   Fd fd(::signalfd(-1, &terminate, SFD_CLOEXEC));
@@ -44,12 +45,18 @@ void hold_terminate() {
 
 void stop_on_terminate() {
   hold_terminate();
+  sigset_t suspensions, before;  // must not stop us by way of that thread: see suspension_watch.hpp
+  sigemptyset(&suspensions);
+  sigaddset(&suspensions, SIGTSTP);
+  sigaddset(&suspensions, SIGCONT);
+  pthread_sigmask(SIG_BLOCK, &suspensions, &before);
   std::thread([] {
     const sigset_t terminate = only_terminate();
     for (int sig = 0; sigwait(&terminate, &sig) != 0;) continue;  // not by the descriptor: a task may have closed it
     ::kill(::getpid(), SIGTERM);  // what was taken is gone; this one stays, for whoever polls
     source().request_stop();
   }).detach();
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 StopRequest terminate_request() noexcept { return StopRequest(terminate_descriptor); }

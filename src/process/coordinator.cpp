@@ -31,6 +31,7 @@ Coordinator::Coordinator(std::unique_ptr<detail::TaskBody> body, const WorkOptio
       num_workers_(options.num_workers != 0 ? options.num_workers : usable_cores()),
       owner_(os::process_identity()),
       queue_(num_workers_ + 1, arena_bytes(options)),
+      first_directly_(may_fork_directly()),
       workers_(num_workers_),
       idle_(num_workers_),
       may_have_room_(num_workers_),
@@ -67,8 +68,12 @@ Coordinator::~Coordinator() {
   for (const auto& worker : workers_)
     if (worker) kill_worker(*worker);
   server_.reset();
-  for (const auto& worker : workers_)  // those whose fork server was lost: nobody of ours reaps them
-    if (worker && worker->orphaned) os::wait_readable(worker->process().pidfd(), 2s);
+  for (const auto& worker : workers_) {  // those of whom no fork server tells
+    if (!worker || !worker->born() || worker->dying || !(worker->orphaned || is_direct(*worker))) continue;
+    if (os::wait_readable(worker->process().pidfd(), 2s)) reap_without_server(*worker);
+  }
+  if (!whole_) end_what_came_to_us();  // else it was done, and what came then is the host's
+  direct_.reset();                     // while that one's pidfd stands
   os::close_debug_information();
 }
 
@@ -118,6 +123,7 @@ bool Coordinator::somebody_leaves() const {
 
 // One wait for anything. Workers are looked at when it is time, also when they keep us busy. True: a heartbeat.
 bool Coordinator::poll() {
+  fork_direct_worker();
   admit_newcomers();
   const auto keys = poller_.wait(patience());
   ++counted_.coordinator_wakeups;
@@ -230,6 +236,7 @@ void Coordinator::finish() {
   }
   queue_.unmap();  // while the fork server leaves
   server_.reset();
+  end_what_came_to_us();
   whole_ = statistics();
   notify({.kind = EventKind::run_finished, .statistics = &*whole_});
   if (admitted_ != settled_ || !backlog_.empty())

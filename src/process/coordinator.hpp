@@ -23,6 +23,7 @@
 #include "os/poller.hpp"
 #include "parallelism.hpp"
 #include "process/backlog.hpp"
+#include "process/direct_worker.hpp"
 #include "process/fork_server.hpp"
 #include "process/slot_set.hpp"
 #include "process/worker.hpp"
@@ -48,7 +49,7 @@ class Coordinator {
   Coordinator(const Coordinator&) = delete;
   Coordinator& operator=(const Coordinator&) = delete;
 
-  /// Forks the fork server, unless that stands. Throws std::system_error.
+  /// Forks the fork server, unless that stands or the first worker does without. Throws std::system_error.
   void start();
   bool wants_task();
   detail::ItemRow row();
@@ -135,6 +136,8 @@ class Coordinator {
   void redeal_rest(Worker& worker, const ipc::Record& culprit, bool all_suspect);
 
   // The fork server (fork_server_watch.cpp)
+  bool make_server();
+  void announce_server() const;
   void hear_server();
   void look_at_server();
   bool take_reports();
@@ -145,8 +148,15 @@ class Coordinator {
   bool has_left() const noexcept;
   void forget_server() noexcept;
   void lose_server();
-  void watch_orphan(Worker& worker) noexcept;
   Worker* worker_numbered(std::uint64_t number) const noexcept;
+
+  // Workers without one (without_server.cpp)
+  bool may_fork_directly() const noexcept;
+  void fork_direct_worker();
+  bool is_direct(const Worker& worker) const noexcept;
+  void watch_end(Worker& worker) noexcept;
+  void reap_without_server(Worker& worker) noexcept;
+  std::size_t end_what_came_to_us() noexcept;
 
   // The loop (coordinator.cpp)
   detail::Wake wait_for_completions(int input);
@@ -210,6 +220,8 @@ class Coordinator {
   ipc::TaskQueue queue_;
   os::Poller poller_;
   std::unique_ptr<ForkServer> server_;
+  bool first_directly_;  // as long as there was no worker: the first is to be forked by this process
+  std::optional<DirectWorker> direct_;
   os::WakeUp stop_wake_;
   std::optional<std::stop_callback<std::function<void()>>> on_stop_, on_drain_;
 

@@ -159,6 +159,7 @@ void Coordinator::count_batch(std::uint64_t tasks) noexcept {
 // The input may keep us for long, and a worker may take nothing before its birth was heard of: all are waited for.
 void Coordinator::flush() {
   publish_fill();
+  fork_direct_worker();
   constexpr auto for_a_birth = 5s;
   while (awaits_births()) {
     if (!os::wait_readable(server_->socket(), for_a_birth)) server_->kill();

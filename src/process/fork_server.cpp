@@ -1,6 +1,5 @@
 #include "process/fork_server.hpp"
 
-#include "os/crash_record.hpp"
 #include "os/descendants.hpp"
 #include "os/pid_namespace.hpp"
 #include "os/private_descriptors.hpp"
@@ -33,7 +32,7 @@ void enter_namespace(os::DescriptorSocket& socket, std::vector<int> kept, const 
 }
 
 // In the child: nothing may escape into the caller's copy of the stack.
-[[noreturn]] void serve(const ForkServer::Life& life, os::DescriptorSocket socket, std::vector<int> kept, int host,
+[[noreturn]] void serve(const Life& life, os::DescriptorSocket socket, std::vector<int> kept, int host,
                         const WorkOptions& options) noexcept {
   try {
     os::follow_suspensions_of_parent();
@@ -51,8 +50,7 @@ void enter_namespace(os::DescriptorSocket& socket, std::vector<int> kept, const 
 ForkServer::ForkServer(Life life, const std::vector<int>& kept, const WorkOptions& options) : socket_(os::Fd()) {
   auto [ours, theirs] = os::DescriptorSocket::make_pair();
   const int host = os::process_id();
-  os::prepare_to_note_forks();
-  if (options.crash_notes) os::prepare_to_handle_crashes();
+  prepare_to_fork(options.crash_notes);
   auto child = os::fork_child();
   if (!child) serve(life, std::move(theirs), kept, host, options);
   child_ = *std::move(child);

@@ -15,6 +15,7 @@
 #include "os/child.hpp"
 #include "os/descriptor_socket.hpp"
 #include "os/suspension.hpp"
+#include "process/birth.hpp"
 #include "process/fork_server_messages.hpp"
 
 #include <bulkhead/options.hpp>
@@ -24,23 +25,8 @@
 
 namespace bulkhead::process {
 
-/// What a fresh worker finds in its hands.
-struct Cradle {
-  std::size_t lane = 0;
-  std::uint32_t seed = 0;
-  os::Fd memory, pipe, lifeline;
-  os::Fd standard_error{};  // none: the program's own
-};
-
 class ForkServer {
  public:
-  /// What a worker does with its life, and what it is told then. It never returns. Not a std::function: what that calls
-  /// through would be one page more for every worker to touch.
-  struct Life {
-    void (*live)(void* told, Cradle cradle);
-    void* told;
-  };
-
   /// Forks. `kept` are private descriptors that workers need at birth. Of `options` it heeds `isolation` and
   /// `crash_notes`; with Isolation::pid it waits until the namespace stands. Throws std::system_error.
   ForkServer(Life life, const std::vector<int>& kept, const WorkOptions& options);

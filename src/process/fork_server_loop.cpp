@@ -1,7 +1,6 @@
 #include "process/fork_server_loop.hpp"
 
 #include "os/at_birth.hpp"
-#include "os/crash_record.hpp"
 #include "os/pid_namespace.hpp"
 #include "os/private_descriptors.hpp"
 
@@ -22,13 +21,12 @@ constexpr std::uint64_t orders_key = 0, host_key = 1, workers_from = 2;
 
 }  // namespace
 
-ForkServerLoop::ForkServerLoop(const ForkServer::Life& life, os::DescriptorSocket socket, std::vector<int> kept,
-                               os::Fd host, bool crash_notes)
+ForkServerLoop::ForkServerLoop(const Life& life, os::DescriptorSocket socket, std::vector<int> kept, os::Fd host,
+                               bool crash_notes)
     : life_(life), name_(os::process_name()), socket_(std::move(socket)), host_(std::move(host)) {
   os::lead_own_group();
-  os::take_default_signal_actions();
   os::adopt_orphans();
-  os::forget_spared_children();
+  part_from_host(crash_notes);
   os::name_process("bulkhead-forks");  // its workers take the program's name back
   workers_.reserve(room_for_few_.size() / sizeof(Numbered));
   kept.push_back(socket_.fd().get());
@@ -37,8 +35,6 @@ ForkServerLoop::ForkServerLoop(const ForkServer::Life& life, os::DescriptorSocke
   kept.push_back(children_.fd().get());
   kept.push_back(out_of_memory_rank_.fd().get());
   os::close_private_descriptors(kept);
-  os::note_forks();  // every worker has these by inheritance, and need not do them for itself
-  if (crash_notes) os::handle_crashes();
   poller_.watch(socket_.fd().get(), orders_key);
   poller_.watch(host_.get(), host_key);
 }

@@ -23,8 +23,7 @@ namespace bulkhead::process {
 /// a worker has it too, and that takes longer than most of what is done here.
 class ForkServerLoop {
  public:
-  ForkServerLoop(const ForkServer::Life& life, os::DescriptorSocket socket, std::vector<int> kept, os::Fd host,
-                 bool crash_notes);
+  ForkServerLoop(const Life& life, os::DescriptorSocket socket, std::vector<int> kept, os::Fd host, bool crash_notes);
   [[noreturn]] void run();
 
  private:
@@ -50,7 +49,7 @@ class ForkServerLoop {
   void send_reports();
   [[noreturn]] void end_everything() noexcept;
 
-  const ForkServer::Life life_;
+  const Life life_;
   const os::ProcessName name_;  // of the program
   os::DescriptorSocket socket_;
   os::Poller poller_;

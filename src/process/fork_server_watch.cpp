@@ -13,11 +13,21 @@ namespace bulkhead::process {
 using namespace std::chrono_literals;
 
 void Coordinator::start() {
-  if (server_) return;
-  server_ = std::make_unique<ForkServer>(ForkServer::Life{live_as_worker, this},
-                                         std::vector<int>{queue_.file().fd().get()}, options_);
-  poller_.watch(server_->socket().get(), server_key);
-  poller_.watch(server_->pidfd().get(), server_death_key);
+  if (!first_directly_ && make_server()) announce_server();
+}
+
+// False: there is one. Throws std::system_error, and nothing else: listeners are told by announce_server().
+bool Coordinator::make_server() {
+  if (server_) return false;
+  auto server =
+      std::make_unique<ForkServer>(Life{live_as_worker, this}, std::vector<int>{queue_.file().fd().get()}, options_);
+  poller_.watch(server->socket().get(), server_key);
+  poller_.watch(server->pidfd().get(), server_death_key);
+  server_ = std::move(server);
+  return true;
+}
+
+void Coordinator::announce_server() const {
   notify({.kind = EventKind::fork_server_started, .process = server_->pid()});
 }
 
@@ -102,8 +112,8 @@ void Coordinator::refuse_birth(Worker& worker, int error) {
 
 // As it was told to, once everybody had ended.
 bool Coordinator::has_left() const noexcept {
-  return finishing_ &&
-         std::all_of(workers_.begin(), workers_.end(), [](const auto& w) { return !w || w->ended || w->orphaned; });
+  return finishing_ && std::all_of(workers_.begin(), workers_.end(),
+                                   [this](const auto& w) { return !w || w->ended || w->orphaned || is_direct(*w); });
 }
 
 void Coordinator::forget_server() noexcept {
@@ -123,7 +133,7 @@ void Coordinator::lose_server() {
   spare_policy_.stop_trying();  // there are filters of system calls that end who pins itself to a core
   notify({.kind = EventKind::fork_server_lost});
   for (const auto& worker : workers_) {
-    if (!worker) continue;
+    if (!worker || is_direct(*worker)) continue;
     if (!worker->born()) {
       const std::unique_ptr<Worker> unborn = take_out(*worker);
       redeal_rest(*unborn, ipc::Record(), false);
@@ -131,7 +141,7 @@ void Coordinator::lose_server() {
     }
     worker->orphaned = true;
     recount(*worker);
-    watch_orphan(*worker);
+    watch_end(*worker);
     if (all_ended)  // their numbers may be somebody else's by now
       worker->be_ended_with_server();
     else if (worker->dying && !worker->ended)
@@ -143,17 +153,9 @@ void Coordinator::lose_server() {
     if (!closed()) take_back_from(*worker, worker->outstanding);
     worker->lane().request_stop();
   }
+  end_what_came_to_us();  // those of its workers that were dead: nobody's task has left them
   if (respawn_.is_enough(IdleDeath::killed, now_))
     close(Ending::abandoned, "given up: the process that forks the workers was killed again and again");
-}
-
-// Nobody tells of its end any more.
-void Coordinator::watch_orphan(Worker& worker) noexcept {
-  if (worker.dying) return;
-  try {
-    poller_.watch(worker.process().pidfd().get(), key_of(static_cast<std::size_t>(worker.slot()), Sign::death));
-  } catch (const std::system_error&) {  // it is seen in a while all the same
-  }
 }
 
 }  // namespace bulkhead::process

@@ -156,14 +156,10 @@ void Coordinator::note_death(Worker& worker) {
   note_for_spares(worker);
   worker.since = now_;
   recount(worker);
-  if (!worker.orphaned || worker.ended) return;
-  // Nobody of ours reaps it. As long as its group has members the number is theirs; if it has none, it was free for no
-  // longer than we took to wake up.
-  poller_.forget(worker.process().pidfd().get());
-  os::signal_group(static_cast<int>(worker.pid()), os::GroupSignal::kill);
+  if (is_direct(worker) || (worker.orphaned && !worker.ended)) reap_without_server(worker);
 }
 
-// The fork server tells of them, unless it was stopped.
+// Otherwise we are told of them, unless the fork server was stopped.
 void Coordinator::look_for_deaths() {
   if (now_ < next_look_for_deaths_) return;
   next_look_for_deaths_ = now_ + between_looks_for_deaths;

@@ -8,7 +8,7 @@ namespace bulkhead::process {
 
 inline constexpr std::uint64_t input_key = 0, stop_key = 1, server_key = 2, server_death_key = 3;
 
-// Of a worker: frames in its pipe; its death, if its fork server is lost; words on its standard error.
+// Of a worker: frames in its pipe; its death, if no fork server tells of it; words on its standard error.
 enum class Sign : std::uint64_t { frames, death, words };
 inline constexpr std::uint64_t first_worker_key = 4, signs = 3;
 constexpr std::uint64_t key_of(std::size_t slot, Sign sign) noexcept {

@@ -54,7 +54,7 @@ struct Standing {
 
 class Worker {
  public:
-  /// Not born yet: the fork server was asked for it. And a spare, until it is given a slot.
+  /// Not born yet: somebody was asked for it. And a spare, until it is given a slot.
   Worker(std::uint64_t number, std::uint32_t seed, std::size_t lane_number, ipc::LaneWriter lane, ipc::Inbox inbox,
          Pace pace)
       : number_(number), seed_(seed), lane_number_(lane_number), lane_(lane), inbox_(std::move(inbox)), pace_(pace) {}
@@ -65,7 +65,7 @@ class Worker {
   std::uint64_t number() const noexcept { return number_; }
   long pid() const noexcept { return process_.pid(); }
   const os::ProcessHandle& process() const noexcept { return process_; }
-  /// The fork server has forked it.
+  /// It was forked.
   void be_born(os::ProcessHandle process, std::chrono::nanoseconds now) noexcept;
   /// Born, and with a slot, it may take records from now on. Wakes it, the first time.
   void admit() noexcept;
@@ -130,7 +130,7 @@ class Worker {
   bool ring_taken = false;
   bool said_all = false;                  // pipe and ring are empty, and it has ended
   bool orphaned = false;                  // its fork server is gone: it does what it was dealt, and leaves
-  std::optional<WorkerEnd> ended;         // as the fork server reaped it
+  std::optional<WorkerEnd> ended;         // as who reaped it says
   std::chrono::nanoseconds since{};       // asked for, or given a slot; then born; then admitted; then seen dead
   os::Tee words;                          // what it writes to its standard error, where that is kept
   bool words_wait = false;                // nobody takes them now

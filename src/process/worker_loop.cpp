@@ -145,6 +145,6 @@ void WorkerLoop::idle(std::uint64_t head) {
 }  // namespace bulkhead::process
 
 namespace bulkhead::detail {
-std::stop_token worker_stop_token() noexcept { return os::terminate_token(); }
-StopRequest worker_stop_request() noexcept { return os::terminate_request(); }
+BULKHEAD_AT_BIRTH std::stop_token worker_stop_token() noexcept { return os::terminate_token(); }
+BULKHEAD_AT_BIRTH StopRequest worker_stop_request() noexcept { return os::terminate_request(); }
 }  // namespace bulkhead::detail

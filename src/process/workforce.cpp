@@ -33,17 +33,23 @@ class NotHeard : public std::system_error {
 }  // namespace
 
 Worker* Coordinator::start_worker() {
+  fork_direct_worker();  // it has its task, and is not to wait for what others need
+  if (closed() || live_ >= most_workers_) return nullptr;
   const auto slot = static_cast<std::size_t>(std::find(workers_.begin(), workers_.end(), nullptr) - workers_.begin());
+  bool new_server = false;
+  std::string refused;
   try {
-    start();
+    new_server = !first_directly_ && make_server();
     const Birth birth = spare_policy_.wants_spare(now_) ? Birth::at_once : Birth::on_servers_core;
     employ(spare_ ? std::move(spare_) : ask_for_worker(birth), slot);
   } catch (const std::system_error& error) {
     if (dynamic_cast<const NotHeard*>(&error)) server_->kill();  // its end is heard of like any other
-    be_refused(error.what());
-    return nullptr;
+    refused = error.what();
   }
-  if (workers_[slot]->born()) welcome(*workers_[slot]);  // who is told of it may throw; and it may be refused
+  // Who is told of something may throw.
+  if (new_server) announce_server();
+  if (!refused.empty()) return be_refused(refused), nullptr;
+  if (workers_[slot]->born()) welcome(*workers_[slot]);  // and it may be refused
   return workers_[slot].get();
 }
 
@@ -90,13 +96,16 @@ std::unique_ptr<Worker> Coordinator::ask_for_worker(Birth birth) {
     worker->words = os::Tee(std::move(words.read_end), options_.stderr_tail);
   }
   worker->lifeline = std::move(lifeline.held);
-  const Cradle cradle{lane,
-                      seed,
-                      std::move(memory).release(),
-                      std::move(pipe.write_end),
-                      std::move(lifeline.tied),
-                      std::move(words.write_end)};
-  if (!server_->ask_for_worker(worker->number(), cradle, birth)) throw NotHeard();
+  Cradle cradle{lane,
+                seed,
+                std::move(memory).release(),
+                std::move(pipe.write_end),
+                std::move(lifeline.tied),
+                std::move(words.write_end)};
+  if (std::exchange(first_directly_, false))
+    direct_.emplace(Life{live_as_worker, this}, worker->number(), std::move(cradle));
+  else if (!server_->ask_for_worker(worker->number(), cradle, birth))
+    throw NotHeard();
   return worker;
 }
 
@@ -124,7 +133,7 @@ void Coordinator::be_refused(const std::string& why) {
 
 BULKHEAD_AT_BIRTH void Coordinator::live_as_worker(void* coordinator, Cradle cradle) {
   const Coordinator& self = *static_cast<const Coordinator*>(coordinator);
-  os::lead_own_group();  // all else that a fresh child would do, the fork server has done for it
+  os::lead_own_group();  // all else that a fresh child would do was done before
   os::adopt_orphans();
   try {
     os::tie_to(std::move(cradle.lifeline));
@@ -153,7 +162,7 @@ std::unique_ptr<Worker> Coordinator::take_out(Worker& worker) {
   return std::move(workers_[static_cast<std::size_t>(worker.slot())]);
 }
 
-// What it started goes with it: the fork server sees to that, and where that is lost, we do. The number of a living
+// What it started goes with it: who reaps it sees to that, and where nobody may, we do. The number of a living
 // process is its own.
 void Coordinator::kill_worker(Worker& worker) {
   if (worker.orphaned && !has_ended(worker)) os::signal_group(static_cast<int>(worker.pid()), os::GroupSignal::kill);
@@ -169,6 +178,8 @@ void Coordinator::end_worker(Worker& worker, KillReason reason, Nanoseconds grac
   next_kill_ = std::min(next_kill_, worker.kill_at);
   if (grace == 0ns)
     kill_worker(worker);
+  else if (is_direct(worker))
+    os::signal_group(static_cast<int>(worker.pid()), os::GroupSignal::terminate);
   else if (server_ && !worker.orphaned)
     server_->terminate_group(worker.number());
   else

@@ -1,5 +1,5 @@
-// What it costs to isolate one program, without a library: a process that would fork replacements, a worker forked by
-// it, the program in that, and an orderly end. Usage: bare_start PROGRAM [ARG...]
+// What it costs to isolate one program, without a library: a worker that sees to it, the program below that, and an
+// orderly end. Usage: bare_start PROGRAM [ARG...]
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,30 +33,22 @@ void fork_off(Life life) {
   ::_exit(0);
 }
 
-void bury_all() {
-  while (::wait(nullptr) > 0) continue;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
   const Pipe result = make_pipe(), end = make_pipe();
   fork_off([&] {
-    fork_off([&] {
-      pid_t pid = -1;
-      int status = 1;
-      if (::posix_spawn(&pid, argv[1], nullptr, nullptr, argv + 1, environ) == 0) ::waitpid(pid, &status, 0);
-      const char byte = status == 0;
-      if (::write(result[1], &byte, 1) != 1) ::_exit(3);
-      wait_for_end(end);
-    });
+    pid_t pid = -1;
+    int status = 1;
+    if (::posix_spawn(&pid, argv[1], nullptr, nullptr, argv + 1, environ) == 0) ::waitpid(pid, &status, 0);
+    const char byte = status == 0;
+    if (::write(result[1], &byte, 1) != 1) ::_exit(3);
     wait_for_end(end);
-    bury_all();
   });
   char byte = 0;
   const bool told = ::read(result[0], &byte, 1) == 1;
   ::close(end[1]);
-  bury_all();
+  while (::wait(nullptr) > 0) continue;
   return told && byte == 1 ? 0 : 1;
 }

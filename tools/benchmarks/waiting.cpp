@@ -81,7 +81,7 @@ void add_first_tasks(bench::Subject& subject, const bench::Setting& setting) {
 
 constexpr const char* ours = "start to end: bulkhead run true ::: 1";
 constexpr const char* floor = "start to end: sh that forks /bin/true (the floor)";
-constexpr const char* bare = "start to end: a bare fork server and its worker";
+constexpr const char* bare = "start to end: a bare worker and its program";
 
 void add_single_records(bench::Subject& subject, const bench::Setting& setting) {
   const std::size_t times = setting.count(50, 3);
@@ -111,7 +111,7 @@ bench::Subject waiting(const bench::Setting& setting) {
                    at_most("bulkhead run -j2, records waiting", 64, "MiB"),
                    {"start to end: above the floor", ours, bench::Goal::Compare::difference, floor,
                     bench::Goal::Bound::at_most, 5, "ms"},
-                   {"bare fork server: above the floor: what can be had", bare, bench::Goal::Compare::difference, floor,
+                   {"bare worker: above the floor: what can be had", bare, bench::Goal::Compare::difference, floor,
                     bench::Goal::Bound::at_most, 5, "ms"}};
   return subject;
 }

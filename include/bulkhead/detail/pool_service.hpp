@@ -36,6 +36,7 @@ class PoolService {
   PoolService(std::unique_ptr<TaskBody> body, const WorkOptions& options)
       : body_(std::move(body)), options_(options), on_stop_(options.stop, [this] { cancel_.request_stop(); }) {
     options_.stop = cancel_.get_token();
+    options_.first_worker_directly = false;  // it works beside its host, which may have children
     std::future<void> started = started_.get_future();
     thread_.emplace([this] { serve(); });
     started.get();

@@ -167,6 +167,7 @@ int run(const Settings& given) {
                              batch.run_id());
   WorkOptions options = batch.work_options();
   options.isolation = Isolation::contained;  // of the workers: it is each program that is isolated
+  options.first_worker_directly = true;      // there may be no other
   // The runner keeps the time; this is for a runner that cannot.
   if (settings.timeout.count() > 0)
     options.task_timeout = settings.timeout + whole_wait(settings.end_steps) + std::chrono::seconds(1);
