@@ -3,6 +3,7 @@
 #include <bulkhead/detail/exception_failure.hpp>
 #include <bulkhead/event.hpp>
 #include <bulkhead/outcome.hpp>
+#include <bulkhead/work.hpp>
 
 #include "os/signal_name.hpp"
 
@@ -10,8 +11,11 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
+#include <vector>
 
 using namespace bulkhead;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -148,4 +152,19 @@ TEST_CASE("an outcome of nothing", "[outcome]") {
   *good;
   const Outcome<void> bad(failure(Ending::exited));
   CHECK_THROWS_AS(bad.value(), WorkError);
+}
+
+TEST_CASE("an outcome keeps what it was told in 24 bytes", "[outcome]") {
+  STATIC_REQUIRE(sizeof(Outcome<long>) <= 24);
+  STATIC_REQUIRE(sizeof(Outcome<void>) <= 24);
+  const auto results =
+      do_process_work(std::vector<int>{0, 1},
+                      [](int n) {
+                        std::this_thread::sleep_for(20ms);  // something to measure, not a way to wait for anything
+                        return n;
+                      },
+                      {.num_workers = 1});
+  CHECK(results[0].stats().ran >= 20ms);
+  CHECK(results[0].stats().peak_rss > 0);
+  CHECK(results[1].stats().worker == 0);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <cstdint>
@@ -59,18 +60,16 @@ std::uint64_t ignored_at_start() {
 }
 
 // Signals whose action the child must put back: a handler of ours must not run in memory it shares with us. Looked up
-// once a process.
-const std::vector<int>& signals_to_reset() {
-  static std::uint64_t owner = 0;
-  static std::vector<int> signals;
+// once a process, or by several of its threads at the same time.
+std::uint64_t signals_to_reset() {
+  static std::atomic<std::uint64_t> owner = 0, signals = 0;
   if (owner == process_identity()) return signals;
-  signals.clear();
   const std::uint64_t before = ignored_at_start();
   const auto [ignored, handled] = signal_actions();
-  for (int sig = 1; sig <= last_signal; ++sig)
-    if (((ignored | handled) & ~before & signal_bit(sig)) != 0) signals.push_back(sig);
+  const std::uint64_t ours = (ignored | handled) & ~before;
+  signals = ours;
   owner = process_identity();
-  return signals;
+  return ours;
 }
 
 bool lower(decltype(RLIMIT_FSIZE) which, rlim_t to) noexcept {
@@ -94,9 +93,7 @@ void remember_ignored_signals() noexcept { ignored_at_start(); }
 ProgramStart::ProgramStart(const ProgramImage& image, const ProgramSandbox* sandbox)
     : image_(image), sandbox_(sandbox), arguments_(pointers(image.arguments, 1)), reset_(signals_to_reset()) {}
 
-bool ProgramStart::lets_child_signal_pass() const noexcept {
-  return std::find(reset_.begin(), reset_.end(), SIGCHLD) == reset_.end();
-}
+bool ProgramStart::lets_child_signal_pass() const noexcept { return (reset_ & signal_bit(SIGCHLD)) == 0; }
 
 ProgramStart::Started ProgramStart::start(char* stack_top) noexcept {
   Started started;
@@ -125,7 +122,8 @@ void ProgramStart::take_streams() const noexcept {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent_) ::_exit(127);
-  for (int sig : reset_) ::signal(sig, SIG_DFL);
+  for (int sig = 1; sig <= last_signal; ++sig)
+    if ((reset_ & signal_bit(sig)) != 0) ::signal(sig, SIG_DFL);
   take_streams();
   if (!image_.directory.empty() && ::chdir(image_.directory.c_str()) != 0) give_up();
   if (image_.niceness != 0) {

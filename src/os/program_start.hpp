@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -41,8 +42,8 @@ class ProgramStart {
 
   const ProgramImage& image_;
   const ProgramSandbox* sandbox_;
-  std::vector<char*> arguments_;   // one spare place before them, for /bin/sh
-  const std::vector<int>& reset_;  // signals
+  std::vector<char*> arguments_;  // one spare place before them, for /bin/sh
+  const std::uint64_t reset_;     // signals
   pid_t parent_ = 0;
   volatile int error_ = 0;  // the child's only way to say why: it writes into our memory
   volatile bool in_sandbox_ = false;
