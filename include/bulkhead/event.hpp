@@ -25,7 +25,8 @@ enum class EventKind : std::uint8_t {
   worker_refused,  ///< failure: the system grants no further worker now; fewer do the work, and it is asked again
   processes_left,  ///< task, attempt, worker, process, count: descendants that outlived the task, and were ended;
                    ///< attempt 0: not known of which of the worker's last tasks
-  fork_server_started,  ///< process: the process that forks the workers, or the guardian of its pid namespace
+  fork_server_started,  ///< process: the process that forks the workers, or the guardian of its pid namespace. Late or
+                        ///< never with WorkOptions::first_worker_directly
   fork_server_lost,     ///< it was ended by somebody else; the workers go on (Isolation::pid: they ended with it), and
                         ///< another takes its place
   isolation_lacking,  ///< failure: what Isolation::strict cannot guard on this kernel; once for each part, at the start

@@ -97,12 +97,16 @@ struct WorkOptions {
                                 ///< standard error themselves. Processes only
   bool crash_notes = true;  ///< workers handle the signals of crashes, unless somebody does already, to note where they
                             ///< were. The signal still ends them. Processes only
-  /// This process forks the first worker itself, and a fork server only when there is to be another: what needs no
-  /// other starts and ends sooner. Only for a process whose tasks are programs (run_command() with owns_children; no
-  /// threads), and which meanwhile neither starts children of its own nor waits for any: what that worker leaves behind
-  /// becomes its child (PR_SET_CHILD_SUBREAPER, for good), and all its children are ended then, when the run is driven.
-  /// SIGCHLD that is ignored is not while that worker lives. Without effect with Isolation::pid, in a worker, in a
-  /// process that has children already or the number 1, and for ProcessPool. Processes only
+  /// This process forks the first worker itself, when that has its first task, and a fork server only when another
+  /// worker is wanted, be it in the place of that one: what wants no other starts and ends sooner. Each worker sees the
+  /// memory of this process as it was when it, or its server, was forked. For tasks that are programs: run_command()
+  /// with owns_children, in workers that start no threads. What other tasks start may outlive a sudden end of this
+  /// process, and Ctrl-Z stops their worker instead of what is below it. The run has this process' children to itself:
+  /// meanwhile start none, wait for none, and have no second run. Whatever that worker leaves becomes a child of this
+  /// process (PR_SET_CHILD_SUBREAPER, for good), and all children that are no workers are killed when a worker is
+  /// reaped here, and when the run ends. An ignored SIGCHLD has its default action while that worker lives. Without
+  /// effect with Isolation::pid, in a worker, in process 1, in one that has children when the run is made, and for
+  /// ProcessPool. Processes only; threads do not look at it
   bool first_worker_directly = false;
   Isolation isolation = Isolation::contained;
   std::vector<std::string> writable_paths{};  ///< strict: files, or directories with all below, that tasks may write

@@ -104,7 +104,7 @@ void prepare_for_suspension() {
 }
 
 BULKHEAD_AT_BIRTH void follow_suspensions_of_parent() {
-  for (Place& place : places)  // its servers are not ours
+  for (Place& place : places)  // its listeners are not ours
     if (place.taken) place.listener = -1, place.taken = false;
   if (clock_owner == 0 || !memory || !memory->fd()) return;
   void* const at = suspended_ns.load();

@@ -1,4 +1,4 @@
-// The terminal's Ctrl-Z. A program that is stopped stops its workers first, and the time it then stands still is taken
+// The terminal's Ctrl-Z. A program that is stopped stops its tasks first, and the time it then stands still is taken
 // out of its clocks: its own and, by a word in shared memory that only it can write, those of its workers.
 //
 // All is done in the signal's handler, whatever the program is waiting for at that moment: a reader that was stopped

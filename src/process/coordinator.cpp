@@ -200,8 +200,8 @@ void Coordinator::distrust(Worker& worker) {
     worker.process().kill();
 }
 
-// One chunk at a time: completions refer into the scratch until the caller has had them. How it ended the fork
-// server has told by then, as a rule.
+// One chunk at a time: completions refer into the scratch until the caller has had them. How it ended is
+// known by then, as a rule.
 void Coordinator::see_death_through(Worker& worker) {
   if (!worker.said_all) {
     if (take_chunk(worker)) return;

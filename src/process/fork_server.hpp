@@ -1,10 +1,10 @@
 // The fork server, as the coordinator sees it: a process of few words that forks the workers, reaps them, and ends what
 // they leave behind.
 //
-// A worker is forked by a process with one thread, in which nobody holds a lock; at the same price whatever the host
-// has touched since; and as nobody's child that the host might wait for by mistake. The server adopts what escapes from
-// a worker's process group. When the coordinator ends, however it ends, the server takes everything along; when the
-// server is killed, the workers go on, and a new one is forked from the coordinator's process.
+// Its workers are forked by a process with one thread, in which nobody holds a lock; at the same price whatever the
+// host has touched since; and as nobody's child that the host might wait for by mistake. The server adopts what escapes
+// from a worker's process group. When the coordinator ends, however it ends, the server takes everything along; when
+// the server is killed, the workers go on, and a new one is forked from the coordinator's process.
 //
 // When the program is suspended the server stops the workers and goes on itself: it must see the coordinator's end.
 //

@@ -18,7 +18,7 @@ bool Coordinator::may_fork_directly() const noexcept {
 }
 
 // As late as can be: what we do after the fork stands in its way, since each page that we store to then is copied. That
-// saves half a millisecond to one, of the four that are saved by having no fork server.
+// saves half a millisecond to one, of the three or four that are saved by having no fork server.
 void Coordinator::fork_direct_worker() {
   if (!direct_ || direct_->forked()) return;
   Worker* const worker = worker_numbered(direct_->number());
