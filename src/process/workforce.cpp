@@ -36,20 +36,21 @@ Worker* Coordinator::start_worker() {
   fork_direct_worker();  // it has its task, and is not to wait for what others need
   if (closed() || live_ >= most_workers_) return nullptr;
   const auto slot = static_cast<std::size_t>(std::find(workers_.begin(), workers_.end(), nullptr) - workers_.begin());
-  bool new_server = false;
-  std::string refused;
+  bool is_new = false;
   try {
-    new_server = !first_directly_ && make_server();
+    is_new = !first_directly_ && make_server();
+  } catch (const std::system_error& error) {
+    return be_refused(error.what()), nullptr;
+  }
+  if (is_new) announce_server();  // before it is asked for anything; who is told of it may throw
+  try {
     const Birth birth = spare_policy_.wants_spare(now_) ? Birth::at_once : Birth::on_servers_core;
     employ(spare_ ? std::move(spare_) : ask_for_worker(birth), slot);
   } catch (const std::system_error& error) {
     if (dynamic_cast<const NotHeard*>(&error)) server_->kill();  // its end is heard of like any other
-    refused = error.what();
+    return be_refused(error.what()), nullptr;
   }
-  // Who is told of something may throw.
-  if (new_server) announce_server();
-  if (!refused.empty()) return be_refused(refused), nullptr;
-  if (workers_[slot]->born()) welcome(*workers_[slot]);  // and it may be refused
+  if (workers_[slot]->born()) welcome(*workers_[slot]);  // who is told of it may throw; and it may be refused
   return workers_[slot].get();
 }
 
