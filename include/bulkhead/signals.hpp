@@ -11,10 +11,10 @@ namespace bulkhead {
 ///
 /// SIGTSTP (Ctrl-Z), SIGTTIN and SIGTTOU stop the program as they always do, but before it every worker of its process
 /// runs with all that these have started (one that is forked directly, and waits for a program, stops only that);
-/// SIGCONT lets all go on, and WorkClock leaves the time between out. Where the
-/// system does not stop the program, because no shell is there that could continue it, all go on at once. A program
-/// that is killed while it is stopped takes its workers along, as ever. SIGSTOP cannot be seen: it stops the program
-/// alone, and the workers go on with what they have.
+/// SIGCONT lets all go on, and WorkClock leaves the time between out. Where the system does not stop the program,
+/// because no shell is there that could continue it, all go on at once. A program that is killed while it is stopped
+/// takes its workers along, as ever. SIGSTOP cannot be seen: it stops the program alone, and the workers go on with
+/// what they have.
 class SignalWatch {
  public:
   SignalWatch();
