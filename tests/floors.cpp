@@ -143,7 +143,7 @@ class Inspection {
 
   void check_words(const std::string& path, const std::string& text) {
     for (const ReservedWord& reserved : rules_.reserved_words) {
-      if (is_below(path, reserved.folder)) continue;
+      if (is_below(path, reserved.folder) || is_below(path, reserved.neutral)) continue;
       each_line(text, [&](std::size_t number, const std::string& line) {
         if (without_comment(line).find(reserved.word) == std::string::npos) return;
         report(path, number, std::string(reserved.word) + " belongs in " + std::string(reserved.folder));

@@ -22,9 +22,9 @@ struct Exception {
   std::string_view file, kind;
 };
 
-/// A word that only the files below one folder may use outside of comments.
+/// A word that only the files below one folder may use outside of comments, and those below `neutral`.
 struct ReservedWord {
-  std::string_view word, folder;
+  std::string_view word, folder, neutral{};
 };
 
 struct Rules {

@@ -48,7 +48,12 @@ const Rules& rules() {
               {"include/bulkhead/detail/json_parser.hpp", "cereal"},
               {"tools/examples/elf_symbols.cpp", "elf.h"},
           },
-      .reserved_words = {{"memory_order", "src/ipc"}},
+      // The library and the program make no standard streams: stdio has the same.
+      .reserved_words = {{"memory_order", "src/ipc"},
+                         {"std::cout", "src/os", "tools/examples"},
+                         {"std::cerr", "src/os", "tools/examples"},
+                         {"std::clog", "src/os", "tools/examples"},
+                         {"std::cin", "src/os", "tools/examples"}},
       .refused_names = {"util", "utils", "utility", "common", "helper", "helpers", "misc", "manager"},
   };
   return all;

@@ -54,6 +54,8 @@ TEST_CASE("what leans upwards or sideways is named with file and line", "[floors
       {{{"tools/bulkhead/main.cpp", "#include \"os/fd.hpp\""}, {"src/os/fd.hpp", ""}},
        "tools/bulkhead/main.cpp:1: tools/bulkhead must not include os/fd.hpp (src/os)"},
       {{{"src/a.cpp", "int x;\ny.load(std::memory_order_acquire);"}}, "src/a.cpp:2: memory_order belongs in src/ipc"},
+      {{{"tools/bulkhead/main.cpp", "int main() { std::cerr << 1; }"}},
+       "tools/bulkhead/main.cpp:1: std::cerr belongs in src/os"},
       {{{"src/string_util.cpp", ""}}, "src/string_util.cpp:1: \"util\" does not say"},
       {{{"src/net/a.cpp", ""}}, "src/net/a.cpp:1: src/net is no floor"},
       {{{"src/a.hpp", "\n#include \"b.hpp\""}, {"src/b.hpp", "#include \"a.hpp\""}},

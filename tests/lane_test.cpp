@@ -227,6 +227,25 @@ TEST_CASE("a lane goes round in the memory that it has while half of that is eno
   }
 }
 
+TEST_CASE("an empty lane has room, wherever in the memory of its first time it stands", "[lane]") {
+  std::vector<std::byte> memory(lane_bytes + 64);
+  auto* const lane_begin = reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(memory.data()) + 63) & ~63ul);
+  const std::size_t step = sizeof(Row) + 8;
+  for (std::size_t before = 0; before + step < ring_bytes_at_first; before += step) {
+    LaneWriter lane(lane_begin, ring_bytes_at_first, [](std::size_t) { return ring_bytes_at_first; });
+    std::uint64_t task = 0;
+    for (std::size_t at = 0; at < before; at += step, ++task) {
+      REQUIRE(put(lane, task, 8));
+      lane.pop();
+    }
+    INFO("from " << before);
+    for (int lap = 0; lap < 3; ++lap, ++task) {
+      REQUIRE(put(lane, task, max_inlined));
+      lane.pop();
+    }
+  }
+}
+
 TEST_CASE("a lane that is filled anew before its worker has gone on from the end of a lap is read as it was written",
           "[lane]") {
   TaskQueue queue(1, 1 << 20);

@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::size_t largest_row = sizeof(Row) + max_inlined;
 
+// Else an empty lane could have no room: a filler to the end of the lap and a row behind it go into one lap together.
+static_assert(ring_bytes_at_first >= 2 * largest_row + sizeof(Row));
+
 }  // namespace
 
 LaneWriter::LaneWriter(std::byte* lane, std::size_t occupied, Occupy occupy) noexcept
@@ -31,7 +34,7 @@ bool LaneWriter::make_room() noexcept {
   // Only as long as it must be: what goes round in little memory stays in the cache, also that of many workers.
   const bool half_is_free = (tail_ - head_) * 2 <= occupied_;
   if (!fits_in_lap() && !half_is_free && occupied_ < lane_ring_bytes && tail_ >= grows_from_) {
-    const std::size_t more = occupy_(occupied_ + ring_bytes_at_first);
+    const std::size_t more = occupy_(occupied_ / ring_step * ring_step + ring_step);
     if (more == occupied_) grows_from_ = tail_ + lane_ring_bytes;  // asked for again a lap later
     occupied_ = more;
   }

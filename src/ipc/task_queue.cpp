@@ -3,40 +3,44 @@
 #include "os/at_birth.hpp"
 
 #include <algorithm>
-#include <boost/interprocess/indexes/iset_index.hpp>
-#include <boost/interprocess/managed_external_buffer.hpp>
 #include <boost/interprocess/mem_algo/rbtree_best_fit.hpp>
-#include <boost/interprocess/sync/mutex_family.hpp>
+#include <boost/interprocess/sync/null_mutex.hpp>
 #include <cerrno>
+#include <new>
 #include <system_error>
 
 namespace bulkhead::ipc {
 
 namespace bip = boost::interprocess;
 
-// Allocation inside the arena, by the coordinator alone: Boost's allocator with the mutex family that takes no lock.
+// Allocation inside the arena, by the coordinator alone: Boost's allocator, without a lock. Not by way of its managed
+// buffer: with that come Boost's spin locks, for which each program that is linked with them asks, before main(), how
+// many processors there are (a file and four pages: 0.1 ms).
 class TaskQueue::Arena {
  public:
   Arena(const os::MemoryFile& file, std::size_t offset, std::byte* base, std::size_t size)
       : file_(file), offset_(offset), base_(base), size_(size) {
     if (!occupy_up_to(slack)) throw std::system_error(ENOMEM, std::generic_category(), "fallocate of the task arena");
-    buffer_.emplace(bip::create_only, base_, size_);
+    heap_ = ::new (static_cast<void*>(base_)) Heap(size_, 0);
   }
 
   std::byte* allocate(std::size_t size) {
     // Best fit takes a hole below the high-water mark or what follows it: with this much occupied neither can fault.
     if (!occupy_up_to(std::min(size_, high_ + size + slack))) return nullptr;
-    void* place = buffer_->allocate_aligned(size, 64, std::nothrow);
+    void* place = heap_->allocate_aligned(size, 64);
     if (!place) return nullptr;
     auto* bytes = static_cast<std::byte*>(place);
     high_ = std::max(high_, static_cast<std::size_t>(bytes + size - base_));
     return bytes;
   }
-  void release(std::byte* place) noexcept { buffer_->deallocate(place); }
+  void release(std::byte* place) noexcept { heap_->deallocate(place); }
 
  private:
-  using Buffer =
-      bip::basic_managed_external_buffer<char, bip::rbtree_best_fit<bip::null_mutex_family>, bip::iset_index>;
+  struct NoLocks {
+    using mutex_type = bip::null_mutex;
+    using recursive_mutex_type = bip::null_mutex;
+  };
+  using Heap = bip::rbtree_best_fit<NoLocks>;      // at the arena's beginning; goes with the memory
   static constexpr std::size_t slack = 64u << 10;  // the allocator's own headers
 
   bool occupy_up_to(std::size_t end) {
@@ -51,7 +55,7 @@ class TaskQueue::Arena {
   std::byte* base_;
   std::size_t size_;
   std::size_t high_ = slack, occupied_ = 0;
-  std::optional<Buffer> buffer_;
+  Heap* heap_ = nullptr;
 };
 
 TaskQueue::TaskQueue(std::size_t lanes, std::size_t arena_bytes)

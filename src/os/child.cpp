@@ -3,6 +3,7 @@
 #include "os/at_birth.hpp"
 #include "os/wait_by_pidfd.hpp"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdio_ext.h>
 #include <sys/prctl.h>
@@ -12,6 +13,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <ext/stdio_sync_filebuf.h>
 #include <iostream>
 #include <streambuf>
@@ -25,6 +27,14 @@ namespace {
 std::uint64_t generation = 0;
 
 int number_of(Signal which) noexcept { return which == Signal::kill ? SIGKILL : SIGTERM; }
+
+// Where no part of the program includes <iostream> these are zeros of which nobody has made streams: the first word of
+// a stream is its pointer to virtual functions, which its constructor sets.
+bool is_made(const std::ostream& stream) noexcept {
+  const void* functions = nullptr;
+  std::memcpy(&functions, static_cast<const void*>(&stream), sizeof functions);
+  return functions != nullptr;
+}
 
 // As it is unless it was unbound from stdio, or bound to another file: then it keeps nothing back, and its flush() is
 // that of stdout or stderr.
@@ -41,7 +51,7 @@ bool writes_to_stdio(const std::ostream& stream) noexcept {
 // the rest of its end. Stdio's come last: others may write into them.
 void flush_standard_output() noexcept {
   for (std::ostream* const stream : {&std::cout, &std::clog})
-    if (!writes_to_stdio(*stream)) stream->flush();
+    if (is_made(*stream) && !writes_to_stdio(*stream)) stream->flush();
   for (std::FILE* const stream : {stdout, stderr})
     if (::__fpending(stream) != 0) std::fflush(stream);
 }
@@ -96,7 +106,7 @@ bool flush_before_fork() noexcept {
     ::fflush_unlocked(stdout);
     ::funlockfile(stdout);
   }
-  if (!writes_to_stdio(std::cout)) std::cout.flush();  // else it would wait for the lock
+  if (is_made(std::cout) && !writes_to_stdio(std::cout)) std::cout.flush();  // else it would wait for the lock
   return free;
 }
 
@@ -120,6 +130,8 @@ BULKHEAD_AT_BIRTH std::optional<Child> fork_silently() {
     throw;
   }
 }
+
+void let_child_go_first() noexcept { ::sched_yield(); }
 
 BULKHEAD_AT_BIRTH void lead_own_group() noexcept { ::setpgid(0, 0); }
 

@@ -10,25 +10,33 @@
 
 namespace bulkhead::process {
 
-BULKHEAD_AT_BIRTH os::ProcessHandle DirectWorker::fork(bool crash_notes) {
+BULKHEAD_AT_BIRTH os::ProcessHandle DirectWorker::fork(bool crash_notes, const std::function<void()>& admit) {
   prepare_to_fork(crash_notes);
   statuses_.emplace();
   try {
-    const os::OutOfMemoryRank rank;
-    const os::OutOfMemoryRank::Raised while_forking(rank);
     os::flush_before_fork();  // it may have to wait for who reads, and can be told to end
     const os::AllSignalsBlocked until_both_can_take_them;
-    std::optional<os::Child> child = os::fork_child();
-    if (!child) live(crash_notes);
-    paused_with_us_.emplace(child->pidfd());
-    os::spare_child(child->pid());  // another run of this process is not to end it
+    os::Child child = fork_with_rank(crash_notes);
     os::adopt_orphans();
+    admit();
+    os::let_child_go_first();
+    paused_with_us_.emplace(child.pidfd());
+    os::spare_child(child.pid());  // another run of this process is not to end it
     cradle_.reset();
-    return std::move(*child).release();
+    return std::move(child).release();
   } catch (...) {
     statuses_.reset();
     throw;
   }
+}
+
+// Ours is ours again before the child does anything.
+BULKHEAD_AT_BIRTH os::Child DirectWorker::fork_with_rank(bool crash_notes) {
+  const os::OutOfMemoryRank rank;
+  const os::OutOfMemoryRank::Raised while_forking(rank);
+  std::optional<os::Child> child = os::fork_child();
+  if (!child) live(crash_notes);
+  return *std::move(child);
 }
 
 void DirectWorker::leave(const os::ProcessHandle& process) noexcept {

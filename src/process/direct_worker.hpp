@@ -9,6 +9,7 @@
 #include "process/birth.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 namespace bulkhead::process {
@@ -23,13 +24,16 @@ class DirectWorker {
   bool forked() const noexcept { return !cradle_; }
   /// From then on it is suspended with us; this process has the statuses of its children, whatever the host does with
   /// SIGCHLD; and it adopts what that worker leaves, for good. Throws std::system_error: then nothing was forked.
-  os::ProcessHandle fork(bool crash_notes);
+  /// `admit` is called, and must not throw, as soon as nothing can fail any more: that worker goes first then, and does
+  /// not wait for what else is to be done here.
+  os::ProcessHandle fork(bool crash_notes, const std::function<void()>& admit);
   /// It has ended, and `process` is about to be reaped.
   void leave(const os::ProcessHandle& process) noexcept;
   /// It was reaped, and so was what it left.
   void let_statuses_go() noexcept { statuses_.reset(); }
 
  private:
+  os::Child fork_with_rank(bool crash_notes);
   [[noreturn]] void live(bool crash_notes) noexcept;
 
   Life life_;

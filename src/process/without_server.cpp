@@ -1,5 +1,6 @@
 // The coordinator and the workers that no fork server sees to: the one that its own process forks, and those whose
 // server was lost.
+#include "os/clock.hpp"
 #include "os/descendants.hpp"
 #include "os/lifeline.hpp"
 #include "process/coordinator.hpp"
@@ -25,7 +26,8 @@ void Coordinator::fork_direct_worker() {
   if (!worker) return direct_.reset();  // it could not be employed
   kills_for_memory_.begin();
   try {
-    worker->be_born(direct_->fork(options_.crash_notes), now_);
+    os::ProcessHandle process = direct_->fork(options_.crash_notes, [&] { worker->admit(); });
+    worker->be_born(std::move(process), now_ = os::now());
   } catch (const std::system_error& e) {
     direct_.reset();
     return refuse_birth(*worker, e.code().value());

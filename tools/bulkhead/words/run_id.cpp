@@ -12,7 +12,7 @@ namespace bulkhead::tool {
 namespace {
 
 // By its name: else the processor is asked first what it can do, and a virtual one takes 25 us to say it.
-std::random_device random_source() try { return std::random_device("/dev/urandom"); } catch (const std::exception&) {
+std::random_device random_source() try { return std::random_device("getentropy"); } catch (const std::exception&) {
   return std::random_device();
 }
 
