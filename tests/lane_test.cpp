@@ -216,10 +216,10 @@ TEST_CASE("a lane goes round in the memory that it has while half of that is eno
       lane.pop();
     }
   };
-  go_round(ring_bytes_at_first / 1000 / 3);
-  CHECK(there == ring_bytes_at_first);
-  go_round(ring_bytes_at_first / 1000);
-  CHECK(there > ring_bytes_at_first);
+  go_round(ring_step / 1000 / 3);
+  CHECK(there == ring_step);
+  go_round(ring_step / 1000);
+  CHECK(there > ring_step);
   CHECK(there < lane_ring_bytes);
   for (; answered < written; ++answered) {
     REQUIRE(lane.front().task() == answered);
@@ -241,6 +241,20 @@ TEST_CASE("an empty lane has room, wherever in the memory of its first time it s
     INFO("from " << before);
     for (int lap = 0; lap < 3; ++lap, ++task) {
       REQUIRE(put(lane, task, max_inlined));
+      lane.pop();
+    }
+  }
+}
+
+TEST_CASE("a lane has room behind a row that is not answered yet, lap after lap", "[lane]") {
+  for (const std::size_t size : {std::size_t{8}, std::size_t{4000}, std::size_t{7000}, max_inlined}) {
+    TaskQueue queue(1, 1 << 20);
+    LaneWriter lane = queue.open_lane(0);
+    INFO("rows of " << size);
+    REQUIRE(put(lane, 0, size));
+    for (std::uint64_t task = 1; task < 4 * lane_ring_bytes / size; ++task) {
+      INFO("row " << task);
+      REQUIRE(put(lane, task, size));
       lane.pop();
     }
   }

@@ -16,6 +16,8 @@ constexpr std::size_t largest_row = sizeof(Row) + max_inlined;
 
 // Else an empty lane could have no room: a filler to the end of the lap and a row behind it go into one lap together.
 static_assert(ring_bytes_at_first >= 2 * largest_row + sizeof(Row));
+// And one of which half is free: what is not stands behind where that row would end.
+static_assert(ring_step >= 4 * largest_row + 2 * sizeof(Row));
 
 }  // namespace
 
@@ -32,8 +34,8 @@ bool LaneWriter::fits_in_lap() const noexcept {
 
 bool LaneWriter::make_room() noexcept {
   // Only as long as it must be: what goes round in little memory stays in the cache, also that of many workers.
-  const bool half_is_free = (tail_ - head_) * 2 <= occupied_;
-  if (!fits_in_lap() && !half_is_free && occupied_ < lane_ring_bytes && tail_ >= grows_from_) {
+  const bool is_enough = (tail_ - head_) * 2 <= occupied_ && occupied_ >= ring_step;
+  if (!fits_in_lap() && !is_enough && occupied_ < lane_ring_bytes && tail_ >= grows_from_) {
     const std::size_t more = occupy_(occupied_ / ring_step * ring_step + ring_step);
     if (more == occupied_) grows_from_ = tail_ + lane_ring_bytes;  // asked for again a lap later
     occupied_ = more;

@@ -19,8 +19,8 @@ namespace bulkhead::ipc {
 inline constexpr std::size_t lane_ring_bytes = 256u << 10;
 inline constexpr std::size_t lane_header_bytes = 4096;
 inline constexpr std::size_t lane_bytes = lane_header_bytes + lane_ring_bytes;
-inline constexpr std::size_t ring_bytes_at_first = 20u << 10;
-inline constexpr std::size_t ring_step = 64u << 10;  // to the next multiple of it each time that half is not enough
+inline constexpr std::size_t ring_bytes_at_first = 20u << 10;  // for a run of a few tasks
+inline constexpr std::size_t ring_step = 64u << 10;  // behind them, and as much more each time that half is not enough
 
 /// Items above this go to the arena, so that a lane holds many tasks whatever their size.
 inline constexpr std::size_t max_inlined = 8u << 10;

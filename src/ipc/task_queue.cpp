@@ -20,7 +20,8 @@ class TaskQueue::Arena {
  public:
   Arena(const os::MemoryFile& file, std::size_t offset, std::byte* base, std::size_t size)
       : file_(file), offset_(offset), base_(base), size_(size) {
-    if (!occupy_up_to(slack)) throw std::system_error(ENOMEM, std::generic_category(), "fallocate of the task arena");
+    if (!occupy_up_to(slack) || !file_.occupy(offset_ + size_ - end_block, end_block))
+      throw std::system_error(ENOMEM, std::generic_category(), "fallocate of the task arena");
     heap_ = ::new (static_cast<void*>(base_)) Heap(size_, 0);
   }
 
@@ -41,7 +42,8 @@ class TaskQueue::Arena {
     using recursive_mutex_type = bip::null_mutex;
   };
   using Heap = bip::rbtree_best_fit<NoLocks>;      // at the arena's beginning; goes with the memory
-  static constexpr std::size_t slack = 64u << 10;  // the allocator's own headers
+  static constexpr std::size_t slack = 64u << 10;  // the allocator's own headers, but for
+  static constexpr std::size_t end_block = 64;     // the one behind all memory
 
   bool occupy_up_to(std::size_t end) {
     if (end <= occupied_) return true;

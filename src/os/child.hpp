@@ -76,8 +76,8 @@ std::optional<Child> fork_child();
 /// The same in a process that prints nothing itself: its standard output is not looked at.
 std::optional<Child> fork_silently();
 
-/// Behind a fork: where the kernel has put the child on this core, it need not wait until its parent sleeps. (It often
-/// does so, while other cores are idle.)
+/// Behind a fork: where the kernel has put the child on this core, it need not wait until its parent sleeps. (The
+/// kernel often does, while other cores are idle.)
 void let_child_go_first() noexcept;
 
 /// In a fresh child: leads its own process group.

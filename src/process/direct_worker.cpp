@@ -18,10 +18,10 @@ BULKHEAD_AT_BIRTH os::ProcessHandle DirectWorker::fork(bool crash_notes, const s
     const os::AllSignalsBlocked until_both_can_take_them;
     os::Child child = fork_with_rank(crash_notes);
     os::adopt_orphans();
-    admit();
-    os::let_child_go_first();
     paused_with_us_.emplace(child.pidfd());
     os::spare_child(child.pid());  // another run of this process is not to end it
+    admit();
+    os::let_child_go_first();
     cradle_.reset();
     return std::move(child).release();
   } catch (...) {
@@ -30,7 +30,7 @@ BULKHEAD_AT_BIRTH os::ProcessHandle DirectWorker::fork(bool crash_notes, const s
   }
 }
 
-// Ours is ours again before the child does anything.
+// Ours is ours again before the worker is admitted.
 BULKHEAD_AT_BIRTH os::Child DirectWorker::fork_with_rank(bool crash_notes) {
   const os::OutOfMemoryRank rank;
   const os::OutOfMemoryRank::Raised while_forking(rank);

@@ -26,6 +26,7 @@ void Coordinator::fork_direct_worker() {
   if (!worker) return direct_.reset();  // it could not be employed
   kills_for_memory_.begin();
   try {
+    static_assert(noexcept(worker->admit()));
     os::ProcessHandle process = direct_->fork(options_.crash_notes, [&] { worker->admit(); });
     worker->be_born(std::move(process), now_ = os::now());
   } catch (const std::system_error& e) {

@@ -161,6 +161,9 @@ int main(int argc, char** argv) {
     std::vector<Function> functions = functions_of(program);
     Walk walk(functions);
     walk.from(start_traced(program, argv + 1), program);
+    if (walk.in_their_order().empty())
+      throw std::runtime_error("none of the functions was run: " + program +
+                               " may be linked for one address (-no-pie)");
     print(walk.in_their_order(), argc, argv);
   } catch (const std::exception& e) {
     std::cerr << "start_functions: " << e.what() << '\n';

@@ -168,7 +168,7 @@ int run(const Settings& given) {
   WorkOptions options = batch.work_options();
   options.isolation = Isolation::contained;  // of the workers: it is each program that is isolated
   options.first_worker_directly = true;      // there may be no other
-  options.crash_notes = false;               // in a worker is none of the user's code, that could crash
+  options.crash_notes = false;               // there is none of the user's code in a worker
   // The runner keeps the time; this is for a runner that cannot.
   if (settings.timeout.count() > 0)
     options.task_timeout = settings.timeout + whole_wait(settings.end_steps) + std::chrono::seconds(1);
