@@ -74,6 +74,24 @@ TEST_CASE("option --events: records are bytes, JSON is not", "[events]") {
   CHECK(finished[0].at("record") == "\uFFFD\uFFFD\"\n");
 }
 
+TEST_CASE("there are no more slots than records, where these are known before they are read", "[events]") {
+  const Directory directory;
+  const std::string path = directory / "events";
+  const auto slots = [&](Words words) {
+    words.insert(words.begin(), {"-q", "--events", path});
+    CHECK(run(std::move(words)).status == 0);
+    return events_of(path).front().at("jobs");
+  };
+  CHECK(slots({"true", ":::", "a"}) == 1);
+  CHECK(slots({"-j8", "true", ":::", "a", "b", "c"}) == 3);
+  CHECK(slots({"-j2", "true", ":::", "a", "b", "c"}) == 2);
+  CHECK(slots({"-j8", "true", ":::", "a", "b", ":::", "c", "d"}) == 4);
+  CHECK(slots({"-j8", "--header", "true", ":::", "name", "a", "b"}) == 2);
+  CHECK(slots({"-j8", "-r", "true", ":::"}) == 1);
+  std::ofstream(directory / "records") << "a\n";
+  CHECK(slots({"-j8", "-a", directory / "records", "true"}) == 8);
+}
+
 TEST_CASE("what cannot be recorded ends the run with status 5", "[events]") {
   const std::string option = GENERATE("--events", "--trace", "--junit", "--results");
   const Result r = run({option, "/dev/full", "echo", ":::", "1", "2", "3"});

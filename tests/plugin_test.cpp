@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <optional>
@@ -226,6 +227,26 @@ TEST_CASE("call: a plugin of another version is refused", "[plugin]") {
   CHECK(r.status == 2);
   CHECK(contains(r.error, "was built for version 1 of the plugin interface, this is version 2; build it again"));
 }
+
+#ifdef BULKHEAD_CALL_PROGRAM
+TEST_CASE("call: its program is looked for beside the one that was started, however that was reached", "[plugin]") {
+  namespace fs = std::filesystem;
+  const Directory d;
+  const fs::path root = fs::canonical(d.path()), its = root / "libexec/bulkhead/bulkhead-call";
+  fs::create_directories(root / "bin");
+  fs::create_directories(its.parent_path());
+  fs::copy_file(BULKHEAD_TOOL, root / "bin/bulkhead");
+  fs::create_symlink(root / "bin/bulkhead", root / "b");
+  const auto squared = [&](const char* program) {
+    return execute({.arguments = {root / program, "call", BULKHEAD_SQUARE_PLUGIN, ":::", "12"}});
+  };
+  const Result lacking = squared("bin/bulkhead");
+  CHECK(lacking.status == 2);
+  CHECK(contains(lacking.error, "call: " + its.string() + " is not there"));
+  fs::copy_file(BULKHEAD_CALL_PROGRAM, its);
+  for (const char* program : {"bin/bulkhead", "b"}) CHECK(squared(program).output == "144\n");
+}
+#endif
 
 TEST_CASE("the plugin that loads a table once a worker", "[plugin]") {
   const Directory place;

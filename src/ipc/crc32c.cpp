@@ -1,5 +1,6 @@
 #include "ipc/crc32c.hpp"
 
+#include "os/apart.hpp"
 #include "os/at_birth.hpp"
 #include "os/processor.hpp"
 
@@ -17,7 +18,7 @@ namespace {
 std::uint32_t continue_by_table(std::uint32_t seed, const std::byte* data, std::size_t size) noexcept {
   // Boost keeps the remainder unreflected; the reflected form below continues from any seed as the instruction does.
   std::uint32_t crc = seed;
-  static const auto table = [] {
+  BULKHEAD_APART static const auto table = [] {
     struct {
       std::uint32_t of[256];
     } made{};

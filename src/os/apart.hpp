@@ -7,3 +7,5 @@
 #pragma once
 
 #define BULKHEAD_APART [[gnu::section(".bss.apart")]]
+// Large, too, and it is the first of its words that are stored to: so it may come last among the small ones.
+#define BULKHEAD_LAST [[gnu::section(".bss.last")]]

@@ -95,7 +95,7 @@ bool all_stand_still(std::vector<int>& told) {
 }
 
 // No lock, and no list that could be met half changed: another thread may be forking at any moment.
-BULKHEAD_APART std::array<std::atomic<int>, 1024> always_spared;
+BULKHEAD_LAST std::array<std::atomic<int>, 1024> always_spared;
 std::atomic<std::size_t> spared_count = 0;  // at least so many; 0: their page need not be looked at
 
 void erase_spared(std::vector<int>& found, std::span<const int> spared) {

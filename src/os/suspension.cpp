@@ -34,10 +34,11 @@ std::atomic<Word*> suspended_ns{nullptr};   // shared with the workers, once the
 std::optional<MemoryFile> memory;           // where that word stands, for children to map again
 std::atomic<std::uint64_t> clock_owner{0};  // the process that may write it
 
-// One place a listener; free while its descriptor is -1. No lock: the handler may interrupt anything.
+// One place a listener. No lock: the handler may interrupt anything. All zero at first, so that they take no room in
+// the program's file and lie with the other words that are stored to around a fork.
 struct Place {
-  std::atomic<int> listener{-1};
-  std::atomic<bool> taken{false};
+  std::atomic<bool> taken{false}, listens{false};  // while it listens, what follows stands
+  int listener = 0;
   bool is_process = false;  // by its pidfd; else a socket, which gets
   std::span<const std::byte> pause, proceed;
 };
@@ -64,12 +65,11 @@ void send(int socket, std::span<const std::byte> message) noexcept {
 void tell(std::span<const std::byte> Place::*message, int signal) noexcept {
   ++telling;
   for (const Place& place : places) {
-    const int listener = place.listener;
-    if (listener < 0) continue;
+    if (!place.listens) continue;
     if (place.is_process)
-      ::syscall(SYS_pidfd_send_signal, listener, signal, nullptr, 0);
+      ::syscall(SYS_pidfd_send_signal, place.listener, signal, nullptr, 0);
     else
-      send(listener, place.*message);
+      send(place.listener, place.*message);
   }
   --telling;
 }
@@ -105,7 +105,7 @@ void prepare_for_suspension() {
 
 BULKHEAD_AT_BIRTH void follow_suspensions_of_parent() {
   for (Place& place : places)  // its listeners are not ours
-    if (place.taken) place.listener = -1, place.taken = false;
+    if (place.taken) place.listens = false, place.taken = false;
   if (clock_owner == 0 || !memory || !memory->fd()) return;
   void* const at = suspended_ns.load();
   if (::mmap(at, clock_page, PROT_READ, MAP_SHARED | MAP_FIXED, memory->fd().get(), 0) == MAP_FAILED)
@@ -139,6 +139,7 @@ SuspensionListener::SuspensionListener(int listener, std::span<const std::byte> 
     place.pause = pause;
     place.proceed = proceed;
     place.listener = listener;
+    place.listens = true;
     return;
   }
 }
@@ -147,7 +148,7 @@ SuspensionListener::SuspensionListener(const Fd& pidfd) noexcept : SuspensionLis
 
 SuspensionListener::~SuspensionListener() {
   if (place_ == places.size()) return;
-  places[place_].listener = -1;
+  places[place_].listens = false;
   while (telling != 0) ::poll(nullptr, 0, 1);
   places[place_].taken = false;
 }

@@ -16,6 +16,10 @@ run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 run(${WORK_DIR}/build/consumer)
 message("${output}")
 run(${WORK_DIR}/prefix/bin/bulkhead --version)
+run(${WORK_DIR}/prefix/bin/bulkhead call ${PLUGIN} ::: 12)
+if(NOT output MATCHES "^144\n")
+  message(FATAL_ERROR "12 was to be squared: ${output}")
+endif()
 
 # The manual page and the completions are those of this very program.
 foreach(page "man/man1/bulkhead.1 man" "bash-completion/completions/bulkhead completions bash"

@@ -1,7 +1,9 @@
 // Which functions a program runs from its start to its end, and which are run by those that it forks: each instruction
 // is stepped over, so that it takes a thousand times as long. Programs that they start are left alone. Prints the list
 // that tools/bulkhead/start/lay_together.cmake reads:
-//   start_functions PROGRAM [ARG...] > tools/bulkhead/start/functions.txt
+//   start_functions [--archive FILE] PROGRAM [ARG...] > tools/bulkhead/start/functions.txt
+// Of an archive that the program is linked with, like libc.a, whole objects are named: its functions have no sections
+// of their own.
 #include <elf.h>
 #include <fcntl.h>
 #include <sys/ptrace.h>
@@ -36,26 +38,46 @@ struct Function {
   bool by_forked = false, seen = false;
 };
 
-std::vector<Function> functions_of(const std::string& program) {
-  std::map<Address, Function> found;
-  std::FILE* const lines = ::popen(("nm -S --defined-only '" + program + "'").c_str(), "r");
+constexpr const char* kinds_of_code = "tTwWi";
+
+// What `nm ARGUMENTS FILE` says, line by line.
+template <class Take>
+void list_symbols(const std::string& arguments, const std::string& file, Take&& take) {
+  std::FILE* const lines = ::popen(("nm --defined-only " + arguments + " '" + file + "'").c_str(), "r");
   if (lines == nullptr) throw std::runtime_error("nm cannot be started: install binutils");
   char line[8192];
-  while (std::fgets(line, sizeof line, lines) != nullptr) {
-    std::istringstream words(line);
+  while (std::fgets(line, sizeof line, lines) != nullptr) take(std::istringstream(line));
+  if (::pclose(lines) != 0) throw std::runtime_error("nm cannot read " + file);
+}
+
+std::vector<Function> functions_of(const std::string& program) {
+  std::map<Address, Function> found;
+  list_symbols("-S", program, [&](std::istringstream words) {
     Address begin = 0, size = 0;
     std::string kind, name;
-    if (!(words >> std::hex >> begin >> size >> kind >> name) || kind.find_first_of("tTwW") != 0) continue;
+    if (!(words >> std::hex >> begin >> size >> kind >> name) || kind.find_first_of(kinds_of_code) != 0) return;
     Function& function = found[begin];
     function.begin = begin;
     function.end = std::max(function.end, begin + size);
     if (!name.ends_with(".cold")) function.names.push_back(name);  // these lie with what is never run
-  }
-  if (::pclose(lines) != 0 || found.empty())
+  });
+  if (found.empty())
     throw std::runtime_error("nm finds no functions in " + program + ": take one that was not stripped");
   std::vector<Function> functions;
   for (auto& [begin, function] : found) functions.push_back(std::move(function));
   return functions;
+}
+
+// By the names of its functions the objects of an archive, as a linker's script has them: libc.a:malloc.o
+std::map<std::string, std::string> objects_of(const std::filesystem::path& archive) {
+  std::map<std::string, std::string> objects;
+  list_symbols("-A --quiet", archive, [&](std::istringstream words) {
+    std::string place, kind, name;  // of ARCHIVE:OBJECT:ADDRESS
+    if (!(words >> place >> kind >> name) || kind.find_first_of(kinds_of_code) != 0) return;
+    const std::size_t end = place.rfind(':'), begin = place.rfind(':', end - 1);
+    if (begin < end) objects.emplace(name, archive.filename().string() + place.substr(begin, end - begin));
+  });
+  return objects;
 }
 
 // Where a process has the program's first byte.
@@ -137,34 +159,46 @@ pid_t start_traced(const std::string& program, char** words) {
   ::_exit(127);
 }
 
-void print(const std::vector<Function*>& functions, int argc, char** argv) {
+void print(const std::vector<Function*>& functions, const std::map<std::string, std::string>& objects, int argc,
+           char** argv) {
   std::cout << "# Made by: build/ci/bin/benchmarks/start_functions";
-  for (int i = 1; i < argc; ++i) std::cout << ' ' << argv[i];
+  for (int i = 1; i < argc; ++i) {
+    const std::filesystem::path word = argv[i];  // an archive's folder is its compiler's own affair
+    const bool of_compiler = word.extension() == ".a" && word.is_absolute();
+    std::cout << ' ' << (of_compiler ? "$(g++ -print-file-name=" + word.filename().string() + ")" : word.string());
+  }
   std::cout << "\n# First what the forked run, then what the program does, each in the order of its first time.\n";
   std::set<std::string> named;  // a local function's name may be that of several
   for (const bool by_forked : {true, false})
     for (const Function* const function : functions)
       if (function->by_forked == by_forked)
-        for (const std::string& name : function->names)
-          if (named.insert(name).second) std::cout << name << '\n';
+        for (const std::string& name : function->names) {
+          const auto object = objects.find(name);
+          const std::string& place = object == objects.end() ? name : object->second;
+          if (named.insert(place).second) std::cout << place << '\n';
+        }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::cerr << "usage: start_functions PROGRAM [ARG...]\n";
+  const bool with_archive = argc > 2 && argv[1] == std::string("--archive");
+  char** const words = argv + (with_archive ? 3 : 1);
+  if (words >= argv + argc) {
+    std::cerr << "usage: start_functions [--archive FILE] PROGRAM [ARG...]\n";
     return 2;
   }
   try {
-    const std::string program = std::filesystem::canonical(argv[1]);
+    const std::string program = std::filesystem::canonical(words[0]);
     std::vector<Function> functions = functions_of(program);
+    std::map<std::string, std::string> objects;
+    if (with_archive) objects = objects_of(argv[2]);
     Walk walk(functions);
-    walk.from(start_traced(program, argv + 1), program);
+    walk.from(start_traced(program, words), program);
     if (walk.in_their_order().empty())
       throw std::runtime_error("none of the functions was run: " + program +
                                " may be linked for one address (-no-pie)");
-    print(walk.in_their_order(), argc, argv);
+    print(walk.in_their_order(), objects, argc, argv);
   } catch (const std::exception& e) {
     std::cerr << "start_functions: " << e.what() << '\n';
     return 1;

@@ -4,6 +4,7 @@
 #include "command_line/manual_page.hpp"
 #include "logs/report.hpp"
 #include "runs/call.hpp"
+#include "runs/call_program.hpp"
 #include "runs/coprocess.hpp"
 #include "runs/doctor.hpp"
 #include "runs/program_frame.hpp"
@@ -40,6 +41,15 @@ or --crash-limit, 5 a log or output could not be written, 70 internal error,
 124 --deadline, 128+n ended by signal n, 141 standard output's reader has gone.
 )";
 
+// Both are compiled; which is linked is for the build to say, by where the program of its own lies, seen from this one.
+int call_plugin(const std::vector<std::string>& words) {
+#ifdef BULKHEAD_CALL_PROGRAM
+  become_call_program(BULKHEAD_CALL_PROGRAM, words);
+#else
+  return call(words);
+#endif
+}
+
 int dispatch(const std::vector<std::string>& words) {
   const std::string name = words.empty() ? std::string() : words.front();
   if (name == "-h" || name == "--help" || name == "help") return say(help_text);
@@ -55,19 +65,19 @@ int dispatch(const std::vector<std::string>& words) {
   if (name == "doctor") return say(diagnosis());
   if (name == "completions") return say(completion_script({words.begin() + 1, words.end()}));
   if (name == "man") return say(manual_page());
-  if (name != "run" && name != "call" && name != "coprocess") {
+  if (name == "call") return call_plugin({words.begin() + 1, words.end()});
+  if (name != "run" && name != "coprocess") {
     const std::string meant = nearest(
         name, {"run", "call", "coprocess", "replay", "doctor", "report", "completions", "man", "--help", "--version"});
     throw UsageError(
         (name.empty() ? "say what to do" : "there is no subcommand \"" + name + "\"") +
         (meant.empty() ? "; write bulkhead run COMMAND, or bulkhead --help" : "; did you mean " + meant + "?"));
   }
-  const Subcommand which = name == "run" ? Subcommand::run : name == "call" ? Subcommand::call : Subcommand::coprocess;
+  const Subcommand which = name == "run" ? Subcommand::run : Subcommand::coprocess;
   std::string help;
   const auto settings = parse_command_line(which, {words.begin() + 1, words.end()}, help);
   if (!settings) return say(help);
-  if (which == Subcommand::coprocess) return coprocess(*settings);
-  return which == Subcommand::run ? run(*settings) : call(*settings);
+  return which == Subcommand::run ? run(*settings) : coprocess(*settings);
 }
 
 }  // namespace

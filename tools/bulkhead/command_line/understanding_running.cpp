@@ -16,10 +16,10 @@ namespace bulkhead::tool {
 namespace {
 
 void understand_pace(const WrittenOptions& words, Settings& settings) {
-  const std::size_t cores = usable_cores();
-  const auto jobs = words.jobs.empty() ? std::optional(cores) : parse_jobs(words.jobs, cores);
-  if (!jobs) refuse("--jobs", words.jobs, "write N, N%, +N or -N, at least 1 and at most 65536");
-  settings.jobs = *jobs;
+  if (!words.jobs.empty()) {
+    settings.jobs = parse_jobs(words.jobs, usable_cores());
+    if (!settings.jobs) refuse("--jobs", words.jobs, "write N, N%, +N or -N, at least 1 and at most 65536");
+  }
   if (words.timeout.ends_with('%')) {
     const auto percent = parse_count(std::string_view(words.timeout).substr(0, words.timeout.size() - 1));
     if (!percent || *percent == 0 || *percent > 1'000'000)

@@ -7,13 +7,13 @@
 
 namespace bulkhead::tool {
 
-Printer::Printer(const Settings& settings, Console& console)
+Printer::Printer(const Settings& settings, std::size_t slots, Console& console)
     : console_(console), keep_order_(settings.keep_order), tag_(settings.tag) {
   if (!settings.tag_format.empty())
     tag_format_.emplace(std::vector<std::string>{settings.tag_format},
                         TemplateRules{.columns = settings.columns, .append_record = false});
   if (settings.output != OutputMode::grouped) return;
-  for (std::size_t i = 0; i < settings.jobs; ++i) slots_.emplace_back();
+  for (std::size_t i = 0; i < slots; ++i) slots_.emplace_back();
 }
 
 void Printer::claim_rest(Attempt& attempt) {

@@ -20,7 +20,7 @@ namespace bulkhead::tool {
 
 class Printer {
  public:
-  Printer(const Settings& settings, Console& console);
+  Printer(const Settings& settings, std::size_t slots, Console& console);
 
   /// The files in which a slot's tasks leave their output. Made before the workers are.
   struct SlotFiles {

@@ -43,7 +43,7 @@ struct Settings {
   bool clear_environment = false;
   int niceness = 0;
 
-  std::size_t jobs = 1;
+  std::optional<std::size_t> jobs{};  ///< none: as many as there are usable cores
   Isolation isolation = Isolation::contained;
   std::chrono::milliseconds timeout{0};   ///< 0: none
   double timeout_percent = 0;             ///< --timeout P%: of the median run time of successful tasks; 0: none

@@ -38,6 +38,13 @@ Settings with_columns(Settings settings, RecordStream& records) {
   return settings;
 }
 
+// Who has but one record need not know how many cores there are: to ask takes five files.
+std::size_t slots_for(const Settings& settings, const RecordStream& records) {
+  const std::uint64_t most = records.total().value_or(UINT64_MAX);
+  if (most <= 1) return 1;
+  return std::min<std::uint64_t>(settings.jobs ? *settings.jobs : usable_cores(), most);
+}
+
 }  // namespace
 
 Batch::Batch(const Settings& settings, Shown shown)
@@ -47,7 +54,8 @@ Batch::Batch(const Settings& settings, Shown shown, RecordStream records)
     : settings_(with_columns(settings, records)),
       shown_(std::move(shown)),
       console_(settings),
-      printer_(settings_, console_),
+      slots_(slots_for(settings_, records)),
+      printer_(settings_, slots_, console_),
       median_timeout_(settings.timeout_percent),
       source_(std::move(records), with_admission(settings, console_)) {
   refuse_to_write_what_is_read(settings_);
@@ -60,7 +68,7 @@ Batch::Batch(const Settings& settings, Shown shown, RecordStream records)
 
 WorkOptions Batch::work_options() {
   WorkOptions options;
-  options.num_workers = settings_.jobs;
+  options.num_workers = slots_;
   options.preserve_result_ordering = false;
   options.per_sync_timeout = look_round_interval;
   if (settings_.tasks.spacing.count() > 0)
@@ -79,7 +87,7 @@ WorkOptions Batch::work_options() {
 
 int Batch::drive_run(const std::function<void()>& run) {
   constexpr int reader_gone = 141, broken = 70;
-  const RunStart start{run_id_, shell_join(settings_.command), settings_.jobs,
+  const RunStart start{run_id_, shell_join(settings_.command), slots_,
                        std::chrono::system_clock::now().time_since_epoch(), settings_.joblog};
   tell([&](RunListener& listener) { listener.run_started(start); });
   try {

@@ -128,6 +128,7 @@ class Batch {
   SignalWatch signals_;
   Console console_;
   OutputFlow output_flow_{console_, [this] { return obey(); }};
+  const std::size_t slots_;
   Printer printer_;
   MedianTimeout median_timeout_;
   TaskSource source_;

@@ -1,6 +1,8 @@
 #include "runs/call.hpp"
 
+#include "command_line/command_line.hpp"
 #include "runs/function_batch.hpp"
+#include "runs/program_frame.hpp"
 #include "words/shell_quote.hpp"
 #include "words/usage_error.hpp"
 
@@ -65,9 +67,7 @@ FunctionName resolve(FunctionName name) {
   return name;
 }
 
-}  // namespace
-
-int call(const Settings& settings) {
+int call_with(const Settings& settings) {
   const FunctionName name = resolve(name_of(settings));
 
   std::unique_ptr<LoadedPlugin> plugin;  // stays empty here: every worker loads its own
@@ -80,6 +80,14 @@ int call(const Settings& settings) {
                                          plugin->worker_init();
                                        },
                                    .worker_exit = [&] { plugin->worker_exit(); }});
+}
+
+}  // namespace
+
+int call(const std::vector<std::string>& words) {
+  std::string help;
+  const auto settings = parse_command_line(Subcommand::call, words, help);
+  return settings ? call_with(*settings) : say(help);
 }
 
 }  // namespace bulkhead::tool

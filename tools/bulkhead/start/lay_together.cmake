@@ -1,30 +1,35 @@
 # A program that runs once pays for the pages of its code, not for its instructions. What `bulkhead run` executes for one
 # record is 100 KB, and came from 199 pages; so these functions are laid next to each other, first those of the worker, which
-# has to find its pages anew. functions.txt names them, and how it was made. One that is renamed stays where the linker puts
-# it.
-if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
-  target_compile_options(bulkhead_tool PRIVATE -ffunction-sections)
-  target_compile_options(bulkhead_program PRIVATE -ffunction-sections)
-endif()
+# has to find its pages anew. functions.txt names them, and how it was made; of the C library, which is compiled by other
+# rules, whole objects. One that is renamed stays where the linker puts it.
 
-# The first section begins where a fault may map most at once: 64 KiB. In the second the few words that a newborn stores to
-# lie together.
+# The first section begins with its segment, and that where a fault may map most at once: 64 KiB. The few words that are
+# stored to around a fork lie together on one page.
 function(write_layout file)
   file(STRINGS ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/functions.txt functions REGEX "^[^#]")
-  list(TRANSFORM functions REPLACE "(.+)" "*(.text.\\1 .text.startup.\\1)")
+  list(TRANSFORM functions REPLACE "^([^:]+)$" "*(.text.\\1 .text.startup.\\1)")
+  list(TRANSFORM functions REPLACE "^([^:(]+:[^:]+)$" "*\\1(.text .text.*)") # of an archive, whole objects
   list(JOIN functions "\n    " functions)
   file(CONFIGURE OUTPUT ${file} @ONLY CONTENT [[
 SECTIONS {
-  .text.start : ALIGN(0x10000) {
+  .text.start : {
     *(.text.hot.bulkhead)
     @functions@
   }
 }
 INSERT BEFORE .text;
 SECTIONS {
-  .bss.library : { *libbulkhead.a:*(.bss) }
+  .data.library : ALIGN(0x1000) { *libbulkhead.a:*(.data .data._Z*) }
+}
+INSERT AFTER .data;
+SECTIONS {
+  .bss.library : { *libbulkhead.a:*(.bss .bss.*page_size_holder*) *(.bss.last) }
 }
 INSERT BEFORE .bss;
+SECTIONS {
+  .bss.apart : { *(.bss.apart) }
+}
+INSERT AFTER .bss;
 ]])
 endfunction()
 
@@ -39,15 +44,26 @@ function(can_lay_together answer)
   set(${answer} ${${cached}} PARENT_SCOPE)
 endfunction()
 
-if(NOT BULKHEAD_SANITIZE)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/functions.txt)
+# For these programs, and what they are made of.
+function(lay_together)
+  if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
+    foreach(target IN LISTS ARGN ITEMS bulkhead_tool)
+      target_compile_options(${target} PRIVATE -ffunction-sections)
+    endforeach()
+  endif()
+  if(BULKHEAD_SANITIZE)
+    return()
+  endif()
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/functions.txt)
   set(layout ${CMAKE_CURRENT_BINARY_DIR}/start.ld)
   write_layout(${layout})
   can_lay_together(it_can)
-  if(it_can)
-    target_link_options(bulkhead_program PRIVATE -Wl,--gc-sections "SHELL:-T \"${layout}\"")
-    set_property(TARGET bulkhead_program APPEND PROPERTY LINK_DEPENDS ${layout})
-  else()
+  if(NOT it_can)
     message(STATUS "This linker lays no functions together: a run of one record takes a millisecond longer")
+    return()
   endif()
-endif()
+  foreach(program IN LISTS ARGN)
+    target_link_options(${program} PRIVATE -Wl,--gc-sections -Wl,-z,max-page-size=0x10000 "SHELL:-T \"${layout}\"")
+    set_property(TARGET ${program} APPEND PROPERTY LINK_DEPENDS ${layout})
+  endforeach()
+endfunction()
