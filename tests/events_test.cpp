@@ -74,6 +74,20 @@ TEST_CASE("option --events: records are bytes, JSON is not", "[events]") {
   CHECK(finished[0].at("record") == "\uFFFD\uFFFD\"\n");
 }
 
+#ifndef __SANITIZE_ADDRESS__  // there the sanitizer has the signal
+TEST_CASE("option --events: where a worker of the program's own crashed is told by name", "[events]") {
+  const Directory directory;
+  directory.write("script", "read line; kill -SEGV $PPID; read line");
+  const Result r = execute({.arguments = {BULKHEAD_TOOL, "coprocess", "--events", directory / "events", "sh",
+                                          directory / "script", ":::", "a"}});
+  CHECK(r.status == 1);
+  CHECK(contains(r.error, "CRASH SIGSEGV at "));
+  const std::vector<json> lost = of_kind(events_of(directory / "events"), "task_finished");
+  REQUIRE(lost.size() == 1);
+  CHECK(contains(lost[0].at("backtrace").dump(), "bulkhead::Coprocess::ask+0x"));
+}
+#endif
+
 TEST_CASE("there are no more slots than records, where these are known before they are read", "[events]") {
   const Directory directory;
   const std::string path = directory / "events";

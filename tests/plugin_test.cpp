@@ -242,7 +242,7 @@ TEST_CASE("call: its program is looked for beside the one that was started, howe
   };
   const Result lacking = squared("bin/bulkhead");
   CHECK(lacking.status == 2);
-  CHECK(contains(lacking.error, "call: " + its.string() + " is not there"));
+  CHECK(contains(lacking.error, "call: bulkhead-call is neither " + its.string() + " nor "));
   fs::copy_file(BULKHEAD_CALL_PROGRAM, its);
   for (const char* program : {"bin/bulkhead", "b"}) CHECK(squared(program).output == "144\n");
 }

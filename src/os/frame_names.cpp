@@ -10,12 +10,15 @@
 #include <gnu/lib-names.h>
 #include <link.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -91,14 +94,11 @@ class NameBook {
   };
 
   std::string find_out(std::uint64_t address) {
-    Dl_info info{};
-    link_map* object = nullptr;
-    if (::dladdr1(reinterpret_cast<void*>(address), &info, reinterpret_cast<void**>(&object), RTLD_DL_LINKMAP) == 0)
-      return with_offset("", address).substr(1);
-    const std::string path = object->l_name[0] != '\0' ? object->l_name : "/proc/self/exe";
-    const std::uint64_t in_file = address - object->l_addr;
-    Module& module = open(path, object->l_addr);
-    const std::string function = function_at(module.functions, in_file, address, info);
+    const std::optional<LoadedFile> loaded = loaded_file_at(address);
+    if (!loaded) return with_offset("", address).substr(1);
+    const std::uint64_t in_file = address - loaded->base;
+    Module& module = open(loaded->path, loaded->base);
+    const std::string function = function_at(module.functions, in_file, address, loaded->path);
     const std::string line = module.lines.at(in_file);
     return line.empty() ? function : function + " (" + line + ")";
   }
@@ -117,13 +117,14 @@ class NameBook {
 
   // A symbol of the file's own table, or the dynamic linker's, or the file alone.
   static std::string function_at(const FunctionTable& functions, std::uint64_t in_file, std::uint64_t address,
-                                 const Dl_info& info) {
+                                 const std::string& path) {
     if (const FunctionTable::Function* function = functions.at(in_file))
       return with_offset(without_parameters(demangled(function->name.c_str())), in_file - function->begin);
-    if (info.dli_sname)
+    Dl_info info{};
+    if (::dladdr(reinterpret_cast<void*>(address), &info) != 0 && info.dli_sname)
       return with_offset(without_parameters(demangled(info.dli_sname)),
                          address - reinterpret_cast<std::uint64_t>(info.dli_saddr));
-    const std::string file = info.dli_fname;
+    const std::string file = path == own_program ? ::program_invocation_short_name : path;
     return with_offset(file.substr(file.rfind('/') + 1), in_file);
   }
 

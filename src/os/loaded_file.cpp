@@ -2,6 +2,7 @@
 
 #include "os/elf_table.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <span>
 
@@ -23,11 +24,13 @@ struct Search {
   std::vector<Header> found;
 };
 
+// The program itself has no name here.
+std::string path_of(const dl_phdr_info& module) { return module.dlpi_name[0] != '\0' ? module.dlpi_name : own_program; }
+
 int note_headers(dl_phdr_info* module, std::size_t, void* argument) {
   Search& search = *static_cast<Search*>(argument);
-  // The program itself has no name here. Two modules that are not to be moved may have the same base.
-  const std::string_view name = module->dlpi_name[0] != '\0' ? module->dlpi_name : "/proc/self/exe";
-  if (module->dlpi_addr != search.base || name != search.path) return 0;
+  // Two modules that are not to be moved may have the same base.
+  if (module->dlpi_addr != search.base || path_of(*module) != search.path) return 0;
   search.found.assign(module->dlpi_phdr, module->dlpi_phdr + module->dlpi_phnum);
   return 1;
 }
@@ -40,7 +43,28 @@ bool is_loaded(const std::vector<Header>& headers, const Header& part) {
   });
 }
 
+struct SearchByAddress {
+  std::uint64_t address;
+  std::optional<LoadedFile> found{};
+};
+
+int note_if_it_holds(dl_phdr_info* module, std::size_t, void* argument) {
+  SearchByAddress& search = *static_cast<SearchByAddress*>(argument);
+  const std::uint64_t in_file = search.address - module->dlpi_addr;
+  const bool holds = std::any_of(module->dlpi_phdr, module->dlpi_phdr + module->dlpi_phnum, [&](const auto& part) {
+    return part.p_type == PT_LOAD && in_file - part.p_vaddr < part.p_memsz;
+  });
+  if (holds) search.found = {path_of(*module), module->dlpi_addr};
+  return holds ? 1 : 0;
+}
+
 }  // namespace
+
+std::optional<LoadedFile> loaded_file_at(std::uint64_t address) {
+  SearchByAddress search{address};
+  ::dl_iterate_phdr(note_if_it_holds, &search);
+  return search.found;
+}
 
 bool is_file_as_loaded(const std::string& path, std::uint64_t base) {
   Search search{base, path, {}};

@@ -24,10 +24,10 @@ void Coordinator::fork_direct_worker() {
   if (!direct_ || direct_->forked()) return;
   Worker* const worker = worker_numbered(direct_->number());
   if (!worker) return direct_.reset();  // it could not be employed
+  kills_for_memory_.begin();
   try {
     static_assert(noexcept(worker->admit()));
     os::ProcessHandle process = direct_->fork(options_.crash_notes, [&] { worker->admit(); });
-    kills_for_memory_.begin();  // it is busy with its own birth
     worker->be_born(std::move(process), now_ = os::now());
   } catch (const std::system_error& e) {
     direct_.reset();

@@ -1,9 +1,9 @@
 // Which functions a program runs from its start to its end, and which are run by those that it forks: each instruction
 // is stepped over, so that it takes a thousand times as long. Programs that they start are left alone. Prints the list
 // that tools/bulkhead/start/lay_together.cmake reads:
-//   start_functions [--archive FILE] PROGRAM [ARG...] > tools/bulkhead/start/functions.txt
+//   start_functions [--archive NAME] PROGRAM [ARG...] > tools/bulkhead/start/functions.txt
 // Of an archive that the program is linked with, like libc.a, whole objects are named: its functions have no sections
-// of their own.
+// of their own. The compiler is asked where it lies.
 #include <elf.h>
 #include <fcntl.h>
 #include <sys/ptrace.h>
@@ -38,21 +38,21 @@ struct Function {
   bool by_forked = false, seen = false;
 };
 
-constexpr const char* kinds_of_code = "tTwWi";
+constexpr const char* kinds_of_code = "tTwWi";  // i: chosen as the program starts, like memmove
 
-// What `nm ARGUMENTS FILE` says, line by line.
+// What a shell command says, line by line.
 template <class Take>
-void list_symbols(const std::string& arguments, const std::string& file, Take&& take) {
-  std::FILE* const lines = ::popen(("nm --defined-only " + arguments + " '" + file + "'").c_str(), "r");
-  if (lines == nullptr) throw std::runtime_error("nm cannot be started: install binutils");
+void each_line_of(const std::string& command, Take&& take) {
+  std::FILE* const lines = ::popen(command.c_str(), "r");
+  if (lines == nullptr) throw std::runtime_error("cannot start " + command);
   char line[8192];
   while (std::fgets(line, sizeof line, lines) != nullptr) take(std::istringstream(line));
-  if (::pclose(lines) != 0) throw std::runtime_error("nm cannot read " + file);
+  if (::pclose(lines) != 0) throw std::runtime_error("failed: " + command);
 }
 
 std::vector<Function> functions_of(const std::string& program) {
   std::map<Address, Function> found;
-  list_symbols("-S", program, [&](std::istringstream words) {
+  each_line_of("nm -S --defined-only '" + program + "'", [&](std::istringstream words) {
     Address begin = 0, size = 0;
     std::string kind, name;
     if (!(words >> std::hex >> begin >> size >> kind >> name) || kind.find_first_of(kinds_of_code) != 0) return;
@@ -69,13 +69,14 @@ std::vector<Function> functions_of(const std::string& program) {
 }
 
 // By the names of its functions the objects of an archive, as a linker's script has them: libc.a:malloc.o
-std::map<std::string, std::string> objects_of(const std::filesystem::path& archive) {
+std::map<std::string, std::string> objects_of(const std::string& archive) {
   std::map<std::string, std::string> objects;
-  list_symbols("-A --quiet", archive, [&](std::istringstream words) {
+  const std::string file = "\"$(g++ -print-file-name='" + archive + "')\"";
+  each_line_of("nm -A --quiet --defined-only " + file, [&](std::istringstream words) {
     std::string place, kind, name;  // of ARCHIVE:OBJECT:ADDRESS
     if (!(words >> place >> kind >> name) || kind.find_first_of(kinds_of_code) != 0) return;
     const std::size_t end = place.rfind(':'), begin = place.rfind(':', end - 1);
-    if (begin < end) objects.emplace(name, archive.filename().string() + place.substr(begin, end - begin));
+    if (begin < end) objects.emplace(name, archive + place.substr(begin, end - begin));
   });
   return objects;
 }
@@ -162,11 +163,7 @@ pid_t start_traced(const std::string& program, char** words) {
 void print(const std::vector<Function*>& functions, const std::map<std::string, std::string>& objects, int argc,
            char** argv) {
   std::cout << "# Made by: build/ci/bin/benchmarks/start_functions";
-  for (int i = 1; i < argc; ++i) {
-    const std::filesystem::path word = argv[i];  // an archive's folder is its compiler's own affair
-    const bool of_compiler = word.extension() == ".a" && word.is_absolute();
-    std::cout << ' ' << (of_compiler ? "$(g++ -print-file-name=" + word.filename().string() + ")" : word.string());
-  }
+  for (int i = 1; i < argc; ++i) std::cout << ' ' << argv[i];
   std::cout << "\n# First what the forked run, then what the program does, each in the order of its first time.\n";
   std::set<std::string> named;  // a local function's name may be that of several
   for (const bool by_forked : {true, false})
@@ -185,7 +182,7 @@ int main(int argc, char** argv) {
   const bool with_archive = argc > 2 && argv[1] == std::string("--archive");
   char** const words = argv + (with_archive ? 3 : 1);
   if (words >= argv + argc) {
-    std::cerr << "usage: start_functions [--archive FILE] PROGRAM [ARG...]\n";
+    std::cerr << "usage: start_functions [--archive NAME] PROGRAM [ARG...]\n";
     return 2;
   }
   try {

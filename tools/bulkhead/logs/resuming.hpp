@@ -5,6 +5,7 @@
 #include "records/task_source.hpp"
 #include "rules/settings.hpp"
 
+#include <cstddef>
 #include <functional>
 #include <string>
 
@@ -15,7 +16,8 @@ namespace bulkhead::tool {
 class Resuming {
  public:
   using Shown = std::function<std::string(const Task& task, int slot)>;
-  Resuming(const Settings& settings, Shown shown) : settings_(settings), shown_(std::move(shown)) {}
+  Resuming(const Settings& settings, std::size_t slots, Shown shown)
+      : settings_(settings), slots_(slots), shown_(std::move(shown)) {}
 
   /// Tells `skip` of every task that is not to be run again. Throws UsageError where log and records do not belong
   /// together, std::system_error for a log that cannot be read.
@@ -29,6 +31,7 @@ class Resuming {
   std::string way_out() const;
 
   const Settings& settings_;
+  std::size_t slots_;
   Shown shown_;
 };
 

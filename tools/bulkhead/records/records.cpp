@@ -231,7 +231,7 @@ std::optional<std::uint64_t> RecordStream::total() const noexcept {
       const std::size_t header = rules_.header && !column.values.empty() ? 1 : 0;
       shortest = std::min<std::uint64_t>(shortest, column.values.size() - std::max(column.at, header));
     }
-    product *= shortest;
+    if (__builtin_mul_overflow(product, shortest, &product)) product = UINT64_MAX;  // more than will ever be read
   }
   return product;
 }

@@ -61,7 +61,9 @@ Batch::Batch(const Settings& settings, Shown shown, RecordStream records)
   refuse_to_write_what_is_read(settings_);
   if (!settings.joblog.empty()) joblog_.emplace(settings.joblog);
   if (settings.resume != ResumeMode::none)
-    Resuming(settings_, shown_).look_through(source_, [this](const Task& task) { printer_.skip(task.sequence); });
+    Resuming(settings_, slots_, shown_).look_through(source_, [this](const Task& task) {
+      printer_.skip(task.sequence);
+    });
   if (!settings.quarantine.empty()) quarantine_.emplace(settings_, console_);
   listeners_ = make_listeners(settings_, printer_, console_);
 }

@@ -128,7 +128,7 @@ class Batch {
   SignalWatch signals_;
   Console console_;
   OutputFlow output_flow_{console_, [this] { return obey(); }};
-  const std::size_t slots_;
+  const std::size_t slots_;  // no more than records, where these are known
   Printer printer_;
   MedianTimeout median_timeout_;
   TaskSource source_;

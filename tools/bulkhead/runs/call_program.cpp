@@ -15,25 +15,26 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path own_folder() {
-  constexpr const char* self = "/proc/self/exe";
+// Empty where there is no /proc.
+fs::path beside_this_program() {
   std::error_code error;
-  const fs::path program = fs::read_symlink(self, error);
-  if (error) throw UsageError(fmt::format("call: {}: {}; mount /proc", self, error.message()));
-  return program.parent_path();
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  return error ? fs::path() : self.parent_path().parent_path() / "libexec/bulkhead/bulkhead-call";
 }
 
 }  // namespace
 
-void become_call_program(const std::string& place, const std::vector<std::string>& words) {
-  const fs::path program = (own_folder() / place).lexically_normal();
+void become_call_program(const std::string& installed, const std::vector<std::string>& words) {
+  const fs::path beside = beside_this_program();
   std::error_code ignored;
-  if (!fs::exists(program, ignored))
-    throw UsageError(fmt::format("call: {} is not there, which it takes to call a plugin; install Bulkhead whole",
-                                 program.string()));
-  std::vector<std::string> all{program.string()};
-  all.insert(all.end(), words.begin(), words.end());
-  become_program(all, {});
+  const fs::path place = fs::exists(beside, ignored) ? beside : fs::path(installed);
+  if (!fs::exists(place, ignored))
+    throw UsageError(fmt::format("call: bulkhead-call is neither {} nor {}; install Bulkhead whole",
+                                 beside.empty() ? "beside this program (there is no /proc)" : beside.string(),
+                                 installed));
+  std::vector<std::string> program{place.string()};
+  program.insert(program.end(), words.begin(), words.end());
+  become_program(program, {});
 }
 
 }  // namespace bulkhead::tool

@@ -7,8 +7,9 @@
 
 namespace bulkhead::tool {
 
-/// Becomes that program. `place`: seen from the folder that this one lies in. `words`: what stands behind the
-/// subcommand's name. Throws UsageError naming where it is not, std::system_error.
-[[noreturn]] void become_call_program(const std::string& place, const std::vector<std::string>& words);
+/// Becomes bulkhead-call: libexec/bulkhead/bulkhead-call beside the folder of this program, which may have been moved;
+/// else `installed`. `words`: what stands behind the subcommand's name. Throws UsageError naming where it is not,
+/// std::system_error.
+[[noreturn]] void become_call_program(const std::string& installed, const std::vector<std::string>& words);
 
 }  // namespace bulkhead::tool

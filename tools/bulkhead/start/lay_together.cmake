@@ -1,14 +1,16 @@
 # A program that runs once pays for the pages of its code, not for its instructions. What `bulkhead run` executes for one
 # record is 100 KB, and came from 199 pages; so these functions are laid next to each other, first those of the worker, which
 # has to find its pages anew. functions.txt names them, and how it was made; of the C library, which is compiled by other
-# rules, whole objects. One that is renamed stays where the linker puts it.
+# rules, whole objects. What is renamed stays where the linker puts it, and so does what another processor chooses: the list
+# names memmove for AVX-512.
 
 # The first section begins with its segment, and that where a fault may map most at once: 64 KiB. The few words that are
-# stored to around a fork lie together on one page.
+# stored to around a fork lie together on one page. Variables of templates have sections of their own: .data._Z*, and Boost's
+# page_size_holder.
 function(write_layout file)
   file(STRINGS ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/functions.txt functions REGEX "^[^#]")
-  list(TRANSFORM functions REPLACE "^([^:]+)$" "*(.text.\\1 .text.startup.\\1)")
-  list(TRANSFORM functions REPLACE "^([^:(]+:[^:]+)$" "*\\1(.text .text.*)") # of an archive, whole objects
+  list(TRANSFORM functions REPLACE ".+" "*(.text.\\0 .text.startup.\\0)" REGEX "^[^:]+$")
+  list(TRANSFORM functions REPLACE ".+" "*\\0(.text .text.*)" REGEX ":") # of an archive, whole objects
   list(JOIN functions "\n    " functions)
   file(CONFIGURE OUTPUT ${file} @ONLY CONTENT [[
 SECTIONS {

@@ -3,18 +3,33 @@
 # library that these are linked to: it is a program of its own then.
 option(BULKHEAD_STATIC_PROGRAM "Link the program statically, where that can be; bulkhead call is a program of its own then"
        ON)
-set(BULKHEAD_PROGRAM_IS_STATIC OFF)
-if(BULKHEAD_STATIC_PROGRAM AND NOT BULKHEAD_SANITIZE AND library_type STREQUAL "STATIC_LIBRARY")
+
+function(can_link_statically answer)
+  set(${answer} OFF PARENT_SCOPE)
+  if(NOT BULKHEAD_STATIC_PROGRAM OR BULKHEAD_SANITIZE OR NOT library_type STREQUAL "STATIC_LIBRARY")
+    return()
+  endif()
   include(CheckCXXSourceCompiles)
   set(CMAKE_REQUIRED_FLAGS -fPIE)
   set(CMAKE_REQUIRED_LINK_OPTIONS -static-pie)
-  check_cxx_source_compiles("#include <thread>\nint main() { std::thread([] {}).join(); }" BULKHEAD_CAN_LINK_STATICALLY)
-  unset(CMAKE_REQUIRED_FLAGS)
-  unset(CMAKE_REQUIRED_LINK_OPTIONS)
-  set(BULKHEAD_PROGRAM_IS_STATIC ${BULKHEAD_CAN_LINK_STATICALLY})
-endif()
-if(BULKHEAD_PROGRAM_IS_STATIC)
-  set_target_properties(bulkhead_program PROPERTIES POSITION_INDEPENDENT_CODE ON LINKED_STATICALLY ON)
+  string(MAKE_C_IDENTIFIER "BULKHEAD_CAN_LINK_STATICALLY ${CMAKE_EXE_LINKER_FLAGS}" cached)
+  check_cxx_source_compiles("#include <thread>\nint main() { std::thread([] {}).join(); }" ${cached})
+  set(${answer} ${${cached}} PARENT_SCOPE)
+endfunction()
+
+can_link_statically(it_can)
+if(it_can)
+  set_target_properties(bulkhead_program PROPERTIES POSITION_INDEPENDENT_CODE ON BULKHEAD_WITHOUT_LOGGER ON)
   target_sources(bulkhead_program PRIVATE without_dynamic_linker.cpp)
   target_link_options(bulkhead_program PRIVATE -static-pie -Wl,--wrap=dlopen)
+
+  add_executable(bulkhead_call_program call_main.cpp)
+  list(APPEND programs bulkhead_call_program)
+  set(plugin_host bulkhead_call_program)
+  add_dependencies(bulkhead_program bulkhead_call_program) # who builds the program can call
+  target_compile_definitions(
+    bulkhead_program PRIVATE BULKHEAD_CALL_PROGRAM_INSTALLED="${CMAKE_INSTALL_FULL_LIBEXECDIR}/bulkhead/bulkhead-call")
+  set_target_properties(bulkhead_call_program PROPERTIES OUTPUT_NAME bulkhead-call
+                                                         RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/libexec/bulkhead)
+  install(TARGETS bulkhead_call_program DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/bulkhead)
 endif()
