@@ -21,7 +21,7 @@ can_link_statically(it_can)
 if(it_can)
   set_target_properties(bulkhead_program PROPERTIES POSITION_INDEPENDENT_CODE ON BULKHEAD_WITHOUT_LOGGER ON)
   target_sources(bulkhead_program PRIVATE without_dynamic_linker.cpp)
-  target_link_options(bulkhead_program PRIVATE -static-pie -Wl,--wrap=dlopen)
+  target_link_options(bulkhead_program PRIVATE -static-pie -Wl,--wrap=dlopen -Wl,-z,now)
 
   add_executable(bulkhead_call_program call_main.cpp)
   list(APPEND programs bulkhead_call_program)
