@@ -95,7 +95,7 @@ class NameBook {
 
   std::string find_out(std::uint64_t address) {
     const std::optional<LoadedFile> loaded = loaded_file_at(address);
-    if (!loaded) return with_offset("", address).substr(1);
+    if (!loaded) return told_by_linker(address).value_or(with_offset("", address).substr(1));
     const std::uint64_t in_file = address - loaded->base;
     Module& module = open(loaded->path, loaded->base);
     const std::string function = function_at(module.functions, in_file, address, loaded->path);
@@ -120,12 +120,17 @@ class NameBook {
                                  const std::string& path) {
     if (const FunctionTable::Function* function = functions.at(in_file))
       return with_offset(without_parameters(demangled(function->name.c_str())), in_file - function->begin);
-    Dl_info info{};
-    if (::dladdr(reinterpret_cast<void*>(address), &info) != 0 && info.dli_sname)
-      return with_offset(without_parameters(demangled(info.dli_sname)),
-                         address - reinterpret_cast<std::uint64_t>(info.dli_saddr));
+    if (auto name = told_by_linker(address)) return *std::move(name);
     const std::string file = path == own_program ? ::program_invocation_short_name : path;
     return with_offset(file.substr(file.rfind('/') + 1), in_file);
+  }
+
+  // It knows the exported functions, and those of modules in namespaces of their own (dlmopen).
+  static std::optional<std::string> told_by_linker(std::uint64_t address) {
+    Dl_info info{};
+    if (::dladdr(reinterpret_cast<void*>(address), &info) == 0 || !info.dli_sname) return std::nullopt;
+    return with_offset(without_parameters(demangled(info.dli_sname)),
+                       address - reinterpret_cast<std::uint64_t>(info.dli_saddr));
   }
 
   std::map<std::pair<std::string, std::uint64_t>, Module> modules_;

@@ -41,10 +41,10 @@ or --crash-limit, 5 a log or output could not be written, 70 internal error,
 124 --deadline, 128+n ended by signal n, 141 standard output's reader has gone.
 )";
 
-// BULKHEAD_CALL_PROGRAM_INSTALLED: where bulkhead-call is installed. Not defined: plugins are loaded here.
+// BULKHEAD_CALL_PROGRAM_PLACES: where bulkhead-call may be. Not defined: plugins are loaded here.
 int call_plugin(const std::vector<std::string>& words) {
-#ifdef BULKHEAD_CALL_PROGRAM_INSTALLED
-  become_call_program(BULKHEAD_CALL_PROGRAM_INSTALLED, words);
+#ifdef BULKHEAD_CALL_PROGRAM_PLACES
+  become_call_program({BULKHEAD_CALL_PROGRAM_PLACES}, words);
 #else
   return call(words);
 #endif

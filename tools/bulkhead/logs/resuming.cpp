@@ -47,7 +47,8 @@ bool Resuming::was_done(const Task& task, const JobLogHistory& history) const {
   const std::uint64_t sequence = task.sequence;
   if (!history.logged(sequence)) return false;
   if (!settings_.resume_unchecked) {
-    const int slots = static_cast<int>(std::max<std::size_t>(slots_, 256));  // {%} stands for any of them
+    // {%} stands for any of them, of a run that may have had other sources.
+    const int slots = static_cast<int>(std::max({slots_, settings_.jobs.value_or(0), std::size_t{256}}));
     bool same = false;
     for (int slot = 0; slot < slots && !same; ++slot) same = history.matches(sequence, shown_(task, slot));
     if (!same)

@@ -7,9 +7,9 @@
 
 namespace bulkhead::tool {
 
-/// Becomes bulkhead-call: libexec/bulkhead/bulkhead-call beside the folder of this program, which may have been moved;
-/// else `installed`. `words`: what stands behind the subcommand's name. Throws UsageError naming where it is not,
-/// std::system_error.
-[[noreturn]] void become_call_program(const std::string& installed, const std::vector<std::string>& words);
+/// Becomes bulkhead-call, the first that there is. `places`: paths of it, seen from this program's folder where they
+/// are relative, which may have been moved. `words`: what stands behind the subcommand's name. Throws UsageError naming
+/// where it is not, std::system_error.
+[[noreturn]] void become_call_program(const std::vector<std::string>& places, const std::vector<std::string>& words);
 
 }  // namespace bulkhead::tool

@@ -13,7 +13,12 @@ function(can_link_statically answer)
   set(CMAKE_REQUIRED_FLAGS -fPIE)
   set(CMAKE_REQUIRED_LINK_OPTIONS -static-pie)
   string(MAKE_C_IDENTIFIER "BULKHEAD_CAN_LINK_STATICALLY ${CMAKE_EXE_LINKER_FLAGS}" cached)
-  check_cxx_source_compiles("#include <thread>\nint main() { std::thread([] {}).join(); }" ${cached})
+  # Before 2.34 glibc's threads were a library of their own, of which a static program may get a part.
+  check_cxx_source_compiles("#include <thread>
+    #if defined(__GLIBC__) && !__GLIBC_PREREQ(2, 34)
+    #error its threads come in parts
+    #endif
+    int main() { std::thread([] {}).join(); }" ${cached})
   set(${answer} ${${cached}} PARENT_SCOPE)
 endfunction()
 
@@ -27,8 +32,12 @@ if(it_can)
   list(APPEND programs bulkhead_call_program)
   set(plugin_host bulkhead_call_program)
   add_dependencies(bulkhead_program bulkhead_call_program) # who builds the program can call
-  target_compile_definitions(
-    bulkhead_program PRIVATE BULKHEAD_CALL_PROGRAM_INSTALLED="${CMAKE_INSTALL_FULL_LIBEXECDIR}/bulkhead/bulkhead-call")
+  # As installed, wherever that was moved; as built; and where it was meant to be installed.
+  file(RELATIVE_PATH beside ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBEXECDIR}/bulkhead/bulkhead-call)
+  set(places "${beside}" "../libexec/bulkhead/bulkhead-call" "${CMAKE_INSTALL_FULL_LIBEXECDIR}/bulkhead/bulkhead-call")
+  list(REMOVE_DUPLICATES places)
+  list(JOIN places "\",\"" places)
+  target_compile_definitions(bulkhead_program PRIVATE BULKHEAD_CALL_PROGRAM_PLACES="${places}")
   set_target_properties(bulkhead_call_program PROPERTIES OUTPUT_NAME bulkhead-call
                                                          RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/libexec/bulkhead)
   install(TARGETS bulkhead_call_program DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/bulkhead)
