@@ -16,18 +16,13 @@
 namespace bench {
 namespace {
 
-// Before each result: whose it is and how long, of how many attempts, and a sum of all of that.
-struct Head {
-  std::uint32_t sum = 0, size = 0, task = 0, attempt = 0;
-};
-
-std::uint32_t sum_of(Head head, const char* bytes) {
-  std::uint64_t sum = check_on(check_on(head.size, head.task), head.attempt), word = 0;
-  for (std::size_t at = 0; at + sizeof word <= head.size; at += sizeof word) {
+std::uint64_t sum_of(const char* bytes, std::size_t size) {
+  std::uint64_t sum = 0, word = 0;
+  for (std::size_t at = 0; at + sizeof word <= size; at += sizeof word) {
     std::memcpy(&word, bytes + at, sizeof word);
     sum = check_on(sum, word);
   }
-  return static_cast<std::uint32_t>(sum);
+  return sum;
 }
 
 // Where a worker says which item it has in hand, a line each: who ends it must be told of what it was.
@@ -45,8 +40,8 @@ class Hands {
   ~Hands() { ::munmap(hands_, sizeof(Hand) * (workers + 1)); }
   Hands(const Hands&) = delete;
   Hands& operator=(const Hands&) = delete;
-  /// One that nobody else has; the last counts them.
-  Hand& take() { return hands_[hands_[workers].item.fetch_add(1) % workers]; }
+  /// One that nobody else has; the one behind them counts.
+  Hand& take() { return hands_[hands_[workers].item.fetch_add(1)]; }
 
  private:
   Hand* hands_ = nullptr;
@@ -63,18 +58,18 @@ void answer(const char* item, std::size_t bytes, std::string& batch) {
   hand.running.store(1, std::memory_order_release);
   const std::string result = echo(std::string(item, bytes));
   hand.running.store(0, std::memory_order_release);
-  Head head{0, static_cast<std::uint32_t>(result.size()), static_cast<std::uint32_t>(done++), 1};
-  head.sum = sum_of(head, result.data());
-  batch.append(reinterpret_cast<const char*>(&head), sizeof head);
+  ++done;
+  const std::uint64_t sum = sum_of(result.data(), result.size());
+  batch.append(reinterpret_cast<const char*>(&sum), sizeof sum);
   batch += result;
 }
 
 std::string checked(const std::string& frame) {
-  Head head;
-  std::memcpy(&head, frame.data(), sizeof head);
-  if (head.size != frame.size() - sizeof head || sum_of(head, frame.data() + sizeof head) != head.sum)
+  std::uint64_t sum = 0;
+  std::memcpy(&sum, frame.data(), sizeof sum);
+  if (sum_of(frame.data() + sizeof sum, frame.size() - sizeof sum) != sum)
     throw std::runtime_error("checked transport: a result was damaged");
-  return frame.substr(sizeof head);
+  return frame.substr(sizeof sum);
 }
 
 }  // namespace
@@ -84,7 +79,7 @@ void run_checked_transport(std::size_t bytes, std::size_t count,
                            const std::function<void(std::size_t, const std::string&)>& take) {
   Hands all;
   hands = &all;
-  BareTransport transport(bytes, bytes + sizeof(Head), answer);
+  BareTransport transport(bytes, bytes + sizeof(std::uint64_t), answer);
   std::vector<std::optional<std::string>> outcomes(16 * transport.window());
   std::size_t delivered = 0;
   transport.run(count, item, [&](std::size_t i, const std::string& frame) {

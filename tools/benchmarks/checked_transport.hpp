@@ -8,8 +8,8 @@
 namespace bench {
 
 /// What nobody can go below that hands over outcomes: the bare transport, made and ended within the call, whose workers
-/// make a string of each item, say which they have in hand, and sign what they send: whose it is, how long, and its
-/// bytes. Results are checked, made strings of their own and handed over in order. Items of `bytes`, below 32 KiB.
+/// make a string of each item, say which they have in hand, and sign what they send, and whose results are checked,
+/// made strings of their own and handed over in order. Items of `bytes`, below 32 KiB.
 void run_checked_transport(std::size_t bytes, std::size_t count,
                            const std::function<const std::string&(std::size_t)>& item,
                            const std::function<void(std::size_t, const std::string&)>& take);
